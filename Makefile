@@ -1,0 +1,117 @@
+# handoffd: build, test, show. `make help` lists the targets.
+#
+# Sources are found by folder: a new file in a folder needs no change here.
+# BUILD, CC, SANITIZE and OPT can be set on the command line, e.g.
+#   make BUILD=build/asan CC=clang SANITIZE=address,undefined check
+
+BUILD    ?= build
+CC       := $(if $(filter default,$(origin CC)),gcc,$(CC))
+OPT      ?= -O2
+SANITIZE ?=
+PREFIX   ?= /usr/local
+
+PACKAGES_DAEMON := libzmq libprotobuf-c libsodium yaml-0.1 libmicrohttpd
+PACKAGES_CLIENT := libzmq libprotobuf-c jansson smartcols
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+            -Wpointer-arith -Wcast-align -Wwrite-strings -Wvla -Wformat=2 -Wimplicit-fallthrough -Wundef
+CFLAGS   := -std=c17 -g $(OPT) -D_GNU_SOURCE -fno-strict-aliasing -fno-omit-frame-pointer $(WARNINGS) \
+            $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all)
+LDFLAGS  := $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+GEN      := $(BUILD)/gen
+INCLUDE  := -I$(GEN)
+LIBS_DAEMON = $(shell pkg-config --libs $(PACKAGES_DAEMON)) -llmdb -lev -lpthread -lm
+LIBS_CLIENT = $(shell pkg-config --libs $(PACKAGES_CLIENT)) -lpthread
+
+PROTOS   := $(wildcard proto/handoff/v1/*.proto)
+GEN_C    := $(PROTOS:proto/%.proto=$(GEN)/%.pb-c.c)
+GEN_O    := $(GEN_C:$(GEN)/%.c=$(BUILD)/obj/gen/%.o)
+GEN_PY   := $(PROTOS:proto/%.proto=$(BUILD)/python/%_pb2.py)
+
+# What each ring may see: folders are listed from the inside out.
+RINGS    := base core pathway store engine net ops
+LIB_C    := $(foreach r,$(RINGS),$(wildcard daemon/$(r)/*.c))
+LIB_O    := $(LIB_C:%.c=$(BUILD)/obj/%.o)
+MAIN_O   := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard daemon/*.c))
+CLIB_O   := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard clients/lib/*.c))
+CLI_O    := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard clients/handoff/*.c))
+
+UNIT     := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c tests/contract/*_test.c))
+CLIENT_UNIT := $(patsubst clients/%.c,$(BUILD)/tests/clients/%,$(wildcard clients/tests/*_test.c))
+BENCH    := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+SCENARIO := $(patsubst tests/sim/%.c,$(BUILD)/sim/%,$(wildcard tests/sim/*.c))
+
+.PHONY: all
+all: $(BUILD)/handoffd $(BUILD)/handoff python
+
+include $(wildcard tests/*.mk)
+
+# --- generated code -----------------------------------------------------------
+$(GEN)/%.pb-c.c $(GEN)/%.pb-c.h &: proto/%.proto | $(BUILD)/.setup
+	@mkdir -p $(GEN)
+	protoc-c --proto_path=proto --c_out=$(GEN) $<
+
+$(BUILD)/python/%_pb2.py: proto/%.proto | $(BUILD)/.setup
+	@mkdir -p $(BUILD)/python
+	protoc --proto_path=proto --python_out=$(BUILD)/python $<
+
+.PHONY: python
+python: $(GEN_PY)
+
+.SECONDARY:
+GEN_H := $(GEN_C:.c=.h)
+$(BUILD)/obj/gen/%.o: $(GEN)/%.c $(GEN_H)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(INCLUDE) -Wno-error -w -c $< -o $@
+
+# --- objects and programs -----------------------------------------------------
+$(BUILD)/obj/%.o: %.c $(GEN_H)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -I$(if $(filter clients/% workers/%,$<),clients/lib,daemon) -c $< -o $@
+
+$(BUILD)/libhandoffd.a: $(LIB_O) $(GEN_O)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/libhandoff.a: $(CLIB_O) $(GEN_O)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/handoffd: $(MAIN_O) $(BUILD)/libhandoffd.a
+	$(CC) $(LDFLAGS) $^ $(LIBS_DAEMON) -o $@
+
+$(BUILD)/handoff: $(CLI_O) $(BUILD)/libhandoff.a
+	$(CC) $(LDFLAGS) $^ $(LIBS_CLIENT) -o $@
+
+# --- tests --------------------------------------------------------------------
+$(BUILD)/tests/%: tests/%.c $(BUILD)/libhandoffd.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon -Itests $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -lcmocka -o $@
+
+$(BUILD)/tests/clients/%: clients/%.c $(BUILD)/libhandoff.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Iclients/lib $< $(BUILD)/libhandoff.a $(LDFLAGS) $(LIBS_CLIENT) -lcmocka -o $@
+
+$(BUILD)/sim/%: tests/sim/%.c $(BUILD)/libhandoffd.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon -Itests $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -ljansson -o $@
+
+$(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libhandoffd.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -o $@
+
+-include $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(CLIENT_UNIT:%=%.d) $(BENCH:%=%.d) $(SCENARIO:%=%.d)
+
+.PHONY: unit
+unit: $(UNIT) $(CLIENT_UNIT)
+	CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(UNIT) $(CLIENT_UNIT)
+
+# --- set-up -------------------------------------------------------------------
+# Installs the Debian packages that are missing, and says so first.
+$(BUILD)/.setup:
+	@mkdir -p $(@D)
+	@sh tests/setup.sh
+	@touch $@
+
+.PHONY: clean
+clean:
+	rm -rf $(BUILD)

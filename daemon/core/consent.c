@@ -13,7 +13,7 @@ int32_t patient_age(const struct site *site, const Handoff__V1__PatientRecord *r
 
 bool authority_allows(const struct rules *rules, Handoff__V1__Party referrer, Handoff__V1__LevelOfCare level)
 {
-    if ((int)level < 0 || level >= RULES_LEVELS) return false;
+    if ((int)level < 0 || (int)level >= RULES_LEVELS) return false;
     uint32_t allowed = rules->policy.authority[level];
     return allowed == 0 || (allowed & (UINT32_C(1) << referrer));
 }

@@ -74,14 +74,14 @@ static int64_t take_number(struct parser *p)
 struct unit {
     const char *name;
     enum delay_op op;
-    int64_t factor, max; /* max: ten years or so, in the unit */
+    int64_t factor, max; /* max: years, in the unit */
 };
 static const struct unit units[] = {
     {"min", DELAY_CLOCK, MS_PER_MINUTE, 5256000},
     {"h", DELAY_CLOCK, MS_PER_HOUR, 87600},
     {"d", DELAY_DAYS, 1, 3650},
-    {"bd", DELAY_BUSINESS_DAYS, 1, 2600},
-    {"bh", DELAY_BUSINESS_MINUTES, 60, 20800},
+    {"bd", DELAY_BUSINESS_DAYS, 1, 520},
+    {"bh", DELAY_BUSINESS_MINUTES, 60, 1000},
 };
 
 static const struct unit *find_unit(const char *name)

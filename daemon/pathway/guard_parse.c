@@ -195,12 +195,8 @@ static bool find_enum(struct parser *p, const struct token *t, const char *what,
 
 static bool find_party(struct parser *p, const struct token *t, struct guard *call)
 {
-    Handoff__V1__Party party;
-    enum party_from from;
-    if (!party_find(t->text, &party, &from)) return find_enum(p, t, "party", &handoff__v1__party__descriptor, WORD_UPPER, &call->argument[0]);
-    call->argument[0] = party;
-    call->argument[1] = from;
-    return true;
+    if (strcmp(t->text, "REFERRER") == 0) return FAIL(p, t->offset, "REFERRER may be anybody; compare episode.referrer instead");
+    return find_enum(p, t, "party", &handoff__v1__party__descriptor, WORD_UPPER, &call->argument[0]);
 }
 
 static bool find_region_state(struct parser *p, const struct token *t, struct guard *call)

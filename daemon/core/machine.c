@@ -1,5 +1,6 @@
 /* The interpreter of a pathway's machines: main and regions, transitions, automatic transitions, firings. */
 #include "core/moment.h"
+#include "base/bytes.h"
 
 #include <string.h>
 
@@ -214,7 +215,7 @@ static void adopt(Handoff__V1__Episode *episode, const ProtobufCMessage *from)
         if (!f || f->type != to->type || f->label == PROTOBUF_C_LABEL_REPEATED) continue;
         const char *source = (const char *)from + f->offset;
         char *target = (char *)episode + to->offset;
-        if (to->type == PROTOBUF_C_TYPE_STRING && **(const char *const *)source) memcpy(target, source, sizeof(char *));
+        if (to->type == PROTOBUF_C_TYPE_STRING && **(const char *const *)source) memcpy(target, source, sizeof(void *));
         else if (to->type == PROTOBUF_C_TYPE_INT64 && load_u64((const uint8_t *)source)) memcpy(target, source, 8);
         else if (to->type == PROTOBUF_C_TYPE_ENUM && load_u32((const uint8_t *)source)) memcpy(target, source, 4);
     }

@@ -45,21 +45,27 @@ enum seen step_seen(const Handoff__V1__PatientRecord *r, uint64_t seen_hash, int
     return r->evicted_until_ms && occurred_at_ms <= r->evicted_until_ms ? SEEN_MAYBE : SEEN_NEW;
 }
 
-/* What is pushed out may have occurred whenever: the newest time ever kept bounds it. */
+/* Every eighth event the bound on what may have been pushed out moves up; see PatientRecord.seen. */
+static void bound_evicted(Handoff__V1__PatientRecord *r, int64_t occurred_ms)
+{
+    if (occurred_ms > r->seen_recent_ms) r->seen_recent_ms = occurred_ms;
+    if (++r->seen_count < LIMIT_RECORD_SEEN / 2) return;
+    if (r->seen_previous_ms > r->evicted_until_ms) r->evicted_until_ms = r->seen_previous_ms;
+    r->seen_previous_ms = r->seen_recent_ms;
+    r->seen_recent_ms = 0;
+    r->seen_count = 0;
+}
+
 static void remember(Handoff__V1__PatientRecord *r, const struct step_input *input, struct arena *arena)
 {
-    bool is_full = r->n_seen >= 2 * LIMIT_RECORD_SEEN;
-    size_t keep = is_full ? 2 * (LIMIT_RECORD_SEEN - 1) : r->n_seen;
+    size_t keep = r->n_seen >= 2 * LIMIT_RECORD_SEEN ? 2 * (LIMIT_RECORD_SEEN - 1) : r->n_seen;
     uint64_t *seen = ARENA_ARRAY(arena, uint64_t, keep + 2);
     if (keep) memcpy(seen, r->seen + (r->n_seen - keep), keep * sizeof *seen);
     seen[keep] = input->seen_hash;
     seen[keep + 1] = input->sequence;
     r->seen = seen;
     r->n_seen = keep + 2;
-    if (is_full || r->evicted_until_ms) {
-        int64_t bound = input->event->occurred_at_ms > input->now_ms ? input->event->occurred_at_ms : input->now_ms;
-        if (bound > r->evicted_until_ms) r->evicted_until_ms = bound;
-    }
+    bound_evicted(r, input->event->occurred_at_ms);
 }
 
 /* --- ids ----------------------------------------------------------------------------------------------------- */

@@ -356,6 +356,7 @@ static void flag_raised(struct moment *m)
 static void screened(struct moment *m)
 {
     Handoff__V1__Severity severity = facts_finding(m->event);
+    if (m->occurred_ms > m->record->assessed_at_ms) m->record->assessed_at_ms = m->occurred_ms;
     if (severity) raise_flag(m, HANDOFF__V1__RISK_KIND__RISK_KIND_SELF, severity);
 }
 

@@ -135,6 +135,12 @@ PREDICATE(ask_is_authorized)
     return m->episode && authority_allows(m->rules, m->episode->referrer, m->episode->level_of_care);
 }
 
+PREDICATE(ask_days_since_assessed)
+{
+    UNUSED;
+    return (m->now_ms - m->record->assessed_at_ms) / MS_PER_DAY; /* never: decades */
+}
+
 static Handoff__V1__DiagnosisCategory category_of(const struct moment *m)
 {
     return m->episode && m->episode->category ? m->episode->category : m->record->category;
@@ -249,6 +255,7 @@ static const struct predicate predicates[] = {
     {"age", true, ARGUMENT_NONE, ask_age},
     {"is_flagged", false, ARGUMENT_NONE, ask_is_flagged},
     {"is_flagged_unassessed", false, ARGUMENT_NONE, ask_is_flagged_unassessed},
+    {"days_since_assessed", true, ARGUMENT_NONE, ask_days_since_assessed},
     {"is_urgent", false, ARGUMENT_NONE, ask_is_urgent},
     {"is_authorized", false, ARGUMENT_NONE, ask_is_authorized},
     {"consent_covers", false, ARGUMENT_PARTY, ask_consent_covers},

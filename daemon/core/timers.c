@@ -64,7 +64,8 @@ void timer_start(struct moment *m, uint32_t kind)
 void timer_stop(struct moment *m, uint32_t kind)
 {
     const struct timer_kind *k = &m->pathway->timers[kind];
-    remove_kind(m, kind, k->is_per_appointment && m->visit ? m->visit->number : 0);
+    bool is_one_visit = k->is_per_appointment && m->visit && m->visit->episode == m->episode->number;
+    remove_kind(m, kind, is_one_visit ? m->visit->number : 0);
     work_withdraw(m, 0, SCOPE_TIMER + kind);
     work_resolve_scope(m, SCOPE_TIMER + kind);
 }

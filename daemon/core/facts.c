@@ -393,7 +393,7 @@ static const char *agency_of(const struct moment *m)
     const Handoff__V1__Event *e = m->event;
     const ProtobufCMessage *body = (const ProtobufCMessage *)(const void *)e->referral_requested;
     const ProtobufCFieldDescriptor *f = body ? protobuf_c_message_descriptor_get_field_by_name(body->descriptor, "agency_id") : NULL;
-    const char *named = f ? *(const char *const *)((const char *)body + f->offset) : "";
+    const char *named = f ? *(const char *const *)field_at(body, f) : "";
     if (is_set(named)) return named;
     if (e->body_case == BODY(CONTACT_ATTEMPTED)) {
         const Handoff__V1__ContactAttempted *c = e->contact_attempted;

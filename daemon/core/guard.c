@@ -37,10 +37,10 @@ static int64_t read_count(const void *member)
 
 static struct value read_field(const struct moment *m, const struct guard *g)
 {
-    const char *object = object_of(m, g->object);
+    const void *object = object_of(m, g->object);
     bool is_text = g->field->type == PROTOBUF_C_TYPE_STRING;
     if (!object) return (struct value){0, is_text ? EMPTY_TEXT : NULL};
-    const void *member = object + g->field->offset;
+    const void *member = field_at(object, g->field);
     switch (g->field->type) {
     case PROTOBUF_C_TYPE_STRING: return (struct value){0, *(const char *const *)member};
     case PROTOBUF_C_TYPE_MESSAGE: return (struct value){read_count(member), NULL};

@@ -215,11 +215,11 @@ static void adopt(Handoff__V1__Episode *episode, const ProtobufCMessage *from)
         if (to->id < 10 || to->id > 20 || to->label == PROTOBUF_C_LABEL_REPEATED) continue;
         const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(from->descriptor, to->name);
         if (!f || f->type != to->type || f->label == PROTOBUF_C_LABEL_REPEATED) continue;
-        const char *source = (const char *)from + f->offset;
+        const void *source = field_at(from, f);
         char *target = (char *)episode + to->offset;
         if (to->type == PROTOBUF_C_TYPE_STRING && **(const char *const *)source) memcpy(target, source, sizeof(void *));
-        else if (to->type == PROTOBUF_C_TYPE_INT64 && load_u64((const uint8_t *)source)) memcpy(target, source, 8);
-        else if (to->type == PROTOBUF_C_TYPE_ENUM && load_u32((const uint8_t *)source)) memcpy(target, source, 4);
+        else if (to->type == PROTOBUF_C_TYPE_INT64 && load_u64(source)) memcpy(target, source, 8);
+        else if (to->type == PROTOBUF_C_TYPE_ENUM && load_u32(source)) memcpy(target, source, 4);
     }
 }
 

@@ -20,7 +20,7 @@ static int64_t base_of(const struct moment *m, const struct timer_kind *k, const
     case TIMER_FROM_EVENT: return m->event ? m->occurred_ms : (m->due_ms ? m->due_ms : m->now_ms);
     case TIMER_FROM_OPENED: return m->episode->opened_at_ms;
     case TIMER_FROM_VISIT: return visit ? visit->starts_at_ms : 0;
-    case TIMER_FROM_FIELD: return *(const int64_t *)((const char *)m->episode + k->field->offset);
+    case TIMER_FROM_FIELD: return *(const int64_t *)field_at(m->episode, k->field);
     }
     return 0;
 }

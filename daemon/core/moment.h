@@ -7,6 +7,7 @@
 #define HANDOFF_CORE_MOMENT_H
 
 #include "base/arena.h"
+#include "base/limits.h"
 #include "core/calendar.h"
 #include "core/message.h"
 #include "core/pathway.h"

@@ -15,12 +15,12 @@ struct extender;
 #define EXTENDER_MARGIN_BYTES ((uint64_t)32 * 1024 * 1024)
 
 /* `fd` is an open file of its own on the journal's file, not LMDB's: the kernel reports a failed write-back once to
- * each open file, and LMDB must not miss one because this thread was told first. It stays open until stop. No commit
- * runs during start. Returns 0 or an errno. */
+ * each open file, and LMDB must not miss one because this thread was told first. It stays open until stop. At least
+ * four margins are kept ahead. No commit runs during start. Returns 0 or an errno. */
 int extender_start(int fd, uint64_t ahead_bytes, uint64_t used_bytes, struct extender **ret_extender);
 void extender_stop(struct extender *x);
 
-/* Around every transaction that may write, by the thread that appends. */
+/* Around every transaction that may write, failed ones too, by the thread that appends. */
 void extender_before_commit(struct extender *x);
 void extender_after_commit(struct extender *x, uint64_t used_bytes);
 

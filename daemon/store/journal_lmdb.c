@@ -147,10 +147,9 @@ static int append_now(struct lmdb_journal *l, uint64_t first_sequence, struct by
     if (code) return translate(l, code, blob.len);
     extender_before_commit(l->extender);
     code = put_and_commit(l, first_sequence, blob, &was_committing);
-    if (code) return settle_failure(l, code, was_committing, blob.len);
-    l->used_bytes = lmdb_env_used_bytes(&l->env);
+    if (!code) l->used_bytes = lmdb_env_used_bytes(&l->env);
     extender_after_commit(l->extender, l->used_bytes);
-    return 0;
+    return code ? settle_failure(l, code, was_committing, blob.len) : 0;
 }
 
 static int lmdb_append(struct journal *j, uint64_t expected_last, uint64_t first_sequence, uint32_t count,

@@ -24,7 +24,7 @@
 enum {
     FILE_MODE = 0600,
     FOLDER_MODE = 0700,
-    GROW_WAIT_SECONDS = 2,
+    GROW_WAIT_MS = 500, /* a thousand times what a read takes */
     RESIZE_ATTEMPTS = 3,
     /* Tree pages, the list of free pages and rounding, beside the value itself. */
     WRITE_SLACK_BYTES = 4 * 1024 * 1024
@@ -218,7 +218,9 @@ static int lock_map(struct lmdb_env *e, bool may_wait)
     if (!may_wait) return pthread_rwlock_trywrlock(&e->map_lock);
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until); /* the machine's clock bounds a wait; it decides nothing */
-    until.tv_sec += GROW_WAIT_SECONDS;
+    until.tv_nsec += GROW_WAIT_MS * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
     return pthread_rwlock_clockwrlock(&e->map_lock, CLOCK_MONOTONIC, &until);
 }
 

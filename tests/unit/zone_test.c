@@ -193,7 +193,7 @@ static void footers_of_every_form_are_understood(void **state)
         {"AAA3BBB,J60/0,J300/0", 20280228, -3 * 3600}, /* J60 is 1 March also in a leap year */
         {"AAA3BBB,J60/0,J300/0", 20280302, -2 * 3600},
         {"AAA3BBB,59/0,300/0", 20280301, -2 * 3600}, /* day 59 is 29 February in one */
-        {"XXX3EDT4,0/0,J365/23", 20260701, -4 * 3600}, /* daylight saving all year */
+        {"QQQ3EDT4,0/0,J365/23", 20260701, -4 * 3600}, /* daylight saving all year */
         {"<-02>2<-01>,M3.5.0/-1,M10.5.0/0", 20260701, -3600},
     };
     uint8_t file[512];

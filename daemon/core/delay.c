@@ -1,11 +1,12 @@
 #include "core/delay.h"
+#include "core/message.h"
 
 static int64_t resolve_compressed(const struct delay *d, const struct calendar *c, const Handoff__V1__Episode *episode,
                                   int64_t base_ms)
 {
     int64_t normal = delay_resolve(d->a, c, episode, base_ms);
     if (!episode) return normal;
-    int64_t limit = *(const int64_t *)((const char *)episode + d->field->offset);
+    int64_t limit = *(const int64_t *)field_at(episode, d->field);
     if (limit <= base_ms) return normal;
     int64_t share = base_ms + (limit - base_ms) / d->amount;
     return share < normal ? share : normal;

@@ -356,6 +356,7 @@ static void flag_raised(struct moment *m)
 static void screened(struct moment *m)
 {
     Handoff__V1__Severity severity = facts_finding(m->event);
+    if (m->occurred_ms > m->record->assessed_at_ms) m->record->assessed_at_ms = m->occurred_ms;
     if (severity) raise_flag(m, HANDOFF__V1__RISK_KIND__RISK_KIND_SELF, severity);
 }
 
@@ -392,7 +393,7 @@ static const char *agency_of(const struct moment *m)
     const Handoff__V1__Event *e = m->event;
     const ProtobufCMessage *body = (const ProtobufCMessage *)(const void *)e->referral_requested;
     const ProtobufCFieldDescriptor *f = body ? protobuf_c_message_descriptor_get_field_by_name(body->descriptor, "agency_id") : NULL;
-    const char *named = f ? *(const char *const *)((const char *)body + f->offset) : "";
+    const char *named = f ? *(const char *const *)field_at(body, f) : "";
     if (is_set(named)) return named;
     if (e->body_case == BODY(CONTACT_ATTEMPTED)) {
         const Handoff__V1__ContactAttempted *c = e->contact_attempted;

@@ -37,10 +37,10 @@ static int64_t read_count(const void *member)
 
 static struct value read_field(const struct moment *m, const struct guard *g)
 {
-    const char *object = object_of(m, g->object);
+    const void *object = object_of(m, g->object);
     bool is_text = g->field->type == PROTOBUF_C_TYPE_STRING;
     if (!object) return (struct value){0, is_text ? EMPTY_TEXT : NULL};
-    const void *member = object + g->field->offset;
+    const void *member = field_at(object, g->field);
     switch (g->field->type) {
     case PROTOBUF_C_TYPE_STRING: return (struct value){0, *(const char *const *)member};
     case PROTOBUF_C_TYPE_MESSAGE: return (struct value){read_count(member), NULL};
@@ -133,6 +133,12 @@ PREDICATE(ask_is_authorized)
 {
     UNUSED;
     return m->episode && authority_allows(m->rules, m->episode->referrer, m->episode->level_of_care);
+}
+
+PREDICATE(ask_days_since_assessed)
+{
+    UNUSED;
+    return (m->now_ms - m->record->assessed_at_ms) / MS_PER_DAY; /* never: decades */
 }
 
 static Handoff__V1__DiagnosisCategory category_of(const struct moment *m)
@@ -249,6 +255,7 @@ static const struct predicate predicates[] = {
     {"age", true, ARGUMENT_NONE, ask_age},
     {"is_flagged", false, ARGUMENT_NONE, ask_is_flagged},
     {"is_flagged_unassessed", false, ARGUMENT_NONE, ask_is_flagged_unassessed},
+    {"days_since_assessed", true, ARGUMENT_NONE, ask_days_since_assessed},
     {"is_urgent", false, ARGUMENT_NONE, ask_is_urgent},
     {"is_authorized", false, ARGUMENT_NONE, ask_is_authorized},
     {"consent_covers", false, ARGUMENT_PARTY, ask_consent_covers},

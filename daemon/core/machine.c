@@ -138,6 +138,7 @@ static bool matches_signal(const struct transition *t, const struct moment *m, c
 static void take(struct moment *m, uint32_t machine, const struct transition *t)
 {
     m->is_used = true;
+    m->is_ignored |= t->is_ignore;
     if (t->is_ignore) return;
     if (t->target >= 0) {
         machine_enter(m, machine, (uint32_t)t->target, t->actions, t->action_count, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, t->rule);
@@ -153,6 +154,7 @@ static bool is_too_late(const struct moment *m, uint32_t machine)
 {
     const struct event_kind *k = event_kind_of(m->event->body_case);
     bool may_be_overtaken = k && (k->class == EVENT_LOOP || k->class == EVENT_FACT);
+    if (m->event->appointment_id[0] && m->visit) return m->is_overtaken; /* each visit has its own order */
     return may_be_overtaken && m->occurred_ms < *moved_at(m->episode, machine);
 }
 
@@ -213,11 +215,11 @@ static void adopt(Handoff__V1__Episode *episode, const ProtobufCMessage *from)
         if (to->id < 10 || to->id > 20 || to->label == PROTOBUF_C_LABEL_REPEATED) continue;
         const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(from->descriptor, to->name);
         if (!f || f->type != to->type || f->label == PROTOBUF_C_LABEL_REPEATED) continue;
-        const char *source = (const char *)from + f->offset;
+        const void *source = field_at(from, f);
         char *target = (char *)episode + to->offset;
         if (to->type == PROTOBUF_C_TYPE_STRING && **(const char *const *)source) memcpy(target, source, sizeof(void *));
-        else if (to->type == PROTOBUF_C_TYPE_INT64 && load_u64((const uint8_t *)source)) memcpy(target, source, 8);
-        else if (to->type == PROTOBUF_C_TYPE_ENUM && load_u32((const uint8_t *)source)) memcpy(target, source, 4);
+        else if (to->type == PROTOBUF_C_TYPE_INT64 && load_u64(source)) memcpy(target, source, 8);
+        else if (to->type == PROTOBUF_C_TYPE_ENUM && load_u32(source)) memcpy(target, source, 4);
     }
 }
 
@@ -237,13 +239,35 @@ static Handoff__V1__Episode *new_episode(struct moment *m, const struct pathway 
     return e;
 }
 
+/* A referral that another one gave rise to has an id of its own: the first's and the episode's. */
+static char *sibling_id(const struct moment *m, const char *id, uint32_t number)
+{
+    size_t len = strlen(id);
+    char *sibling = arena_alloc(m->arena, len + STEP_ID_BYTES);
+    memcpy(sibling, id, len);
+    step_id(sibling + len, "", "ep", number, 0); /* "-ep2" */
+    return sibling;
+}
+
+/* The level of care that the patient had or was referred to at an agency. */
+static Handoff__V1__LevelOfCare level_at(const struct moment *m, const char *agency_id)
+{
+    const Handoff__V1__PatientRecord *r = m->record;
+    for (size_t i = r->n_episodes; agency_id[0] && i-- > 0;)
+        if (strcmp(r->episodes[i]->agency_id, agency_id) == 0) return r->episodes[i]->level_of_care;
+    for (size_t i = r->n_closed_episodes; agency_id[0] && i-- > 0;)
+        if (strcmp(r->closed_episodes[i]->agency_id, agency_id) == 0) return r->closed_episodes[i]->level_of_care;
+    return HANDOFF__V1__LEVEL_OF_CARE__LEVEL_OF_CARE_UNSPECIFIED;
+}
+
 static void fill_episode(struct moment *m, Handoff__V1__Episode *e, const Handoff__V1__Episode *from)
 {
     if (from) adopt(e, &from->base);
-    if (!m->event) return;
-    adopt(e, (const ProtobufCMessage *)(const void *)m->event->referral_requested);
-    if (m->event->referral_id[0]) e->referral_id = m->event->referral_id;
+    if (m->event) adopt(e, (const ProtobufCMessage *)(const void *)m->event->referral_requested);
+    if (m->event && m->event->referral_id[0]) e->referral_id = m->event->referral_id;
+    if (from && from->referral_id[0] && strcmp(e->referral_id, from->referral_id) == 0) e->referral_id = sibling_id(m, from->referral_id, e->number);
     if (!e->category) e->category = m->record->category;
+    if (!e->level_of_care) e->level_of_care = level_at(m, e->agency_id);
 }
 
 void machine_open(struct moment *m, const struct pathway *p, const struct opening_rule *rule, const Handoff__V1__Episode *from,

@@ -9,6 +9,12 @@
  * written to, and both live as long as the batch). */
 void *message_copy(const void *message, struct arena *arena);
 
+/* Where a field of a message is; its C type is for the caller to know. */
+static inline const void *field_at(const void *message, const ProtobufCFieldDescriptor *field)
+{
+    return (const char *)message + field->offset;
+}
+
 /* Appends to a repeated field: the array is replaced by a longer one, so shared arrays stay as they are. */
 void list_append(struct arena *arena, void *array_of_pointers, size_t *count, void *item);
 /* Removes one; the array must be the record's own. */

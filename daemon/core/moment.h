@@ -35,6 +35,7 @@ struct moment {
     const char *fault;               /* set: an invariant would break; the input is parked with this sentence */
     const char *sentence;            /* what the sender should know */
     bool is_used;                    /* somebody had a use for the event */
+    bool is_ignored;                 /* a pathway knows the event to be harmless here */
     bool is_changed;                 /* beyond the facts of the record */
     bool is_overtaken;
     bool is_exhausted;               /* the task in focus was attempted for the last time */

@@ -282,15 +282,27 @@ static void act_always(struct moment *m, Handoff__V1__Severity severity)
                                            .owner = m->record->is_known ? ROLE(UNSPECIFIED) : ROLE(SUPERVISOR)});
 }
 
+/* Somebody was asked or alerted, or a pathway says that this is known to be harmless here. */
+static bool has_human(const struct moment *m)
+{
+    for (size_t i = 0; i < m->out->n_emissions; i++) {
+        Handoff__V1__Emission__BodyCase body = m->out->emissions[i]->body_case;
+        if (body == HANDOFF__V1__EMISSION__BODY_TASK || body == HANDOFF__V1__EMISSION__BODY_ESCALATION) return true;
+    }
+    return m->is_ignored;
+}
+
 static void catch_unused(struct moment *m)
 {
     const struct event_kind *k = event_kind_of(m->event->body_case);
-    if (m->is_used || !k) return;
+    if (!k) return;
     if (k->class == EVENT_SAFETY) {
         Handoff__V1__Severity finding = facts_finding(m->event);
-        if (finding) act_always(m, finding);
+        if (finding && !has_human(m)) act_always(m, finding);
     } else if (k->class == EVENT_DISCHARGE) {
-        act_always(m, HANDOFF__V1__SEVERITY__SEVERITY_URGENT);
+        if (!has_human(m)) act_always(m, HANDOFF__V1__SEVERITY__SEVERITY_URGENT);
+    } else if (m->is_used) {
+        return;
     } else if (k->class == EVENT_LOOP && m->record->is_known) {
         work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_EVENT)});
         m->out->verdict = VERDICT(REVIEW);

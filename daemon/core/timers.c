@@ -20,7 +20,7 @@ static int64_t base_of(const struct moment *m, const struct timer_kind *k, const
     case TIMER_FROM_EVENT: return m->event ? m->occurred_ms : (m->due_ms ? m->due_ms : m->now_ms);
     case TIMER_FROM_OPENED: return m->episode->opened_at_ms;
     case TIMER_FROM_VISIT: return visit ? visit->starts_at_ms : 0;
-    case TIMER_FROM_FIELD: return *(const int64_t *)((const char *)m->episode + k->field->offset);
+    case TIMER_FROM_FIELD: return *(const int64_t *)field_at(m->episode, k->field);
     }
     return 0;
 }
@@ -64,7 +64,8 @@ void timer_start(struct moment *m, uint32_t kind)
 void timer_stop(struct moment *m, uint32_t kind)
 {
     const struct timer_kind *k = &m->pathway->timers[kind];
-    remove_kind(m, kind, k->is_per_appointment && m->visit ? m->visit->number : 0);
+    bool is_one_visit = k->is_per_appointment && m->visit && m->visit->episode == m->episode->number;
+    remove_kind(m, kind, is_one_visit ? m->visit->number : 0);
     work_withdraw(m, 0, SCOPE_TIMER + kind);
     work_resolve_scope(m, SCOPE_TIMER + kind);
 }

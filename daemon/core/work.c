@@ -161,6 +161,7 @@ static void remove_task(struct moment *m, Handoff__V1__Task *t)
 void work_complete(struct moment *m, Handoff__V1__Task *t, Handoff__V1__TaskOutcome outcome)
 {
     tell_task(m, t, CHANGE(COMPLETED), rule_of(t))->outcome = outcome;
+    if (t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK) m->record->assessed_at_ms = m->occurred_ms;
     remove_task(m, t);
 }
 

@@ -119,8 +119,9 @@ static void finish(handoff_client *client, struct call *call, int code, Handoff_
 }
 
 /* The owner may start other calls, so the search begins anew each time; each turn of it removes one. */
-static void expire_calls(handoff_client *client, int64_t now_ms)
+static bool expire_calls(handoff_client *client, int64_t now_ms)
 {
+    bool is_any = false;
     struct call *call = client->calls;
     while (call) {
         if (now_ms < call->deadline_ms) {
@@ -130,7 +131,9 @@ static void expire_calls(handoff_client *client, int64_t now_ms)
         Handoff__V1__Reply *none = NULL;
         finish(client, call, call->was_unavailable ? HANDOFF_UNAVAILABLE : HANDOFF_TIMEOUT, &none);
         call = client->calls;
+        is_any = true;
     }
+    return is_any;
 }
 
 /* False when the socket takes no more: nobody is connected, or the queue is full. */
@@ -192,7 +195,7 @@ int call_turn(handoff_client *client, int64_t until_ms, zmq_pollitem_t *more, si
     zmq_pollitem_t items[4] = {{.socket = client->dealer, .events = ZMQ_POLLIN}};
     assert(more_count < sizeof items / sizeof *items);
     int64_t now_ms = call_now_ms();
-    expire_calls(client, now_ms);
+    if (expire_calls(client, now_ms)) return 0; /* something happened: the caller looks first */
     bool is_writable = send_due_calls(client, now_ms);
     if (!is_writable) items[0].events |= ZMQ_POLLOUT;
     for (size_t i = 0; i < more_count; i++) items[1 + i] = more[i];

@@ -207,8 +207,7 @@ static void leave_page(handoff_watch *watch)
 
 static void hear_bell(handoff_watch *watch, const Handoff__V1__Doorbell *bell)
 {
-    uint64_t known = watch->through > watch->last_bell ? watch->through : watch->last_bell;
-    if (bell->previous_sequence > known) watch->gaps++;
+    if (bell->previous_sequence > watch->last_bell) watch->gaps++;
     if (bell->sequence > watch->last_bell) watch->last_bell = bell->sequence;
     if (bell->sequence > watch->rung) watch->rung = bell->sequence;
     if (bell->sequence > watch->through) watch->fetch_at_ms = 0;

@@ -2,17 +2,10 @@
  * Neighbours: value.c turns texts into fields; publish.c gives the options to argp. */
 #include "flags.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t len = strlen(text), end_len = strlen(end);
-    return len > end_len && strcmp(text + len - end_len, end) == 0;
-}
 
 static void dash(const char *name, char *to, size_t size)
 {
@@ -74,12 +67,6 @@ static bool is_count(const ProtobufCFieldDescriptor *field)
     return field->type == PROTOBUF_C_TYPE_MESSAGE && field->descriptor == &handoff__v1__count__descriptor;
 }
 
-static bool is_date(const ProtobufCFieldDescriptor *field)
-{
-    return field->type == PROTOBUF_C_TYPE_UINT32 &&
-           (ends_with(field->name, "_date") || strncmp(field->name, "treatment_", 10) == 0);
-}
-
 static void describe_parts(const ProtobufCMessageDescriptor *descriptor, char *to, size_t size)
 {
     for (unsigned i = 0; i < descriptor->n_fields; i++) {
@@ -100,7 +87,7 @@ static const char *argument_of(const ProtobufCFieldDescriptor *field)
     if (is_count(field)) return "N";
     if (field->type == PROTOBUF_C_TYPE_MESSAGE) return "KEY=VALUE,...";
     if (field->type == PROTOBUF_C_TYPE_INT64 && ends_with(field->name, "_at_ms")) return "TIME";
-    if (is_date(field)) return "DATE";
+    if (field_is_date(field)) return "DATE";
     if (ends_with(field->name, "_minute")) return "HH:MM";
     if (field->type == PROTOBUF_C_TYPE_ENUM) return "WORD";
     if (field->type == PROTOBUF_C_TYPE_BOOL) return "yes|no";

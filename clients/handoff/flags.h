@@ -5,10 +5,17 @@
 #include "handoff.h"
 
 #include <argp.h>
+#include <string.h>
 
 #define FLAGS_MOST 64
 #define FLAG_NAME_BYTES 64
 #define FLAG_KEY 0x10000 /* argp key of the first flag: beyond every character */
+
+static inline bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+    return len > end_len && strcmp(text + len - end_len, end) == 0;
+}
 
 struct flag {
     const ProtobufCFieldDescriptor *field;
@@ -39,6 +46,8 @@ int flags_set(struct flags *flags, const struct flag *flag, const char *text, ch
 /* One field of any message from its text; what flags_set and key=value lists share. `text` NULL: a switch. */
 int field_set(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, const char *text, char *mistake,
               size_t size);
+/* A date of the calendar (yyyymmdd), rather than a number. */
+bool field_is_date(const ProtobufCFieldDescriptor *field);
 /* What people type for a field: agency_id is "agency", starts_at_ms is "starts-at", is_planned is "planned". */
 void field_flag_name(const ProtobufCMessageDescriptor *descriptor, const ProtobufCFieldDescriptor *field, char *name,
                      size_t size);

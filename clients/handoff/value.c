@@ -1,5 +1,5 @@
 /* Texts to fields. What a text means follows from the field's type and name: times end in _at_ms, dates of the
- * calendar in _date, minutes of the day in _minute. Messages are key=value lists, where a comma in a value is "\,".
+ * calendar in _date (and treatment_from, treatment_to), minutes of the day in _minute. Messages are key=value lists, where a comma in a value is "\,".
  * Values are allocated as protobuf-c's unpacking does it, so that free_unpacked frees them. */
 #include "flags.h"
 #include "when.h"
@@ -29,10 +29,10 @@ __attribute__((format(printf, 2, 3))) static int bad(struct mistake *mistake, co
     return HANDOFF_BAD_ARGUMENT;
 }
 
-static bool ends_with(const char *text, const char *end)
+bool field_is_date(const ProtobufCFieldDescriptor *field)
 {
-    size_t len = strlen(text), end_len = strlen(end);
-    return len > end_len && strcmp(text + len - end_len, end) == 0;
+    bool is_named_so = ends_with(field->name, "_date") || strncmp(field->name, "treatment_", 10) == 0;
+    return field->type == PROTOBUF_C_TYPE_UINT32 && is_named_so;
 }
 
 static size_t value_size(const ProtobufCFieldDescriptor *field)
@@ -94,7 +94,7 @@ static int parse_number(const char *text, int64_t least, int64_t most, struct mi
 
 static int parse_u32(const ProtobufCFieldDescriptor *field, const char *text, struct mistake *mistake, uint32_t *ret)
 {
-    if (ends_with(field->name, "_date") || strncmp(field->name, "treatment_", 10) == 0) {
+    if (field_is_date(field)) {
         return when_parse_date(text, ret) ? 0 : bad(mistake, "cannot be \"%s\": a date like 2018-04-30", text);
     }
     if (ends_with(field->name, "_minute")) {

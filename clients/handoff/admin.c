@@ -16,7 +16,8 @@ static void parse_plain(struct cli *cli, const char *summary, int argc, char **a
     cli_parse(cli, &syntax, argc, argv, NULL);
 }
 
-/* --- stats and info ------------------------------------------------------------------------------------------------ */
+/* --- stats and info
+ * ------------------------------------------------------------------------------------------------ */
 
 static void print_statistics(const Handoff__V1__StatisticsReply *reply)
 {
@@ -53,9 +54,10 @@ static void print_info(const Handoff__V1__InfoReply *info)
 {
     char when[WHEN_TEXT_BYTES];
     printf("version   %s\nclock     %s, %s\njournal   #%" PRIu64 ", indexed to #%" PRIu64 "\nstream    %s\n",
-           info->version, info->clock, when_format(info->now_ms, when), info->last_sequence, info->indexed_sequence,
-           info->stream_endpoint);
-    for (size_t i = 0; i < info->n_pathways; i++) printf("%s%s\n", i ? "          " : "pathways  ", info->pathways[i]);
+           info->version, info->clock, when_format(info->now_ms, when), info->last_sequence,
+           info->indexed_sequence, info->stream_endpoint);
+    for (size_t i = 0; i < info->n_pathways; i++)
+        printf("%s%s\n", i ? "          " : "pathways  ", info->pathways[i]);
 }
 
 int run_info(struct cli *cli, int argc, char **argv)
@@ -77,7 +79,9 @@ int run_info(struct cli *cli, int argc, char **argv)
     return code;
 }
 
-/* --- clock --------------------------------------------------------------------------------------------------------- */
+/* --- clock
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static int ask_clock(struct cli *cli, Handoff__V1__ClockRequest *clock)
 {
@@ -110,12 +114,12 @@ int run_clock_show(struct cli *cli, int argc, char **argv)
 
 int run_clock_advance(struct cli *cli, int argc, char **argv)
 {
-    const struct syntax syntax = {
-        .arguments = "DURATION",
-        .summary = "Moves a manual clock by weeks, days of 24 hours, hours, minutes: 3d, 4h, 30min, 2d4h. What becomes "
-                   "due on the way fires at its time.",
-        .least = 1,
-        .most = 1};
+    const struct syntax syntax = {.arguments = "DURATION",
+                                  .summary = "Moves a manual clock by weeks, days of 24 hours, hours, "
+                                             "minutes: 3d, 4h, 30min, 2d4h. What becomes "
+                                             "due on the way fires at its time.",
+                                  .least = 1,
+                                  .most = 1};
     const char *duration = NULL;
     cli_parse(cli, &syntax, argc, argv, &duration);
     Handoff__V1__ClockRequest clock = HANDOFF__V1__CLOCK_REQUEST__INIT;
@@ -150,15 +154,17 @@ int run_clock_accept(struct cli *cli, int argc, char **argv)
     return ask_clock(cli, &clock);
 }
 
-/* --- backup and reload --------------------------------------------------------------------------------------------- */
+/* --- backup and reload
+ * --------------------------------------------------------------------------------------------- */
 
 int run_backup(struct cli *cli, int argc, char **argv)
 {
-    const struct syntax syntax = {.arguments = "FOLDER",
-                                  .summary = "Copies the data into an empty or new folder on the daemon's machine, while "
-                                             "it runs.",
-                                  .least = 1,
-                                  .most = 1};
+    const struct syntax syntax = {
+        .arguments = "FOLDER",
+        .summary = "Copies the data into an empty or new folder on the daemon's machine, while "
+                   "it runs.",
+        .least = 1,
+        .most = 1};
     const char *folder = NULL;
     cli_parse(cli, &syntax, argc, argv, &folder);
     char *absolute = *folder == '/' ? strdup(folder) : NULL;
@@ -175,7 +181,8 @@ int run_backup(struct cli *cli, int argc, char **argv)
     int code = cli_connect_patiently(cli, LONG_TIMEOUT_MS);
     if (!code) code = cli_request(cli, &request, &reply);
     if (!code && cli->is_json) code = cli_print_json(&reply->backup->base, true);
-    if (!code && !cli->is_json) printf("backed up to %s, up to #%" PRIu64 "\n", absolute, reply->backup->last_sequence);
+    if (!code && !cli->is_json)
+        printf("backed up to %s, up to #%" PRIu64 "\n", absolute, reply->backup->last_sequence);
     handoff_reply_free(&reply);
     free(absolute);
     return code;
@@ -183,8 +190,10 @@ int run_backup(struct cli *cli, int argc, char **argv)
 
 int run_reload(struct cli *cli, int argc, char **argv)
 {
-    parse_plain(cli, "Makes the daemon read its pathways and policy again; what is wrong leaves the old ones in force.",
-                argc, argv);
+    parse_plain(
+        cli,
+        "Makes the daemon read its pathways and policy again; what is wrong leaves the old ones in force.",
+        argc, argv);
     Handoff__V1__ReloadRequest reload = HANDOFF__V1__RELOAD_REQUEST__INIT;
     Handoff__V1__Request request = HANDOFF__V1__REQUEST__INIT;
     request.body_case = HANDOFF__V1__REQUEST__BODY_RELOAD;

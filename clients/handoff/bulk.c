@@ -1,6 +1,6 @@
-/* A file of events: one a line in protobuf's JSON, published in batches with several on the way. Safe to repeat, since
- * every event brings its id; a line without one is refused here.
- * Bounds: a line of 1 MiB; the first GROUPS_MOST kinds of refusal; memory by the publisher's batches. */
+/* A file of events: one a line in protobuf's JSON, published in batches with several on the way. Safe to
+ * repeat, since every event brings its id; a line without one is refused here. Bounds: a line of 1 MiB; the
+ * first GROUPS_MOST kinds of refusal; memory by the publisher's batches. */
 #include "bulk.h"
 #include "table.h"
 
@@ -14,10 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_BYTES (1024 * 1024)
-#define GROUPS_MOST 100
-#define GROUP_LINES 5
-#define BAR_WIDTH 30
+#define LINE_BYTES      (1024 * 1024)
+#define GROUPS_MOST     100
+#define GROUP_LINES     5
+#define BAR_WIDTH       30
 #define BULK_TIMEOUT_MS 60000 /* a daemon's restart in the middle is waited for */
 
 /* Refusals for the same reason. */
@@ -45,7 +45,8 @@ struct bulk {
     bool has_bar;
 };
 
-/* --- refusals ------------------------------------------------------------------------------------------------------ */
+/* --- refusals
+ * ------------------------------------------------------------------------------------------------------ */
 
 static struct group *find_group(struct bulk *bulk, const struct handoff_result *result)
 {
@@ -80,8 +81,8 @@ static void refuse(struct bulk *bulk, uint64_t line, const struct handoff_result
     char word[64];
     cli_code_word(result->code, word, sizeof word);
     hide_bar(bulk);
-    cli_say(0, "line %" PRIu64 ": refused (%s%s%s): %s", line, word, *result->field ? ", field " : "", result->field,
-            result->sentence);
+    cli_say(0, "line %" PRIu64 ": refused (%s%s%s): %s", line, word, *result->field ? ", field " : "",
+            result->field, result->sentence);
 }
 
 __attribute__((format(printf, 4, 5))) static void refuse_here(struct bulk *bulk, Handoff__V1__Code code,
@@ -111,7 +112,8 @@ static void on_result(void *context, void *event_context, const struct handoff_r
     }
 }
 
-/* --- progress ------------------------------------------------------------------------------------------------------ */
+/* --- progress
+ * ------------------------------------------------------------------------------------------------------ */
 
 static int64_t now_ms(void)
 {
@@ -133,12 +135,15 @@ static void show_bar(struct bulk *bulk)
     fflush(stderr);
 }
 
-/* --- lines --------------------------------------------------------------------------------------------------------- */
+/* --- lines
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 static void skip_line(FILE *file)
 {
     int c;
-    while ((c = getc(file)) != EOF && c != '\n') {}
+    while ((c = getc(file)) != EOF && c != '\n') {
+    }
 }
 
 static bool is_blank(const char *line)
@@ -171,14 +176,15 @@ static int publish_line(struct bulk *bulk, size_t len)
     ProtobufCMessage *message = NULL;
     int code = handoff_json_parse(&handoff__v1__event__descriptor, bulk->line, len, &error, &message);
     if (code == HANDOFF_BAD_JSON) {
-        refuse_here(bulk, HANDOFF__V1__CODE__CODE_MALFORMED, error.path, "%s %s", *error.path ? error.path : "the line",
-                    error.sentence);
+        refuse_here(bulk, HANDOFF__V1__CODE__CODE_MALFORMED, error.path, "%s %s",
+                    *error.path ? error.path : "the line", error.sentence);
         return 0;
     }
     if (code) return code;
     Handoff__V1__Event *event = (Handoff__V1__Event *)message;
     if (!*event->id) {
-        refuse_here(bulk, HANDOFF__V1__CODE__CODE_BAD_ID, "id", "the line has no id; without one it is not safe to repeat");
+        refuse_here(bulk, HANDOFF__V1__CODE__CODE_BAD_ID, "id",
+                    "the line has no id; without one it is not safe to repeat");
     } else {
         code = handoff_publisher_add(bulk->publisher, event, (void *)(uintptr_t)bulk->line_number);
         if (!code) bulk->published++;
@@ -204,14 +210,16 @@ static int publish_lines(struct bulk *bulk)
     if (!error && ferror(bulk->file)) return cli_say(EXIT_REFUSED, "cannot read %s", bulk->options->path);
     if (!error && bulk->unanswered) {
         return cli_say(EXIT_UNREACHABLE,
-                       "%" PRIu64 " events were not answered; read up to line %" PRIu64 "; repeating the command is safe",
+                       "%" PRIu64 " events were not answered; read up to line %" PRIu64
+                       "; repeating the command is safe",
                        bulk->unanswered, bulk->line_number);
     }
     if (!error) error = flush_error;
     return error ? cli_failed(bulk->cli, error) : EXIT_DONE;
 }
 
-/* --- summary ------------------------------------------------------------------------------------------------------- */
+/* --- summary
+ * ------------------------------------------------------------------------------------------------------- */
 
 static json_t *group_json(const struct group *group)
 {
@@ -221,17 +229,19 @@ static json_t *group_json(const struct group *group)
     for (uint64_t i = 0; i < group->count && i < GROUP_LINES; i++) {
         json_array_append_new(lines, json_integer((json_int_t)group->lines[i]));
     }
-    return json_pack("{s:s, s:s, s:s, s:I, s:o}", "code", word, "sentence", group->sentence, "field", group->field,
-                     "count", (json_int_t)group->count, "firstLines", lines);
+    return json_pack("{s:s, s:s, s:s, s:I, s:o}", "code", word, "sentence", group->sentence, "field",
+                     group->field, "count", (json_int_t)group->count, "firstLines", lines);
 }
 
 static void print_summary_json(const struct bulk *bulk)
 {
     json_t *refusals = json_array();
-    for (size_t i = 0; i < bulk->group_count; i++) json_array_append_new(refusals, group_json(&bulk->groups[i]));
-    json_t *summary = json_pack("{s:I, s:I, s:I, s:I, s:o}", "accepted", (json_int_t)bulk->accepted, "duplicates",
-                                (json_int_t)bulk->duplicates, "refused", (json_int_t)bulk->refused, "unanswered",
-                                (json_int_t)bulk->unanswered, "refusals", refusals);
+    for (size_t i = 0; i < bulk->group_count; i++)
+        json_array_append_new(refusals, group_json(&bulk->groups[i]));
+    json_t *summary =
+        json_pack("{s:I, s:I, s:I, s:I, s:o}", "accepted", (json_int_t)bulk->accepted, "duplicates",
+                  (json_int_t)bulk->duplicates, "refused", (json_int_t)bulk->refused, "unanswered",
+                  (json_int_t)bulk->unanswered, "refusals", refusals);
     json_dumpf(summary, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     putchar('\n');
     json_decref(summary);
@@ -242,7 +252,7 @@ static void print_groups(const struct bulk *bulk)
     static const struct column columns[] = {{.name = "REFUSED", .is_right = true},
                                             {.name = "CODE"},
                                             {.name = "FIRST LINES"},
-                                            {.name = "BECAUSE", .is_wrapped = true}};
+                                            {.name = "BECAUSE", .share = 0.5}};
     struct libscols_table *table = table_open(columns, 4);
     for (size_t i = 0; i < bulk->group_count; i++) {
         const struct group *group = &bulk->groups[i];
@@ -269,12 +279,13 @@ static void print_summary(const struct bulk *bulk)
         print_summary_json(bulk);
         return;
     }
-    printf("%" PRIu64 " accepted, %" PRIu64 " duplicates, %" PRIu64 " refused\n", bulk->accepted, bulk->duplicates,
-           bulk->refused);
+    printf("%" PRIu64 " accepted, %" PRIu64 " duplicates, %" PRIu64 " refused\n", bulk->accepted,
+           bulk->duplicates, bulk->refused);
     if (!bulk->options->is_each_named) print_groups(bulk);
 }
 
-/* --- opening ------------------------------------------------------------------------------------------------------- */
+/* --- opening
+ * ------------------------------------------------------------------------------------------------------- */
 
 static int open_file(struct bulk *bulk)
 {

@@ -1,4 +1,5 @@
-/* What every command shares: global options, positional arguments, the connection, and how failures are told. */
+/* What every command shares: global options, positional arguments, the connection, and how failures are told.
+ */
 #include "cli.h"
 #include "when.h"
 
@@ -12,13 +13,16 @@
 
 extern const struct argp global_argp;
 
-/* --- global options ----------------------------------------------------------------------------------------------- */
+/* --- global options
+ * ----------------------------------------------------------------------------------------------- */
 
 enum { KEY_FRONT = 0x1000, KEY_STREAM, KEY_JSON, KEY_TIMEOUT, KEY_ZONE };
 
 static const struct argp_option global_options[] = {
-    {"front", KEY_FRONT, "ENDPOINT", 0, "where the daemon answers (HANDOFF_FRONT; " HANDOFF_DEFAULT_FRONT ")", 0},
-    {"stream", KEY_STREAM, "ENDPOINT", 0, "where its doorbell rings (HANDOFF_STREAM; what the daemon says)", 0},
+    {"front", KEY_FRONT, "ENDPOINT", 0, "where the daemon answers (HANDOFF_FRONT; " HANDOFF_DEFAULT_FRONT ")",
+     0},
+    {"stream", KEY_STREAM, "ENDPOINT", 0, "where its doorbell rings (HANDOFF_STREAM; what the daemon says)",
+     0},
     {"json", KEY_JSON, NULL, 0, "print JSON, for programs", 0},
     {"timeout", KEY_TIMEOUT, "DURATION", 0, "how long to wait for an answer: 10s, 2min (5s)", 0},
     {"time-zone", KEY_ZONE, "NAME", 0, "show and read local times of this zone (the system's)", 0},
@@ -39,7 +43,8 @@ static uint32_t read_timeout(struct argp_state *state, const char *text)
     char with_unit[32];
     snprintf(with_unit, sizeof with_unit, "%ss", text);
     bool is_duration = when_parse_duration(text, &ms) || when_parse_duration(with_unit, &ms);
-    if (!is_duration || ms < 1 || ms > UINT32_MAX) argp_error(state, "--timeout cannot be \"%s\": 10s, 2min", text);
+    if (!is_duration || ms < 1 || ms > UINT32_MAX)
+        argp_error(state, "--timeout cannot be \"%s\": 10s, 2min", text);
     return (uint32_t)ms;
 }
 
@@ -72,7 +77,8 @@ static error_t parse_global(int key, char *argument, struct argp_state *state)
 
 const struct argp global_argp = {.options = global_options, .parser = parse_global};
 
-/* --- a command's line --------------------------------------------------------------------------------------------- */
+/* --- a command's line
+ * --------------------------------------------------------------------------------------------- */
 
 struct parsing {
     struct cli *cli;
@@ -95,14 +101,16 @@ static error_t parse_command(int key, char *argument, struct argp_state *state)
         parsing->arguments[parsing->count++] = argument;
         return 0;
     case ARGP_KEY_END:
-        if (parsing->count < syntax->least) argp_error(state, "an argument is missing: %s", syntax->arguments);
+        if (parsing->count < syntax->least)
+            argp_error(state, "an argument is missing: %s", syntax->arguments);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
 }
 
-void cli_parse(struct cli *cli, const struct syntax *syntax, int argc, char **argv, const char **ret_arguments)
+void cli_parse(struct cli *cli, const struct syntax *syntax, int argc, char **argv,
+               const char **ret_arguments)
 {
     const struct argp own = {.options = syntax->options, .parser = syntax->parse};
     const struct argp_child children[] = {
@@ -133,7 +141,8 @@ int cli_enum(struct argp_state *state, const ProtobufCEnumDescriptor *descriptor
 int64_t cli_time(struct argp_state *state, const char *text)
 {
     int64_t ms = 0;
-    if (!when_parse(text, &ms)) argp_error(state, "\"%s\" is not a time like 2026-03-05 or '2026-03-05 16:40'", text);
+    if (!when_parse(text, &ms))
+        argp_error(state, "\"%s\" is not a time like 2026-03-05 or '2026-03-05 16:40'", text);
     return ms;
 }
 
@@ -147,7 +156,8 @@ uint64_t cli_number(struct argp_state *state, const char *text)
     return value;
 }
 
-/* --- talking to the daemon ---------------------------------------------------------------------------------------- */
+/* --- talking to the daemon
+ * ---------------------------------------------------------------------------------------- */
 
 int cli_say(int code, const char *format, ...)
 {
@@ -172,7 +182,8 @@ int cli_connect(struct cli *cli)
     if (!cli->timeout_ms) cli->timeout_ms = DEFAULT_TIMEOUT_MS;
     const struct handoff_options options = {.front = cli->front, .timeout_ms = cli->timeout_ms};
     int error = handoff_open(&options, &cli->client);
-    if (error == HANDOFF_SOCKET) return cli_say(EXIT_MISUSED, "--front %s is no endpoint like tcp://HOST:PORT", cli->front);
+    if (error == HANDOFF_SOCKET)
+        return cli_say(EXIT_MISUSED, "--front %s is no endpoint like tcp://HOST:PORT", cli->front);
     return error ? cli_failed(cli, error) : EXIT_DONE;
 }
 
@@ -196,15 +207,16 @@ int cli_failed(struct cli *cli, int error)
 {
     switch (error) {
     case HANDOFF_TIMEOUT:
-        return cli_say(EXIT_UNREACHABLE, "the daemon at %s did not answer within %u ms", cli->front, cli->timeout_ms);
+        return cli_say(EXIT_UNREACHABLE, "the daemon at %s did not answer within %u ms", cli->front,
+                       cli->timeout_ms);
     case HANDOFF_UNAVAILABLE:
         return cli_say(EXIT_UNREACHABLE, "%s", handoff_error(error));
     case HANDOFF_REFUSED: {
         const struct handoff_result *refusal = handoff_refusal(cli->client);
         char word[64];
         cli_code_word(refusal->code, word, sizeof word);
-        return cli_say(EXIT_REFUSED, "refused (%s): %s%s%s%s", word, refusal->sentence, *refusal->field ? " (field " : "",
-                       refusal->field, *refusal->field ? ")" : "");
+        return cli_say(EXIT_REFUSED, "refused (%s): %s%s%s%s", word, refusal->sentence,
+                       *refusal->field ? " (field " : "", refusal->field, *refusal->field ? ")" : "");
     }
     default:
         return cli_say(EXIT_REFUSED, "%s", handoff_error(error));

@@ -1,5 +1,5 @@
-/* What every command shares: the global options, the client, how things go wrong. One command runs in a process, so
- * its exit code is its result. */
+/* What every command shares: the global options, the client, how things go wrong. One command runs in a
+ * process, so its exit code is its result. */
 #ifndef HANDOFF_CLI_H
 #define HANDOFF_CLI_H
 
@@ -29,28 +29,33 @@ struct command {
     int (*run)(struct cli *cli, int argc, char **argv); /* argv[0] is the whole name; returns an exit code */
 };
 
-/* --- command lines (cli.c) ---------------------------------------------------------------------------------------- */
+/* --- command lines (cli.c)
+ * ---------------------------------------------------------------------------------------- */
 
 struct syntax {
-    const char *arguments; /* as shown: "ID" */
-    const char *summary;   /* one paragraph */
+    const char *arguments;             /* as shown: "ID" */
+    const char *summary;               /* one paragraph */
     const struct argp_option *options; /* its own; the global ones are added */
     argp_parser_t parse;               /* of its own options; NULL without */
     void *input;                       /* of `parse` */
     int least, most;                   /* positional arguments */
 };
-/* Parses, or says what is wrong and ends the process. `ret_arguments` has room for `most`; the rest is NULL. */
-void cli_parse(struct cli *cli, const struct syntax *syntax, int argc, char **argv, const char **ret_arguments);
+/* Parses, or says what is wrong and ends the process. `ret_arguments` has room for `most`; the rest is NULL.
+ */
+void cli_parse(struct cli *cli, const struct syntax *syntax, int argc, char **argv,
+               const char **ret_arguments);
 /* Reads an enum's word, a time or a number of an option, or ends the process with what is wrong. */
 int cli_enum(struct argp_state *state, const ProtobufCEnumDescriptor *descriptor, const char *word);
 int64_t cli_time(struct argp_state *state, const char *text);
 uint64_t cli_number(struct argp_state *state, const char *text);
 
-/* --- talking to the daemon ---------------------------------------------------------------------------------------- */
+/* --- talking to the daemon
+ * ---------------------------------------------------------------------------------------- */
 
 /* Opens the client. An exit code. */
 int cli_connect(struct cli *cli);
-/* For what takes long: whether anybody is there is asked with the usual timeout, what follows has this one. */
+/* For what takes long: whether anybody is there is asked with the usual timeout, what follows has this one.
+ */
 int cli_connect_patiently(struct cli *cli, uint32_t default_timeout_ms);
 /* Asks, and says what went wrong. An exit code; on EXIT_DONE there is a reply to free. */
 int cli_request(struct cli *cli, const Handoff__V1__Request *request, Handoff__V1__Reply **ret_reply);
@@ -63,9 +68,11 @@ int cli_print_json(const ProtobufCMessage *message, bool is_indented);
 /* "accepted", "bad-id" */
 void cli_code_word(Handoff__V1__Code code, char *word, size_t size);
 
-/* --- publishing one event (publish.c) ----------------------------------------------------------------------------- */
+/* --- publishing one event (publish.c)
+ * ----------------------------------------------------------------------------- */
 
-/* An event whose fields come from the command line: flags, and positional arguments for some of the envelope's. */
+/* An event whose fields come from the command line: flags, and positional arguments for some of the
+ * envelope's. */
 struct typed_event {
     const char *type;
     const char *arguments;
@@ -81,7 +88,8 @@ int typed_event_parse(struct cli *cli, const struct typed_event *typed, int argc
 /* Fills id, source and occurred_at where empty, publishes and prints the result. */
 int publish_event(struct cli *cli, Handoff__V1__Event *event);
 
-/* --- commands ----------------------------------------------------------------------------------------------------- */
+/* --- commands
+ * ----------------------------------------------------------------------------------------------------- */
 
 int run_publish(struct cli *cli, int argc, char **argv);
 int run_import(struct cli *cli, int argc, char **argv);

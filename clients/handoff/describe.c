@@ -16,7 +16,8 @@ __attribute__((format(printf, 3, 4))) static void append(char *text, size_t size
     va_end(arguments);
 }
 
-/* --- any message --------------------------------------------------------------------------------------------------- */
+/* --- any message
+ * --------------------------------------------------------------------------------------------------- */
 
 static void append_fields(const ProtobufCMessage *message, unsigned depth, char *text, size_t size);
 
@@ -37,7 +38,8 @@ static void append_message(const ProtobufCMessage *message, unsigned depth, char
     append(text, size, ")");
 }
 
-static void append_value(const ProtobufCFieldDescriptor *field, const void *at, unsigned depth, char *text, size_t size)
+static void append_value(const ProtobufCFieldDescriptor *field, const void *at, unsigned depth, char *text,
+                         size_t size)
 {
     char when[WHEN_TEXT_BYTES];
     switch (field->type) {
@@ -75,14 +77,15 @@ static size_t stride_of(const ProtobufCFieldDescriptor *field)
 static bool is_set(const ProtobufCFieldDescriptor *field, const uint8_t *base)
 {
     const void *at = base + field->offset;
-    if (field->label == PROTOBUF_C_LABEL_REPEATED) return *(const size_t *)(const void *)(base + field->quantifier_offset);
+    if (field->label == PROTOBUF_C_LABEL_REPEATED)
+        return *(const size_t *)(const void *)(base + field->quantifier_offset);
     if (field->type == PROTOBUF_C_TYPE_STRING) return **(const char *const *)at != 0;
     if (stride_of(field) == 8) return *(const int64_t *)at != 0;
     return *(const int32_t *)at != 0;
 }
 
-static void append_field(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, unsigned depth,
-                         char *text, size_t size)
+static void append_field(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+                         unsigned depth, char *text, size_t size)
 {
     const uint8_t *base = (const uint8_t *)message;
     char name[FLAG_NAME_BYTES];
@@ -125,7 +128,8 @@ const char *describe_event_body(const Handoff__V1__Event *event, char *text, siz
     return text;
 }
 
-/* --- emissions ----------------------------------------------------------------------------------------------------- */
+/* --- emissions
+ * ----------------------------------------------------------------------------------------------------- */
 
 const char *describe_recipient(const Handoff__V1__Recipient *recipient, char *text, size_t size)
 {
@@ -136,7 +140,8 @@ const char *describe_recipient(const Handoff__V1__Recipient *recipient, char *te
     return text;
 }
 
-static void append_recipient(const Handoff__V1__Recipient *recipient, const char *before, char *text, size_t size)
+static void append_recipient(const Handoff__V1__Recipient *recipient, const char *before, char *text,
+                             size_t size)
 {
     char who[160];
     if (*describe_recipient(recipient, who, sizeof who)) append(text, size, "%s%s", before, who);
@@ -239,7 +244,8 @@ const char *describe_emission(const Handoff__V1__Emission *emission, char *text,
     return text;
 }
 
-/* --- the rest ------------------------------------------------------------------------------------------------------ */
+/* --- the rest
+ * ------------------------------------------------------------------------------------------------------ */
 
 const char *describe_step(const Handoff__V1__TimelineStep *step, char *text, size_t size)
 {

@@ -20,8 +20,8 @@ static bool has_field(const ProtobufCMessageDescriptor *descriptor, const char *
     return protobuf_c_message_descriptor_get_field_by_name(descriptor, name) != NULL;
 }
 
-void field_flag_name(const ProtobufCMessageDescriptor *descriptor, const ProtobufCFieldDescriptor *field, char *name,
-                     size_t size)
+void field_flag_name(const ProtobufCMessageDescriptor *descriptor, const ProtobufCFieldDescriptor *field,
+                     char *name, size_t size)
 {
     char plain[FLAG_NAME_BYTES];
     snprintf(plain, sizeof plain, "%s", field->name);
@@ -39,7 +39,8 @@ void field_flag_name(const ProtobufCMessageDescriptor *descriptor, const Protobu
     dash(plain, name, size);
 }
 
-/* --- help -------------------------------------------------------------------------------------------------------- */
+/* --- help
+ * -------------------------------------------------------------------------------------------------------- */
 
 __attribute__((format(printf, 3, 4))) static void append(char *to, size_t size, const char *format, ...)
 {
@@ -104,11 +105,13 @@ static void describe(struct flag *flag)
     size_t size = sizeof flag->help;
     snprintf(flag->argument, sizeof flag->argument, "%s", argument_of(field));
     if (field->type == PROTOBUF_C_TYPE_ENUM) append_enum_words(field->descriptor, to, size);
-    if (field->type == PROTOBUF_C_TYPE_MESSAGE && !is_count(field)) describe_parts(field->descriptor, to, size);
+    if (field->type == PROTOBUF_C_TYPE_MESSAGE && !is_count(field))
+        describe_parts(field->descriptor, to, size);
     if (field->label == PROTOBUF_C_LABEL_REPEATED) append(to, size, "%s(once for each)", *to ? " " : "");
 }
 
-/* --- flags ------------------------------------------------------------------------------------------------------- */
+/* --- flags
+ * ------------------------------------------------------------------------------------------------------- */
 
 static bool is_taken(const struct flags *flags, const char *name)
 {
@@ -134,12 +137,13 @@ static void add_flag(struct flags *flags, const ProtobufCMessageDescriptor *desc
 
 static void add_option(struct argp_option **at, const struct flag *flag, size_t i)
 {
-    *(*at)++ = (struct argp_option){.name = flag->name,
-                                    .key = FLAG_KEY + (int)i,
-                                    .arg = flag->argument,
-                                    .flags = flag->field->type == PROTOBUF_C_TYPE_BOOL ? OPTION_ARG_OPTIONAL : 0,
-                                    .doc = *flag->help ? flag->help : NULL,
-                                    .group = flag->is_body ? 1 : 2};
+    *(*at)++ =
+        (struct argp_option){.name = flag->name,
+                             .key = FLAG_KEY + (int)i,
+                             .arg = flag->argument,
+                             .flags = flag->field->type == PROTOBUF_C_TYPE_BOOL ? OPTION_ARG_OPTIONAL : 0,
+                             .doc = *flag->help ? flag->help : NULL,
+                             .group = flag->is_body ? 1 : 2};
     if (!flag->alias[0]) return;
     *(*at)++ = (struct argp_option){.name = flag->alias, .flags = OPTION_ALIAS | OPTION_HIDDEN};
 }
@@ -189,9 +193,11 @@ int flags_open(const ProtobufCFieldDescriptor *body, struct flags **ret_flags)
     }
     const ProtobufCMessageDescriptor *descriptor = body->descriptor;
     const ProtobufCMessageDescriptor *envelope = &handoff__v1__event__descriptor;
-    for (unsigned i = 0; i < descriptor->n_fields; i++) add_flag(flags, descriptor, &descriptor->fields[i], true);
+    for (unsigned i = 0; i < descriptor->n_fields; i++)
+        add_flag(flags, descriptor, &descriptor->fields[i], true);
     for (unsigned i = 0; i < envelope->n_fields; i++) {
-        if (!handoff_is_event_body(&envelope->fields[i])) add_flag(flags, envelope, &envelope->fields[i], false);
+        if (!handoff_is_event_body(&envelope->fields[i]))
+            add_flag(flags, envelope, &envelope->fields[i], false);
     }
     make_options(flags, body);
     *ret_flags = flags;

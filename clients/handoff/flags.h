@@ -7,9 +7,9 @@
 #include <argp.h>
 #include <string.h>
 
-#define FLAGS_MOST 64
+#define FLAGS_MOST      64
 #define FLAG_NAME_BYTES 64
-#define FLAG_KEY 0x10000 /* argp key of the first flag: beyond every character */
+#define FLAG_KEY        0x10000 /* argp key of the first flag: beyond every character */
 
 static inline bool ends_with(const char *text, const char *end)
 {
@@ -44,12 +44,13 @@ const struct flag *flags_of_key(const struct flags *flags, int key);
 int flags_set(struct flags *flags, const struct flag *flag, const char *text, char *mistake, size_t size);
 
 /* One field of any message from its text; what flags_set and key=value lists share. `text` NULL: a switch. */
-int field_set(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, const char *text, char *mistake,
-              size_t size);
+int field_set(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, const char *text,
+              char *mistake, size_t size);
 /* A date of the calendar (yyyymmdd), rather than a number. */
 bool field_is_date(const ProtobufCFieldDescriptor *field);
-/* What people type for a field: agency_id is "agency", starts_at_ms is "starts-at", is_planned is "planned". */
-void field_flag_name(const ProtobufCMessageDescriptor *descriptor, const ProtobufCFieldDescriptor *field, char *name,
-                     size_t size);
+/* What people type for a field: agency_id is "agency", starts_at_ms is "starts-at", is_planned is "planned".
+ */
+void field_flag_name(const ProtobufCMessageDescriptor *descriptor, const ProtobufCFieldDescriptor *field,
+                     char *name, size_t size);
 
 #endif

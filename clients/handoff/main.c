@@ -1,5 +1,5 @@
-/* handoff: the command line of handoffd. A table of commands, each in the file of its group; what they share is in
- * cli.c. Refuses to hold any logic of its own: everything is a message of the protocol. */
+/* handoff: the command line of handoffd. A table of commands, each in the file of its group; what they share
+ * is in cli.c. Refuses to hold any logic of its own: everything is a message of the protocol. */
 #include "cli.h"
 
 #include <langinfo.h>
@@ -130,8 +130,10 @@ int main(int argc, char **argv)
     static const struct argp argp = {
         .parser = parse_main,
         .args_doc = "COMMAND [ARGUMENT ...]",
-        .doc = "Talks to handoffd: publishes events, shows patients, tasks and escalations, follows its streams.\v"
-               "Ends with 0 when done, 1 when refused, 2 on a wrong command line, 3 when the daemon does not answer.",
+        .doc = "Talks to handoffd: publishes events, shows patients, tasks and escalations, follows its "
+               "streams.\v"
+               "Ends with 0 when done, 1 when refused, 2 on a wrong command line, 3 when the daemon does not "
+               "answer.",
         .children = children,
         .help_filter = help_filter,
     };

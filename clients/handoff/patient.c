@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define PAGE_ENTRIES 500
-#define PAGES_MOST 10000
+#define PAGES_MOST   10000
 
 struct patient_input {
     const char *at;
@@ -51,7 +51,9 @@ static char *borrow(const char *text)
     return (char *)(uintptr_t)text; /* protobuf-c's structs have no const; packing only reads */
 }
 
-/* --- show ---------------------------------------------------------------------------------------------------------- */
+/* --- show
+ * ----------------------------------------------------------------------------------------------------------
+ */
 
 static void print_fact(const char *name, const char *text)
 {
@@ -104,8 +106,11 @@ static void print_episodes(const Handoff__V1__PatientReply *patient)
 
 static void print_timers(const Handoff__V1__PatientReply *patient)
 {
-    static const struct column columns[] = {
-        {.name = "DUE"}, {.name = "TIMER"}, {.name = "EPISODE"}, {.name = "FIRED", .is_right = true}, {.name = "VISIT"}};
+    static const struct column columns[] = {{.name = "DUE"},
+                                            {.name = "TIMER"},
+                                            {.name = "EPISODE"},
+                                            {.name = "FIRED", .is_right = true},
+                                            {.name = "VISIT"}};
     struct libscols_table *table = table_open(columns, sizeof columns / sizeof *columns);
     for (size_t i = 0; i < patient->n_timers; i++) {
         const Handoff__V1__NamedTimer *timer = patient->timers[i];
@@ -122,7 +127,8 @@ static void print_timers(const Handoff__V1__PatientReply *patient)
 
 static void print_visits(const Handoff__V1__PatientRecord *record)
 {
-    static const struct column columns[] = {{.name = "VISIT"}, {.name = "STARTS"}, {.name = "STATUS"}, {.name = "AGENCY"}};
+    static const struct column columns[] = {
+        {.name = "VISIT"}, {.name = "STARTS"}, {.name = "STATUS"}, {.name = "AGENCY"}};
     struct libscols_table *table = table_open(columns, sizeof columns / sizeof *columns);
     for (size_t i = 0; i < record->n_appointments; i++) {
         const Handoff__V1__Appointment *visit = record->appointments[i];
@@ -138,8 +144,11 @@ static void print_visits(const Handoff__V1__PatientRecord *record)
 
 static void print_consents(const Handoff__V1__PatientRecord *record)
 {
-    static const struct column columns[] = {
-        {.name = "CONSENT"}, {.name = "SIGNER"}, {.name = "RECIPIENTS"}, {.name = "CATEGORY"}, {.name = "EXPIRES"}};
+    static const struct column columns[] = {{.name = "CONSENT"},
+                                            {.name = "SIGNER"},
+                                            {.name = "RECIPIENTS"},
+                                            {.name = "CATEGORY"},
+                                            {.name = "EXPIRES"}};
     struct libscols_table *table = table_open(columns, sizeof columns / sizeof *columns);
     for (size_t i = 0; i < record->n_consents; i++) {
         const Handoff__V1__Consent *consent = record->consents[i];
@@ -162,7 +171,8 @@ static void print_consents(const Handoff__V1__PatientRecord *record)
 
 static void print_care_team(const Handoff__V1__PatientRecord *record)
 {
-    static const struct column columns[] = {{.name = "PARTY"}, {.name = "ID"}, {.name = "NAME"}, {.name = "CUSTODY"}};
+    static const struct column columns[] = {
+        {.name = "PARTY"}, {.name = "ID"}, {.name = "NAME"}, {.name = "CUSTODY"}};
     struct libscols_table *table = table_open(columns, sizeof columns / sizeof *columns);
     for (size_t i = 0; i < record->n_care_team; i++) {
         const Handoff__V1__CareTeamMember *member = record->care_team[i];
@@ -177,7 +187,8 @@ static void print_care_team(const Handoff__V1__PatientRecord *record)
 
 static void print_flags(const Handoff__V1__PatientRecord *record)
 {
-    static const struct column columns[] = {{.name = "RISK"}, {.name = "SEVERITY"}, {.name = "RAISED"}, {.name = "ASSESSED"}};
+    static const struct column columns[] = {
+        {.name = "RISK"}, {.name = "SEVERITY"}, {.name = "RAISED"}, {.name = "ASSESSED"}};
     struct libscols_table *table = table_open(columns, sizeof columns / sizeof *columns);
     for (size_t i = 0; i < record->n_flags; i++) {
         const Handoff__V1__SafetyFlag *flag = record->flags[i];
@@ -191,8 +202,10 @@ static void print_flags(const Handoff__V1__PatientRecord *record)
     table_print(table, "Safety flags", NULL);
 }
 
-static void print_patient(const Handoff__V1__PatientReply *patient)
+static void print_patient(Handoff__V1__PatientReply *patient)
 {
+    sort_tasks(patient->tasks, patient->n_tasks);
+    sort_escalations(patient->escalations, patient->n_escalations);
     print_facts(patient);
     if (patient->record) print_flags(patient->record);
     print_episodes(patient);
@@ -209,13 +222,14 @@ int run_patient_show(struct cli *cli, int argc, char **argv)
 {
     const struct argp_option options[] = {option_at, {0}};
     struct patient_input input = {0};
-    const struct syntax syntax = {.arguments = "ID",
-                                  .summary = "Shows a patient: episodes, escalations, tasks, timers, visits, consents.",
-                                  .options = options,
-                                  .parse = parse_patient,
-                                  .input = &input,
-                                  .least = 1,
-                                  .most = 1};
+    const struct syntax syntax = {
+        .arguments = "ID",
+        .summary = "Shows a patient: episodes, escalations, tasks, timers, visits, consents.",
+        .options = options,
+        .parse = parse_patient,
+        .input = &input,
+        .least = 1,
+        .most = 1};
     const char *id = NULL;
     cli_parse(cli, &syntax, argc, argv, &id);
     Handoff__V1__PatientRequest patient = HANDOFF__V1__PATIENT_REQUEST__INIT;
@@ -236,12 +250,13 @@ int run_patient_show(struct cli *cli, int argc, char **argv)
     return code;
 }
 
-/* --- timeline and next --------------------------------------------------------------------------------------------- */
+/* --- timeline and next
+ * --------------------------------------------------------------------------------------------- */
 
 static struct libscols_table *open_timeline(void)
 {
     static const struct column columns[] = {
-        {.name = "WHEN"}, {.name = "WHAT", .is_tree = true}, {.name = "WHY", .is_wrapped = true}};
+        {.name = "WHEN"}, {.name = "WHAT", .is_tree = true, .share = 0.45}, {.name = "WHY", .share = 0.3}};
     return table_open(columns, sizeof columns / sizeof *columns);
 }
 
@@ -251,12 +266,13 @@ static void fill_entry_why(struct libscols_line *line, const Handoff__V1__Timeli
     char verdict[64] = "", when[WHEN_TEXT_BYTES] = "", number[24] = "";
     bool is_usual = entry->verdict == HANDOFF__V1__VERDICT__VERDICT_APPLIED || !entry->sequence;
     bool is_late = entry->occurred_at_ms && entry->at_ms - entry->occurred_at_ms > 60000;
-    if (!is_usual) handoff_enum_word(&handoff__v1__verdict__descriptor, (int)entry->verdict, verdict, sizeof verdict);
+    if (!is_usual)
+        handoff_enum_word(&handoff__v1__verdict__descriptor, (int)entry->verdict, verdict, sizeof verdict);
     if (is_late) when_format(entry->occurred_at_ms, when);
     if (entry->sequence) snprintf(number, sizeof number, "#%" PRIu64, entry->sequence);
     table_cellf(line, 2, "%s%s%s%s%s%s%s%s%s", number, *entry->source ? " from " : "", entry->source,
-                is_late ? ", occurred " : "", when, *verdict ? ", " : "", verdict, *entry->sentence ? ": " : "",
-                entry->sentence);
+                is_late ? ", occurred " : "", when, *verdict ? ", " : "", verdict,
+                *entry->sentence ? ": " : "", entry->sentence);
 }
 
 static void add_entry(struct libscols_table *table, const Handoff__V1__TimelineEntry *entry)
@@ -322,14 +338,15 @@ int run_patient_timeline(struct cli *cli, int argc, char **argv)
     const struct argp_option options[] = {
         option_at, {"limit", KEY_LIMIT, "N", 0, "only the newest N entries (all)", 0}, {0}};
     struct patient_input input = {.most = UINT32_MAX};
-    const struct syntax syntax = {.arguments = "ID",
-                                  .summary = "Shows what happened, oldest first: each input, the rules that applied to "
-                                             "it, and what came of it.",
-                                  .options = options,
-                                  .parse = parse_patient,
-                                  .input = &input,
-                                  .least = 1,
-                                  .most = 1};
+    const struct syntax syntax = {
+        .arguments = "ID",
+        .summary = "Shows what happened, oldest first: each input, the rules that applied to "
+                   "it, and what came of it.",
+        .options = options,
+        .parse = parse_patient,
+        .input = &input,
+        .least = 1,
+        .most = 1};
     const char *id = NULL;
     cli_parse(cli, &syntax, argc, argv, &id);
     Handoff__V1__TimelineReply *all = malloc(sizeof *all);

@@ -12,7 +12,8 @@
 
 #define GIVEN_MOST 512
 
-/* --- one event ----------------------------------------------------------------------------------------------------- */
+/* --- one event
+ * ----------------------------------------------------------------------------------------------------- */
 
 static int replace_text(char **field, const char *text)
 {
@@ -27,11 +28,12 @@ static int set_random_id(Handoff__V1__Event *event)
 {
     uint8_t b[16];
     char text[37];
-    if (getrandom(b, sizeof b, 0) != sizeof b) return cli_say(EXIT_REFUSED, "the system gives no random numbers");
+    if (getrandom(b, sizeof b, 0) != sizeof b)
+        return cli_say(EXIT_REFUSED, "the system gives no random numbers");
     b[6] = (uint8_t)((b[6] & 0x0F) | 0x40); /* RFC 9562, version 4 */
     b[8] = (uint8_t)((b[8] & 0x3F) | 0x80);
-    snprintf(text, sizeof text, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2],
-             b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    snprintf(text, sizeof text, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+             b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
     return replace_text(&event->id, text);
 }
 
@@ -98,8 +100,8 @@ static int print_result(const Handoff__V1__Event *event, const struct handoff_re
     int code = exit_code_of(result);
     const char *colon = *result->sentence ? ": " : "";
     if (code) {
-        return cli_say(code, "%s not accepted (%s%s%s)%s%s", type, word, *result->field ? ", field " : "", result->field,
-                       colon, result->sentence);
+        return cli_say(code, "%s not accepted (%s%s%s)%s%s", type, word, *result->field ? ", field " : "",
+                       result->field, colon, result->sentence);
     }
     printf("%s %s, sequence %llu%s%s%s%s\n", type,
            result->code == HANDOFF__V1__CODE__CODE_DUPLICATE ? "was accepted before" : "accepted",
@@ -120,7 +122,9 @@ int publish_event(struct cli *cli, Handoff__V1__Event *event)
     return exit_code_of(&result);
 }
 
-/* --- flags --------------------------------------------------------------------------------------------------------- */
+/* --- flags
+ * ---------------------------------------------------------------------------------------------------------
+ */
 
 /* Values are read when the whole line is known: --time-zone may come last. */
 struct typed_input {
@@ -153,8 +157,8 @@ static error_t parse_typed(int key, char *argument, struct argp_state *state)
 static int set_presets(struct flags *flags, const struct typed_event *typed, const char *const *arguments)
 {
     for (int i = 0; typed->preset_fields && typed->preset_fields[i]; i++) {
-        const ProtobufCFieldDescriptor *field =
-            protobuf_c_message_descriptor_get_field_by_name(&handoff__v1__event__descriptor, typed->preset_fields[i]);
+        const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(
+            &handoff__v1__event__descriptor, typed->preset_fields[i]);
         char mistake[256] = "";
         int error = field_set(&flags->event->base, field, arguments[i], mistake, sizeof mistake);
         if (error) return cli_say(EXIT_REFUSED, "%s", *mistake ? mistake : handoff_error(error));
@@ -162,7 +166,8 @@ static int set_presets(struct flags *flags, const struct typed_event *typed, con
     return EXIT_DONE;
 }
 
-int typed_event_parse(struct cli *cli, const struct typed_event *typed, int argc, char **argv, struct flags **ret_flags)
+int typed_event_parse(struct cli *cli, const struct typed_event *typed, int argc, char **argv,
+                      struct flags **ret_flags)
 {
     struct typed_input input = {0};
     int error = flags_open(handoff_event_field(typed->type), &input.flags);
@@ -197,7 +202,8 @@ int publish_typed(struct cli *cli, const struct typed_event *typed, int argc, ch
     return code;
 }
 
-/* --- the command --------------------------------------------------------------------------------------------------- */
+/* --- the command
+ * --------------------------------------------------------------------------------------------------- */
 
 struct untyped_input {
     bool is_list;
@@ -215,7 +221,8 @@ static error_t parse_untyped(int key, char *argument, struct argp_state *state)
         input->path = argument;
         return 0;
     case ARGP_KEY_END:
-        if (!input->is_list && !input->path) argp_error(state, "say which TYPE of event, --jsonl FILE or --list");
+        if (!input->is_list && !input->path)
+            argp_error(state, "say which TYPE of event, --jsonl FILE or --list");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -238,13 +245,15 @@ static int run_untyped(struct cli *cli, int argc, char **argv)
 {
     static const struct argp_option options[] = {
         {"list", 'l', NULL, 0, "list the types of events", 0},
-        {"jsonl", 'j', "FILE", 0, "publish a file (- for standard input) of one event a line, in protobuf's JSON", 0},
+        {"jsonl", 'j', "FILE", 0,
+         "publish a file (- for standard input) of one event a line, in protobuf's JSON", 0},
         {0},
     };
     struct untyped_input input = {0};
     const struct syntax syntax = {
         .arguments = "TYPE [--FIELD VALUE ...]",
-        .summary = "Publishes an event. Each type has its own flags: handoff publish contact.attempted --help",
+        .summary =
+            "Publishes an event. Each type has its own flags: handoff publish contact.attempted --help",
         .options = options,
         .parse = parse_untyped,
         .input = &input};
@@ -277,8 +286,8 @@ int run_publish(struct cli *cli, int argc, char **argv)
     }
     char name[128], summary[128];
     snprintf(name, sizeof name, "handoff publish %s", type);
-    snprintf(summary, sizeof summary, "Publishes %s. What is not given stays empty; id, source and time are filled in.",
-             type);
+    snprintf(summary, sizeof summary,
+             "Publishes %s. What is not given stays empty; id, source and time are filled in.", type);
     memmove(&argv[at], &argv[at + 1], (size_t)(argc - at) * sizeof *argv); /* the NULL at the end too */
     argv[0] = name;
     const struct typed_event typed = {.type = type, .summary = summary};
@@ -287,12 +296,12 @@ int run_publish(struct cli *cli, int argc, char **argv)
 
 int run_import(struct cli *cli, int argc, char **argv)
 {
-    const struct syntax syntax = {.arguments = "FILE",
-                                  .summary =
-                                      "Publishes a file (- for standard input) of one event a line, in protobuf's JSON. "
-                                      "Ids come from the file, so importing it again changes nothing.",
-                                  .least = 1,
-                                  .most = 1};
+    const struct syntax syntax = {
+        .arguments = "FILE",
+        .summary = "Publishes a file (- for standard input) of one event a line, in protobuf's JSON. "
+                   "Ids come from the file, so importing it again changes nothing.",
+        .least = 1,
+        .most = 1};
     const char *path = NULL;
     cli_parse(cli, &syntax, argc, argv, &path);
     const struct bulk_options bulk = {.path = path, .has_progress = true};

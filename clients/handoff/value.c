@@ -1,6 +1,7 @@
-/* Texts to fields. What a text means follows from the field's type and name: times end in _at_ms, dates of the
- * calendar in _date (and treatment_from, treatment_to), minutes of the day in _minute. Messages are key=value lists, where a comma in a value is "\,".
- * Values are allocated as protobuf-c's unpacking does it, so that free_unpacked frees them. */
+/* Texts to fields. What a text means follows from the field's type and name: times end in _at_ms, dates of
+ * the calendar in _date (and treatment_from, treatment_to), minutes of the day in _minute. Messages are
+ * key=value lists, where a comma in a value is "\,". Values are allocated as protobuf-c's unpacking does it,
+ * so that free_unpacked frees them. */
 #include "flags.h"
 #include "when.h"
 
@@ -17,8 +18,8 @@ struct mistake {
     size_t size;
 };
 
-static int parse_message(const ProtobufCMessageDescriptor *descriptor, const char *text, struct mistake *mistake,
-                         ProtobufCMessage **ret_message);
+static int parse_message(const ProtobufCMessageDescriptor *descriptor, const char *text,
+                         struct mistake *mistake, ProtobufCMessage **ret_message);
 
 __attribute__((format(printf, 2, 3))) static int bad(struct mistake *mistake, const char *format, ...)
 {
@@ -49,9 +50,11 @@ static size_t value_size(const ProtobufCFieldDescriptor *field)
 }
 static_assert(sizeof(void *) == 8, "pointers and 64-bit numbers are of one size here");
 
-/* --- values ------------------------------------------------------------------------------------------------------ */
+/* --- values
+ * ------------------------------------------------------------------------------------------------------ */
 
-static int parse_enum(const ProtobufCEnumDescriptor *descriptor, const char *text, struct mistake *mistake, int *ret)
+static int parse_enum(const ProtobufCEnumDescriptor *descriptor, const char *text, struct mistake *mistake,
+                      int *ret)
 {
     const ProtobufCEnumValue *value = handoff_enum_find(descriptor, text);
     if (value && value->value != 0) {
@@ -92,13 +95,17 @@ static int parse_number(const char *text, int64_t least, int64_t most, struct mi
     return 0;
 }
 
-static int parse_u32(const ProtobufCFieldDescriptor *field, const char *text, struct mistake *mistake, uint32_t *ret)
+static int parse_u32(const ProtobufCFieldDescriptor *field, const char *text, struct mistake *mistake,
+                     uint32_t *ret)
 {
     if (field_is_date(field)) {
-        return when_parse_date(text, ret) ? 0 : bad(mistake, "cannot be \"%s\": a date like 2018-04-30", text);
+        return when_parse_date(text, ret) ? 0
+                                          : bad(mistake, "cannot be \"%s\": a date like 2018-04-30", text);
     }
     if (ends_with(field->name, "_minute")) {
-        return when_parse_minute(text, ret) ? 0 : bad(mistake, "cannot be \"%s\": a time of day like 08:30", text);
+        return when_parse_minute(text, ret)
+                   ? 0
+                   : bad(mistake, "cannot be \"%s\": a time of day like 08:30", text);
     }
     int64_t number = 0;
     int error = parse_number(text, 0, UINT32_MAX, mistake, &number);
@@ -106,11 +113,13 @@ static int parse_u32(const ProtobufCFieldDescriptor *field, const char *text, st
     return error;
 }
 
-static int parse_i64(const ProtobufCFieldDescriptor *field, const char *text, struct mistake *mistake, int64_t *ret)
+static int parse_i64(const ProtobufCFieldDescriptor *field, const char *text, struct mistake *mistake,
+                     int64_t *ret)
 {
     if (!ends_with(field->name, "_at_ms")) return parse_number(text, INT64_MIN, INT64_MAX, mistake, ret);
     if (when_parse(text, ret)) return 0;
-    return bad(mistake, "cannot be \"%s\": a time like '2026-03-05 16:40' or 2026-03-05T16:40:00-05:00", text);
+    return bad(mistake, "cannot be \"%s\": a time like '2026-03-05 16:40' or 2026-03-05T16:40:00-05:00",
+               text);
 }
 
 static int parse_count(const char *text, struct mistake *mistake, ProtobufCMessage **ret_message)
@@ -135,7 +144,8 @@ static int parse_string(const char *text, char **ret)
 }
 
 /* Writes one value at `at`. */
-static int parse_value(const ProtobufCFieldDescriptor *field, const char *text, struct mistake *mistake, void *at)
+static int parse_value(const ProtobufCFieldDescriptor *field, const char *text, struct mistake *mistake,
+                       void *at)
 {
     switch (field->type) {
     case PROTOBUF_C_TYPE_ENUM:
@@ -156,7 +166,8 @@ static int parse_value(const ProtobufCFieldDescriptor *field, const char *text, 
     }
 }
 
-/* --- lists ------------------------------------------------------------------------------------------------------- */
+/* --- lists
+ * ------------------------------------------------------------------------------------------------------- */
 
 static int append_value(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, const char *text,
                         struct mistake *mistake)
@@ -187,8 +198,8 @@ static int append_words(ProtobufCMessage *message, const ProtobufCFieldDescripto
     return error;
 }
 
-int field_set(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, const char *text, char *mistake_text,
-              size_t size)
+int field_set(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, const char *text,
+              char *mistake_text, size_t size)
 {
     struct mistake mistake = {.text = mistake_text, .size = size};
     bool is_list = field->label == PROTOBUF_C_LABEL_REPEATED;
@@ -203,13 +214,16 @@ int field_set(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, 
     if (error) return error;
     /* Given twice, the last one counts. */
     if (field->type == PROTOBUF_C_TYPE_MESSAGE && before) protobuf_c_message_free_unpacked(before, NULL);
-    if (field->type == PROTOBUF_C_TYPE_STRING && before != (const void *)protobuf_c_empty_string) free(before);
+    if (field->type == PROTOBUF_C_TYPE_STRING && before != (const void *)protobuf_c_empty_string)
+        free(before);
     return 0;
 }
 
-/* --- key=value lists --------------------------------------------------------------------------------------------- */
+/* --- key=value lists
+ * --------------------------------------------------------------------------------------------- */
 
-static const ProtobufCFieldDescriptor *find_part(const ProtobufCMessageDescriptor *descriptor, const char *key)
+static const ProtobufCFieldDescriptor *find_part(const ProtobufCMessageDescriptor *descriptor,
+                                                 const char *key)
 {
     for (unsigned i = 0; i < descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
@@ -240,15 +254,16 @@ static int set_part(ProtobufCMessage *message, char *part, struct mistake *mista
     if (equals) *equals = 0;
     const ProtobufCFieldDescriptor *field = find_part(message->descriptor, part);
     if (!field) return bad(mistake, "has no part \"%s\"", part);
-    if (!equals && field->type != PROTOBUF_C_TYPE_BOOL) return bad(mistake, "needs a value for %s: %s=...", part, part);
+    if (!equals && field->type != PROTOBUF_C_TYPE_BOOL)
+        return bad(mistake, "needs a value for %s: %s=...", part, part);
     char reason[512] = "";
     int error = field_set(message, field, equals ? equals + 1 : NULL, reason, sizeof reason);
     if (error && *reason) bad(mistake, "part %s %s", part, reason);
     return error;
 }
 
-static int parse_message(const ProtobufCMessageDescriptor *descriptor, const char *text, struct mistake *mistake,
-                         ProtobufCMessage **ret_message)
+static int parse_message(const ProtobufCMessageDescriptor *descriptor, const char *text,
+                         struct mistake *mistake, ProtobufCMessage **ret_message)
 {
     ProtobufCMessage *message = malloc(descriptor->sizeof_message);
     if (!message) return HANDOFF_NO_MEMORY;

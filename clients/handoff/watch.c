@@ -1,4 +1,5 @@
-/* handoff watch: follows a stream, a line an emission. The library sees to it that none is missed or told twice. */
+/* handoff watch: follows a stream, a line an emission. The library sees to it that none is missed or told
+ * twice. */
 #include "cli.h"
 #include "describe.h"
 #include "when.h"
@@ -34,8 +35,8 @@ static void print_emission(const Handoff__V1__Emission *emission)
 {
     char what[DESCRIPTION_BYTES], when[WHEN_TEXT_BYTES];
     printf("#%" PRIu64 "  %s  %s  %s%s%s\n", emission->sequence, when_format(emission->at_ms, when),
-           emission->patient_id, describe_emission(emission, what, sizeof what), *emission->reason ? ": " : "",
-           emission->reason);
+           emission->patient_id, describe_emission(emission, what, sizeof what),
+           *emission->reason ? ": " : "", emission->reason);
 }
 
 static void print_record(const Handoff__V1__RecordEmission *record)
@@ -43,18 +44,19 @@ static void print_record(const Handoff__V1__RecordEmission *record)
     const Handoff__V1__TimelineEntry *entry = record->entry;
     char when[WHEN_TEXT_BYTES];
     if (!entry) return;
-    printf("#%" PRIu64 "  %s  %s  %s (%s)\n", entry->sequence, when_format(entry->at_ms, when), record->patient_id,
-           entry->input, WORD(handoff__v1__verdict__descriptor, entry->verdict));
+    printf("#%" PRIu64 "  %s  %s  %s (%s)\n", entry->sequence, when_format(entry->at_ms, when),
+           record->patient_id, entry->input, WORD(handoff__v1__verdict__descriptor, entry->verdict));
     for (size_t i = 0; i < entry->n_steps; i++) {
         char step[DESCRIPTION_BYTES];
-        printf("    %s%s%s\n", describe_step(entry->steps[i], step, sizeof step), *entry->steps[i]->rule ? ": " : "",
-               entry->steps[i]->rule);
+        printf("    %s%s%s\n", describe_step(entry->steps[i], step, sizeof step),
+               *entry->steps[i]->rule ? ": " : "", entry->steps[i]->rule);
     }
 }
 
 static int print_item(struct cli *cli, const struct handoff_watch_item *item)
 {
-    if (cli->is_json) return cli_print_json(item->record ? &item->record->base : &item->emission->base, false);
+    if (cli->is_json)
+        return cli_print_json(item->record ? &item->record->base : &item->emission->base, false);
     if (item->record) {
         print_record(item->record);
     } else {
@@ -88,8 +90,9 @@ int run_watch(struct cli *cli, int argc, char **argv)
     };
     struct watch_input input = {.from = "now"};
     const struct syntax syntax = {.arguments = "STREAM",
-                                  .summary = "Follows a stream: task, escalation, status, record or audit. Survives "
-                                             "restarts of the daemon; misses nothing and repeats nothing.",
+                                  .summary =
+                                      "Follows a stream: task, escalation, status, record or audit. Survives "
+                                      "restarts of the daemon; misses nothing and repeats nothing.",
                                   .options = own,
                                   .parse = parse_watch,
                                   .input = &input,
@@ -99,9 +102,11 @@ int run_watch(struct cli *cli, int argc, char **argv)
     cli_parse(cli, &syntax, argc, argv, &name);
     const ProtobufCEnumValue *stream = handoff_enum_find(&handoff__v1__stream__descriptor, name);
     if (!stream || !stream->value) {
-        return cli_say(EXIT_MISUSED, "there is no stream \"%s\": task, escalation, status, record, audit", name);
+        return cli_say(EXIT_MISUSED, "there is no stream \"%s\": task, escalation, status, record, audit",
+                       name);
     }
-    struct handoff_watch_options options = {.stream = (Handoff__V1__Stream)stream->value, .endpoint = cli->stream};
+    struct handoff_watch_options options = {.stream = (Handoff__V1__Stream)stream->value,
+                                            .endpoint = cli->stream};
     options.is_from_now = strcmp(input.from, "now") == 0;
     if (!options.is_from_now && strcmp(input.from, "beginning") != 0) {
         char *end = NULL;
@@ -112,7 +117,8 @@ int run_watch(struct cli *cli, int argc, char **argv)
     if (code) return code;
     handoff_watch *watch = NULL;
     int error = handoff_watch_open(cli->client, &options, &watch);
-    if (error == HANDOFF_SOCKET) return cli_say(EXIT_MISUSED, "the stream's endpoint is none like tcp://HOST:PORT");
+    if (error == HANDOFF_SOCKET)
+        return cli_say(EXIT_MISUSED, "the stream's endpoint is none like tcp://HOST:PORT");
     if (error) return cli_failed(cli, error);
     code = follow(cli, watch, input.count);
     handoff_watch_close(&watch);

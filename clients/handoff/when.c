@@ -1,5 +1,5 @@
-/* Times as people write and read them. The zone is the process's (TZ), set once at the start: nothing here keeps
- * state. Refuses what does not exist: February 30th, or 02:30 in the night that clocks go forward. */
+/* Times as people write and read them. The zone is the process's (TZ), set once at the start: nothing here
+ * keeps state. Refuses what does not exist: February 30th, or 02:30 in the night that clocks go forward. */
 #include "when.h"
 
 #include <ctype.h>
@@ -47,8 +47,8 @@ static bool take(const char **at, char c)
 static bool take_date(const char **at, struct tm *tm)
 {
     int year = 0, month = 0, day = 0;
-    bool is_date = take_digits(at, 4, &year) && take(at, '-') && take_digits(at, 2, &month) && take(at, '-') &&
-                   take_digits(at, 2, &day);
+    bool is_date = take_digits(at, 4, &year) && take(at, '-') && take_digits(at, 2, &month) &&
+                   take(at, '-') && take_digits(at, 2, &day);
     if (!is_date || year < 1900 || month < 1 || month > 12 || day < 1) return false;
     tm->tm_year = year - 1900;
     tm->tm_mon = month - 1;
@@ -94,7 +94,8 @@ static bool local_seconds(const struct tm *wanted, time_t *ret_seconds)
     tm.tm_isdst = -1;
     time_t seconds = mktime(&tm);
     if (!localtime_r(&seconds, &back)) return false;
-    if (back.tm_hour != wanted->tm_hour || back.tm_min != wanted->tm_min || back.tm_mday != wanted->tm_mday) return false;
+    if (back.tm_hour != wanted->tm_hour || back.tm_min != wanted->tm_min || back.tm_mday != wanted->tm_mday)
+        return false;
     *ret_seconds = seconds;
     return true;
 }
@@ -150,8 +151,8 @@ bool when_parse_duration(const char *text, int64_t *ret_ms)
     static const struct {
         const char *unit;
         int64_t ms;
-    } units[] = {{"ms", 1},        {"min", 60000},        {"s", 1000},
-                 {"h", 3600000},   {"d", 24 * 3600000},   {"w", 7 * 24 * 3600000LL}};
+    } units[] = {{"ms", 1},      {"min", 60000},      {"s", 1000},
+                 {"h", 3600000}, {"d", 24 * 3600000}, {"w", 7 * 24 * 3600000LL}};
     int64_t total_ms = 0;
     if (!*text) return false;
     while (*text) {

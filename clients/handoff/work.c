@@ -1,5 +1,5 @@
-/* What there is to do: tasks and escalations, listed and answered. Lists are fetched page by page at one sequence, so
- * that together they show one moment. */
+/* What there is to do: tasks and escalations, listed and answered. Lists are fetched page by page at one
+ * sequence, so that together they show one moment. */
 #include "cli.h"
 #include "describe.h"
 #include "flags.h"
@@ -11,18 +11,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_ROWS 1000
+#define PAGE_ROWS  1000
 #define PAGES_MOST 10000
 
-/* --- tables ------------------------------------------------------------------------------------------------------- */
+/* --- tables
+ * ------------------------------------------------------------------------------------------------------- */
 
 void print_tasks(Handoff__V1__TaskView *const *tasks, size_t count, bool has_patient, const char *title,
                  const char *if_empty)
 {
-    static const struct column columns[] = {
-        {.name = "DUE"},   {.name = "PATIENT"}, {.name = "TASK"},   {.name = "KIND"},
-        {.name = "ABOUT"}, {.name = "OWNER"},   {.name = "PERSON"}, {.name = "SEVERITY"},
-        {.name = "TRIES", .is_right = true},    {.name = "REASON", .is_wrapped = true}};
+    static const struct column columns[] = {{.name = "DUE"},
+                                            {.name = "PATIENT"},
+                                            {.name = "TASK"},
+                                            {.name = "KIND"},
+                                            {.name = "ABOUT"},
+                                            {.name = "OWNER"},
+                                            {.name = "PERSON"},
+                                            {.name = "SEVERITY"},
+                                            {.name = "TRIES", .is_right = true},
+                                            {.name = "REASON", .share = 0.3}};
     struct libscols_table *table = table_open(columns, sizeof columns / sizeof *columns);
     if (!has_patient) scols_column_set_flags(scols_table_get_column(table, 1), SCOLS_FL_HIDDEN);
     for (size_t i = 0; i < count; i++) {
@@ -46,10 +53,11 @@ void print_tasks(Handoff__V1__TaskView *const *tasks, size_t count, bool has_pat
 void print_escalations(Handoff__V1__EscalationView *const *escalations, size_t count, bool has_patient,
                        const char *title, const char *if_empty)
 {
-    static const struct column columns[] = {
-        {.name = "NEXT"},   {.name = "PATIENT"},         {.name = "ESCALATION"}, {.name = "STATE"}, {.name = "RUNG"},
-        {.name = "PERSON"}, {.name = "SEVERITY"},        {.name = "TASK"},       {.name = "RAISED"},
-        {.name = "REASON", .is_wrapped = true}};
+    static const struct column columns[] = {{.name = "NEXT"},       {.name = "PATIENT"},
+                                            {.name = "ESCALATION"}, {.name = "STATE"},
+                                            {.name = "RUNG"},       {.name = "PERSON"},
+                                            {.name = "SEVERITY"},   {.name = "TASK"},
+                                            {.name = "RAISED"},     {.name = "REASON", .share = 0.3}};
     struct libscols_table *table = table_open(columns, sizeof columns / sizeof *columns);
     if (!has_patient) scols_column_set_flags(scols_table_get_column(table, 1), SCOLS_FL_HIDDEN);
     for (size_t i = 0; i < count; i++) {
@@ -71,7 +79,8 @@ void print_escalations(Handoff__V1__EscalationView *const *escalations, size_t c
     table_print(table, title, if_empty);
 }
 
-/* --- pages -------------------------------------------------------------------------------------------------------- */
+/* --- pages
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* Moves the rows of a page to the end of all; both are arrays of pointers to messages. */
 static int move_rows(void ***all, size_t *all_count, void **page, size_t *page_count)
@@ -102,6 +111,16 @@ static int compare_escalations(const void *a, const void *b)
     const Handoff__V1__EscalationView *const *one = a, *const *other = b;
     int order = compare_ms((*one)->next_at_ms, (*other)->next_at_ms);
     return order ? order : strcmp((*one)->escalation_id, (*other)->escalation_id);
+}
+
+void sort_tasks(Handoff__V1__TaskView **tasks, size_t count)
+{
+    if (count) qsort(tasks, count, sizeof *tasks, compare_tasks);
+}
+
+void sort_escalations(Handoff__V1__EscalationView **escalations, size_t count)
+{
+    if (count) qsort(escalations, count, sizeof *escalations, compare_escalations);
 }
 
 /* The page's cursor goes into the next request; it is borrowed from `all`, which keeps the last one. */
@@ -158,7 +177,8 @@ static int fetch_escalations(struct cli *cli, Handoff__V1__EscalationsRequest *f
     return cli_say(EXIT_REFUSED, "the list does not end");
 }
 
-/* --- tasks -------------------------------------------------------------------------------------------------------- */
+/* --- tasks
+ * -------------------------------------------------------------------------------------------------------- */
 
 static error_t parse_tasks(int key, char *argument, struct argp_state *state)
 {
@@ -177,7 +197,8 @@ static error_t parse_tasks(int key, char *argument, struct argp_state *state)
         filter->kind = (Handoff__V1__TaskKind)cli_enum(state, &handoff__v1__task_kind__descriptor, argument);
         return 0;
     case 's':
-        filter->at_least = (Handoff__V1__Severity)cli_enum(state, &handoff__v1__severity__descriptor, argument);
+        filter->at_least =
+            (Handoff__V1__Severity)cli_enum(state, &handoff__v1__severity__descriptor, argument);
         return 0;
     case 'w':
         filter->site = argument;
@@ -199,15 +220,17 @@ int run_tasks(struct cli *cli, int argc, char **argv)
         {0},
     };
     Handoff__V1__TasksRequest filter = HANDOFF__V1__TASKS_REQUEST__INIT;
-    const struct syntax syntax = {
-        .summary = "Lists open tasks by due time.", .options = options, .parse = parse_tasks, .input = &filter};
+    const struct syntax syntax = {.summary = "Lists open tasks by due time.",
+                                  .options = options,
+                                  .parse = parse_tasks,
+                                  .input = &filter};
     cli_parse(cli, &syntax, argc, argv, NULL);
     Handoff__V1__TasksReply *all = malloc(sizeof *all);
     if (!all) return cli_failed(cli, HANDOFF_NO_MEMORY);
     handoff__v1__tasks_reply__init(all);
     int code = fetch_tasks(cli, &filter, all);
     if (!code) {
-        if (all->n_tasks) qsort(all->tasks, all->n_tasks, sizeof *all->tasks, compare_tasks);
+        sort_tasks(all->tasks, all->n_tasks);
         if (cli->is_json) {
             code = cli_print_json(&all->base, true);
         } else {
@@ -218,21 +241,23 @@ int run_tasks(struct cli *cli, int argc, char **argv)
     return code;
 }
 
-/* --- answering tasks ---------------------------------------------------------------------------------------------- */
+/* --- answering tasks
+ * ---------------------------------------------------------------------------------------------- */
 
 static const char *const patient_and_task[] = {"patient_id", "task_id", NULL};
 
 int run_task_complete(struct cli *cli, int argc, char **argv)
 {
-    const struct typed_event typed = {"task.completed", "PATIENT TASK", "Says that a task is done.", patient_and_task};
+    const struct typed_event typed = {"task.completed", "PATIENT TASK", "Says that a task is done.",
+                                      patient_and_task};
     return publish_typed(cli, &typed, argc, argv);
 }
 
 int run_task_attempted(struct cli *cli, int argc, char **argv)
 {
-    const struct typed_event typed = {
-        "task.attempted", "PATIENT TASK",
-        "Says that a task was tried; the next attempt becomes due.", patient_and_task};
+    const struct typed_event typed = {"task.attempted", "PATIENT TASK",
+                                      "Says that a task was tried; the next attempt becomes due.",
+                                      patient_and_task};
     return publish_typed(cli, &typed, argc, argv);
 }
 
@@ -243,7 +268,8 @@ int run_task_cancel(struct cli *cli, int argc, char **argv)
     return publish_typed(cli, &typed, argc, argv);
 }
 
-/* --- escalations -------------------------------------------------------------------------------------------------- */
+/* --- escalations
+ * -------------------------------------------------------------------------------------------------- */
 
 static error_t parse_escalations(int key, char *argument, struct argp_state *state)
 {
@@ -256,7 +282,8 @@ static error_t parse_escalations(int key, char *argument, struct argp_state *sta
         filter->person_id = argument;
         return 0;
     case 's':
-        filter->at_least = (Handoff__V1__Severity)cli_enum(state, &handoff__v1__severity__descriptor, argument);
+        filter->at_least =
+            (Handoff__V1__Severity)cli_enum(state, &handoff__v1__severity__descriptor, argument);
         return 0;
     case 'w':
         filter->site = argument;
@@ -292,9 +319,7 @@ int run_escalations(struct cli *cli, int argc, char **argv)
     if (!all) return cli_failed(cli, HANDOFF_NO_MEMORY);
     int code = fetch_escalations(cli, &filter, all);
     if (!code) {
-        if (all->n_escalations) {
-            qsort(all->escalations, all->n_escalations, sizeof *all->escalations, compare_escalations);
-        }
+        sort_escalations(all->escalations, all->n_escalations);
         if (cli->is_json) {
             code = cli_print_json(&all->base, true);
         } else {
@@ -305,7 +330,8 @@ int run_escalations(struct cli *cli, int argc, char **argv)
     return code;
 }
 
-/* --- answering escalations ---------------------------------------------------------------------------------------- */
+/* --- answering escalations
+ * ---------------------------------------------------------------------------------------- */
 
 /* "e2" also stands for an id that ends in it after a separator. */
 static bool is_id(const char *whole, const char *id)
@@ -321,7 +347,8 @@ static int set_patient(Handoff__V1__Event *event, const Handoff__V1__EscalationV
     const ProtobufCMessageDescriptor *descriptor = &handoff__v1__event__descriptor;
     const struct {
         const char *field, *text;
-    } rows[] = {{"patient_id", view->patient_id}, {"site", view->site}, {"escalation_id", view->escalation_id}};
+    } rows[] = {
+        {"patient_id", view->patient_id}, {"site", view->site}, {"escalation_id", view->escalation_id}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const ProtobufCFieldDescriptor *field =
             protobuf_c_message_descriptor_get_field_by_name(descriptor, rows[i].field);
@@ -346,7 +373,8 @@ static int find_patient(struct cli *cli, Handoff__V1__Event *event)
         found = all->escalations[i];
         matches++;
     }
-    if (!code && matches == 0) code = cli_say(EXIT_REFUSED, "there is no open escalation %s", event->escalation_id);
+    if (!code && matches == 0)
+        code = cli_say(EXIT_REFUSED, "there is no open escalation %s", event->escalation_id);
     if (!code && matches > 1) {
         code = cli_say(EXIT_MISUSED, "%zu patients have an escalation %s; say which with --patient", matches,
                        event->escalation_id);
@@ -372,7 +400,8 @@ static const char *const escalation_only[] = {"escalation_id", NULL};
 int run_escalations_ack(struct cli *cli, int argc, char **argv)
 {
     const struct typed_event typed = {"escalation.acknowledged", "ID",
-                                      "Takes an escalation. Its climb stops for one rung's time.", escalation_only};
+                                      "Takes an escalation. Its climb stops for one rung's time.",
+                                      escalation_only};
     return answer_escalation(cli, &typed, argc, argv);
 }
 

@@ -1,5 +1,5 @@
-/* Requests on their way; see call.h. Neighbours: client.c, publisher.c and watch.c own calls; nobody else touches the
- * dealer. Refuses to know what a request means, but for whether it may be sent twice. */
+/* Requests on their way; see call.h. Neighbours: client.c, publisher.c and watch.c own calls; nobody else
+ * touches the dealer. Refuses to know what a request means, but for whether it may be sent twice. */
 #include "call.h"
 
 #include <assert.h>
@@ -9,7 +9,7 @@
 #include <time.h>
 
 #define REPLIES_PER_TURN 256
-#define DOUBLINGS 3
+#define DOUBLINGS        3
 
 int64_t call_now_ms(void)
 {
@@ -83,7 +83,8 @@ static void remove_call(handoff_client *client, struct call *call)
     call->is_waiting = false;
 }
 
-int call_start(handoff_client *client, struct call *call, const Handoff__V1__Request *request, int64_t deadline_ms)
+int call_start(handoff_client *client, struct call *call, const Handoff__V1__Request *request,
+               int64_t deadline_ms)
 {
     assert(!call->is_waiting && call->on_done);
     Handoff__V1__Request tagged = *request;
@@ -182,7 +183,8 @@ static void receive_replies(handoff_client *client)
             zmq_msg_close(&frame);
             return;
         }
-        Handoff__V1__Reply *reply = handoff__v1__reply__unpack(NULL, zmq_msg_size(&frame), zmq_msg_data(&frame));
+        Handoff__V1__Reply *reply =
+            handoff__v1__reply__unpack(NULL, zmq_msg_size(&frame), zmq_msg_data(&frame));
         zmq_msg_close(&frame);
         if (!reply) continue; /* as good as lost: the call is tried again */
         answer(client, &reply);

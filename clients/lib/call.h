@@ -15,7 +15,8 @@
 #define CALL_NEVER INT64_MAX
 
 struct call;
-/* The call is idle again when this runs. `*reply` is freed afterwards unless taken and cleared; NULL if code is not 0. */
+/* The call is idle again when this runs. `*reply` is freed afterwards unless taken and cleared; NULL if code
+ * is not 0. */
 typedef void call_done(struct call *call, int code, Handoff__V1__Reply **reply);
 
 struct call {
@@ -47,11 +48,12 @@ struct handoff_client {
 /* Milliseconds of the monotonic clock. */
 int64_t call_now_ms(void);
 /* Packs the request under a new tag and sends it in the next turn. */
-int call_start(handoff_client *client, struct call *call, const Handoff__V1__Request *request, int64_t deadline_ms);
+int call_start(handoff_client *client, struct call *call, const Handoff__V1__Request *request,
+               int64_t deadline_ms);
 /* Takes the call back without calling its owner. Legal when idle. */
 void call_cancel(handoff_client *client, struct call *call);
-/* Sends what is due, waits until something happens or `until_ms` has passed, and finishes what was answered or is
- * over. `more` are further sockets to wake up for. HANDOFF_INTERRUPTED on a signal. */
+/* Sends what is due, waits until something happens or `until_ms` has passed, and finishes what was answered
+ * or is over. `more` are further sockets to wake up for. HANDOFF_INTERRUPTED on a signal. */
 int call_turn(handoff_client *client, int64_t until_ms, zmq_pollitem_t *more, size_t more_count);
 /* Milliseconds before try number `tries` + 1: doubling, bounded, with jitter. */
 int64_t call_backoff_ms(handoff_client *client, uint32_t first_ms, uint32_t tries);

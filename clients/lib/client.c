@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-#define DEFAULT_TIMEOUT_MS 10000
-#define DEFAULT_RETRY_MS 1000
+#define DEFAULT_TIMEOUT_MS  10000
+#define DEFAULT_RETRY_MS    1000
 #define LARGEST_REPLY_BYTES (256 * 1024 * 1024)
 
 const char *handoff_error(int code)
@@ -23,30 +23,35 @@ const char *handoff_error(int code)
         [-HANDOFF_BAD_REPLY] = "the reply is not one that this version understands",
         [-HANDOFF_SOCKET] = "no socket for this endpoint",
         [-HANDOFF_BAD_JSON] = "not the JSON of this message",
-        [-HANDOFF_REWOUND] = "the daemon's journal ends before this position; it is another folder or an older copy",
+        [-HANDOFF_REWOUND] =
+            "the daemon's journal ends before this position; it is another folder or an older copy",
         [-HANDOFF_INTERRUPTED] = "interrupted by a signal",
     };
     size_t count = sizeof sentences / sizeof *sentences;
-    if (code > 0 || (size_t)-(int64_t)code >= count) return "an unknown error";
+    if (code > 0 || (size_t) - (int64_t)code >= count) return "an unknown error";
     return sentences[-code];
 }
 
 bool handoff_is_accepted(const struct handoff_result *result)
 {
-    return result->code == HANDOFF__V1__CODE__CODE_ACCEPTED || result->code == HANDOFF__V1__CODE__CODE_DUPLICATE;
+    return result->code == HANDOFF__V1__CODE__CODE_ACCEPTED ||
+           result->code == HANDOFF__V1__CODE__CODE_DUPLICATE;
 }
 
-/* IMMEDIATE: nothing is queued for a daemon that is away, so that a restart is not met by a heap of repeats. */
+/* IMMEDIATE: nothing is queued for a daemon that is away, so that a restart is not met by a heap of repeats.
+ */
 static int configure_dealer(void *dealer)
 {
     const struct {
         int option, value;
     } rows[] = {
-        {ZMQ_LINGER, 0},          {ZMQ_IMMEDIATE, 1},          {ZMQ_RECONNECT_IVL, 100}, {ZMQ_RECONNECT_IVL_MAX, 2000},
+        {ZMQ_LINGER, 0},           {ZMQ_IMMEDIATE, 1},
+        {ZMQ_RECONNECT_IVL, 100},  {ZMQ_RECONNECT_IVL_MAX, 2000},
         {ZMQ_HEARTBEAT_IVL, 5000}, {ZMQ_HEARTBEAT_TIMEOUT, 15000},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (zmq_setsockopt(dealer, rows[i].option, &rows[i].value, sizeof rows[i].value)) return HANDOFF_SOCKET;
+        if (zmq_setsockopt(dealer, rows[i].option, &rows[i].value, sizeof rows[i].value))
+            return HANDOFF_SOCKET;
     }
     int64_t largest = LARGEST_REPLY_BYTES;
     return zmq_setsockopt(dealer, ZMQ_MAXMSGSIZE, &largest, sizeof largest) ? HANDOFF_SOCKET : 0;
@@ -97,7 +102,8 @@ void handoff_close(handoff_client **client)
     *client = NULL;
 }
 
-/* --- one request ---------------------------------------------------------------------------------------------- */
+/* --- one request
+ * ---------------------------------------------------------------------------------------------- */
 
 struct one_request {
     struct call call;
@@ -119,7 +125,8 @@ static bool is_answer(const Handoff__V1__Request *request, const Handoff__V1__Re
     return (int)reply->body_case == (int)request->body_case + 1;
 }
 
-int handoff_request(handoff_client *client, const Handoff__V1__Request *request, Handoff__V1__Reply **ret_reply)
+int handoff_request(handoff_client *client, const Handoff__V1__Request *request,
+                    Handoff__V1__Reply **ret_reply)
 {
     if (request->body_case == HANDOFF__V1__REQUEST__BODY__NOT_SET) return HANDOFF_BAD_ARGUMENT;
     struct one_request one = {.call.on_done = on_one_done};
@@ -134,7 +141,8 @@ int handoff_request(handoff_client *client, const Handoff__V1__Request *request,
     if (error) return error;
     if (one.reply->body_case == HANDOFF__V1__REPLY__BODY_ERROR) {
         result_of_error(one.reply->error, &client->refusal);
-        error = client->refusal.code == HANDOFF__V1__CODE__CODE_UNAVAILABLE ? HANDOFF_UNAVAILABLE : HANDOFF_REFUSED;
+        error = client->refusal.code == HANDOFF__V1__CODE__CODE_UNAVAILABLE ? HANDOFF_UNAVAILABLE
+                                                                            : HANDOFF_REFUSED;
     } else if (!is_answer(request, one.reply)) {
         error = HANDOFF_BAD_REPLY;
     }

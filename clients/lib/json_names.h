@@ -5,7 +5,7 @@
 #include "handoff.h"
 
 /* The schema has no recursive messages; this bounds what we walk all the same. */
-#define JSON_DEPTH 16
+#define JSON_DEPTH      16
 #define JSON_NAME_BYTES 96
 
 /* "occurred_at_ms" becomes "occurredAtMs", as protoc does it. */

@@ -1,5 +1,6 @@
-/* JSON to messages; the mapping is in handoff.h. Messages are built with malloc, as protobuf-c's own unpacking does,
- * so that protobuf_c_message_free_unpacked() frees them, half-built ones too. Bounds: 1 MiB of text, JSON_DEPTH. */
+/* JSON to messages; the mapping is in handoff.h. Messages are built with malloc, as protobuf-c's own
+ * unpacking does, so that protobuf_c_message_free_unpacked() frees them, half-built ones too. Bounds: 1 MiB
+ * of text, JSON_DEPTH. */
 #include "json_names.h"
 
 #include <errno.h>
@@ -10,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_BYTES (1024 * 1024)
+#define TEXT_BYTES   (1024 * 1024)
 #define NUMBER_BYTES 32
 
 struct reader {
@@ -32,7 +33,8 @@ __attribute__((format(printf, 2, 3))) static int bad(struct reader *reader, cons
     return HANDOFF_BAD_JSON;
 }
 
-/* --- numbers --------------------------------------------------------------------------------------------------- */
+/* --- numbers
+ * --------------------------------------------------------------------------------------------------- */
 
 static bool has_fraction(double real)
 {
@@ -95,10 +97,12 @@ static int parse_real(struct reader *reader, json_t *json, double *ret_value)
     return 0;
 }
 
-/* --- values ---------------------------------------------------------------------------------------------------- */
+/* --- values
+ * ---------------------------------------------------------------------------------------------------- */
 
 /* By name; a number, or a number's digits in a string, is taken as it is: proto3 enums are open. */
-static int parse_enum(struct reader *reader, const ProtobufCEnumDescriptor *descriptor, json_t *json, int *ret_value)
+static int parse_enum(struct reader *reader, const ProtobufCEnumDescriptor *descriptor, json_t *json,
+                      int *ret_value)
 {
     if (json_is_string(json)) {
         const char *name = json_string_value(json);
@@ -189,7 +193,8 @@ static int parse_value(struct reader *reader, const ProtobufCFieldDescriptor *fi
 }
 
 /* The count grows with each element that is whole, so that a half-read list can be freed. */
-static int parse_list(struct reader *reader, const ProtobufCFieldDescriptor *field, json_t *json, uint8_t *base)
+static int parse_list(struct reader *reader, const ProtobufCFieldDescriptor *field, json_t *json,
+                      uint8_t *base)
 {
     if (!json_is_array(json)) return bad(reader, "should be a list");
     size_t count = json_array_size(json);
@@ -208,9 +213,11 @@ static int parse_list(struct reader *reader, const ProtobufCFieldDescriptor *fie
     return 0;
 }
 
-/* --- messages -------------------------------------------------------------------------------------------------- */
+/* --- messages
+ * -------------------------------------------------------------------------------------------------- */
 
-static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *descriptor, const char *name)
+static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *descriptor,
+                                                  const char *name)
 {
     for (unsigned i = 0; i < descriptor->n_fields; i++) {
         char json_name[JSON_NAME_BYTES];
@@ -223,7 +230,8 @@ static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescript
 }
 
 /* A oneof's members share their place and their case. The case is set once the value is whole. */
-static int parse_oneof(struct reader *reader, const ProtobufCFieldDescriptor *field, json_t *json, uint8_t *base)
+static int parse_oneof(struct reader *reader, const ProtobufCFieldDescriptor *field, json_t *json,
+                       uint8_t *base)
 {
     uint32_t *set_case = (uint32_t *)(void *)(base + field->quantifier_offset);
     if (*set_case) return bad(reader, "is one of several of which only one may be given");
@@ -234,7 +242,8 @@ static int parse_oneof(struct reader *reader, const ProtobufCFieldDescriptor *fi
     return error;
 }
 
-static int parse_field(struct reader *reader, const ProtobufCFieldDescriptor *field, json_t *json, uint8_t *base)
+static int parse_field(struct reader *reader, const ProtobufCFieldDescriptor *field, json_t *json,
+                       uint8_t *base)
 {
     if (json_is_null(json)) return 0;
     if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) return parse_oneof(reader, field, json, base);

@@ -1,7 +1,8 @@
 /* Messages to JSON; the mapping is in handoff.h. Driven by protobuf-c's descriptors, over jansson.
  *
- * In a generated struct a field's value is at `offset`. What stands at `quantifier_offset` depends: the case of its
- * oneof, the count of a repeated field, or nothing (proto3 fields have no presence, but messages, by their pointer). */
+ * In a generated struct a field's value is at `offset`. What stands at `quantifier_offset` depends: the case
+ * of its oneof, the count of a repeated field, or nothing (proto3 fields have no presence, but messages, by
+ * their pointer). */
 #include "json_names.h"
 
 #include <jansson.h>
@@ -128,8 +129,9 @@ static json_t *print_message(const ProtobufCMessage *message, unsigned depth)
         if (is_absent(field, base)) continue;
         char name[JSON_NAME_BYTES];
         json_name_of(field->name, name, sizeof name);
-        json_t *value = field->label == PROTOBUF_C_LABEL_REPEATED ? print_list(field, base, depth)
-                                                                  : print_value(field, base + field->offset, depth);
+        json_t *value = field->label == PROTOBUF_C_LABEL_REPEATED
+                            ? print_list(field, base, depth)
+                            : print_value(field, base + field->offset, depth);
         if (json_object_set_new(object, name, value)) {
             json_decref(object);
             return NULL;

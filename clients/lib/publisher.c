@@ -1,17 +1,18 @@
 /* Publishing in batches, several on the way at once. Neighbours: call.c repeats a batch whose reply is lost.
  *
- * A batch is free, open (being filled) or sent. Of a reply in which some events were UNAVAILABLE the others are done
- * and the batch is sent again with what remains, under a new tag, so that a late first reply cannot be taken for it. */
+ * A batch is free, open (being filled) or sent. Of a reply in which some events were UNAVAILABLE the others
+ * are done and the batch is sent again with what remains, under a new tag, so that a late first reply cannot
+ * be taken for it. */
 #include "call.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DEFAULT_IN_FLIGHT 4
-#define MOST_IN_FLIGHT 64
+#define DEFAULT_IN_FLIGHT      4
+#define MOST_IN_FLIGHT         64
 #define REQUEST_OVERHEAD_BYTES 32 /* tag, and the header of the publish body */
-#define EVENT_OVERHEAD_BYTES 4    /* field number and length, up to 64 KiB */
+#define EVENT_OVERHEAD_BYTES   4  /* field number and length, up to 64 KiB */
 
 struct item {
     uint8_t *bytes;
@@ -85,7 +86,8 @@ void handoff_publisher_close(handoff_publisher **publisher)
     *publisher = NULL;
 }
 
-/* --- results -------------------------------------------------------------------------------------------------- */
+/* --- results
+ * -------------------------------------------------------------------------------------------------- */
 
 static void deliver(handoff_publisher *publisher, struct item *item, const struct handoff_result *result)
 {
@@ -177,10 +179,12 @@ static void on_batch_done(struct call *call, int code, Handoff__V1__Reply **repl
     }
     handoff_client *client = batch->publisher->client;
     batch->call.was_unavailable = true;
-    batch->call.try_at_ms = call_now_ms() + call_backoff_ms(client, client->retry_ms / 4 + 1, batch->rounds++);
+    batch->call.try_at_ms =
+        call_now_ms() + call_backoff_ms(client, client->retry_ms / 4 + 1, batch->rounds++);
 }
 
-/* --- adding ---------------------------------------------------------------------------------------------------- */
+/* --- adding
+ * ---------------------------------------------------------------------------------------------------- */
 
 static bool has_waiting(const handoff_publisher *publisher)
 {
@@ -237,7 +241,8 @@ static bool has_room(const handoff_publisher *publisher, size_t event_bytes)
     const struct batch *batch = publisher->open;
     if (!batch) return true;
     return batch->count < publisher->batch_events &&
-           REQUEST_OVERHEAD_BYTES + batch->bytes + event_bytes + EVENT_OVERHEAD_BYTES <= HANDOFF_PUBLISH_BYTES;
+           REQUEST_OVERHEAD_BYTES + batch->bytes + event_bytes + EVENT_OVERHEAD_BYTES <=
+               HANDOFF_PUBLISH_BYTES;
 }
 
 int handoff_publisher_add(handoff_publisher *publisher, const Handoff__V1__Event *event, void *event_context)
@@ -277,7 +282,8 @@ int handoff_publisher_flush(handoff_publisher *publisher)
     return error;
 }
 
-/* --- all at once ------------------------------------------------------------------------------------------------ */
+/* --- all at once
+ * ------------------------------------------------------------------------------------------------ */
 
 static void on_publish_result(void *context, void *event_context, const struct handoff_result *result)
 {
@@ -299,7 +305,8 @@ int handoff_publish(handoff_client *client, const Handoff__V1__Event *events, si
     for (size_t i = 0; i < count; i++) {
         results[i] = (struct handoff_result){.code = HANDOFF__V1__CODE__CODE_UNAVAILABLE};
     }
-    for (size_t i = 0; i < count && !error; i++) error = handoff_publisher_add(publisher, &events[i], &results[i]);
+    for (size_t i = 0; i < count && !error; i++)
+        error = handoff_publisher_add(publisher, &events[i], &results[i]);
     if (!error) error = handoff_publisher_flush(publisher);
     handoff_publisher_close(&publisher);
     return error;

@@ -1,5 +1,5 @@
-/* Following a stream. Doorbells say that something is there; pages fetched from the front are what is delivered, so
- * a lost doorbell costs time and never an emission.
+/* Following a stream. Doorbells say that something is there; pages fetched from the front are what is
+ * delivered, so a lost doorbell costs time and never an emission.
  *
  *              doorbell beyond what is fetched, poll due, reconnected
  *     resting ------------------------------------------------------> fetching
@@ -7,9 +7,9 @@
  *        '-- nothing more is known <-- deliver, item by item <-- page -'
  *                                       '-- more is known --> fetching
  *
- * Everything up to `through` is fetched; a page's items beyond (delivered_sequence, delivered_position) are delivered,
- * whatever a page repeats. A new watch and a reconnected one ask more often for a while: the subscription may take
- * effect after the doorbell that mattered. */
+ * Everything up to `through` is fetched; a page's items beyond (delivered_sequence, delivered_position) are
+ * delivered, whatever a page repeats. A new watch and a reconnected one ask more often for a while: the
+ * subscription may take effect after the doorbell that mattered. */
 #include "call.h"
 
 #include <assert.h>
@@ -18,9 +18,9 @@
 #include <string.h>
 
 #define DEFAULT_POLL_MS 5000
-#define FIRST_POLL_MS 50
-#define PAGE_EMISSIONS 250
-#define BELLS_PER_TURN 1000
+#define FIRST_POLL_MS   50
+#define PAGE_EMISSIONS  250
+#define BELLS_PER_TURN  1000
 
 struct handoff_watch {
     struct call fetch; /* first */
@@ -48,7 +48,8 @@ struct handoff_watch {
 
 static void on_page(struct call *call, int code, Handoff__V1__Reply **reply);
 
-/* --- opening --------------------------------------------------------------------------------------------------- */
+/* --- opening
+ * --------------------------------------------------------------------------------------------------- */
 
 /* tcp://HOST:PORT; a daemon bound to every address is reached where its front is. */
 static void reach_endpoint(const char *front, const char *bound, char *endpoint, size_t size)
@@ -101,7 +102,8 @@ static int subscribe(handoff_watch *watch, const char *endpoint)
     watch->bell = zmq_socket(watch->client->context, ZMQ_SUB);
     if (!watch->bell) return HANDOFF_SOCKET;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (zmq_setsockopt(watch->bell, rows[i].option, &rows[i].value, sizeof rows[i].value)) return HANDOFF_SOCKET;
+        if (zmq_setsockopt(watch->bell, rows[i].option, &rows[i].value, sizeof rows[i].value))
+            return HANDOFF_SOCKET;
     }
     if (zmq_setsockopt(watch->bell, ZMQ_SUBSCRIBE, watch->topic, strlen(watch->topic))) return HANDOFF_SOCKET;
     int error = open_monitor(watch);
@@ -109,7 +111,8 @@ static int subscribe(handoff_watch *watch, const char *endpoint)
     return zmq_connect(watch->bell, endpoint) ? HANDOFF_SOCKET : 0;
 }
 
-int handoff_watch_open(handoff_client *client, const struct handoff_watch_options *options, handoff_watch **ret_watch)
+int handoff_watch_open(handoff_client *client, const struct handoff_watch_options *options,
+                       handoff_watch **ret_watch)
 {
     const ProtobufCEnumDescriptor *streams = &handoff__v1__stream__descriptor;
     const ProtobufCEnumValue *name = protobuf_c_enum_descriptor_get_value(streams, (int)options->stream);
@@ -152,7 +155,8 @@ void handoff_watch_close(handoff_watch **watch)
     *watch = NULL;
 }
 
-/* --- fetching -------------------------------------------------------------------------------------------------- */
+/* --- fetching
+ * -------------------------------------------------------------------------------------------------- */
 
 static int start_fetch(handoff_watch *watch)
 {
@@ -186,7 +190,8 @@ static void on_page(struct call *call, int code, Handoff__V1__Reply **reply)
     *reply = NULL;
 }
 
-/* The page is delivered: rest, or fetch on. A front that does not get further is not asked in a tight loop. */
+/* The page is delivered: rest, or fetch on. A front that does not get further is not asked in a tight loop.
+ */
 static void leave_page(handoff_watch *watch)
 {
     const Handoff__V1__EmissionsReply *page = watch->page->emissions;
@@ -203,7 +208,8 @@ static void leave_page(handoff_watch *watch)
     watch->pause_ms = watch->pause_ms * 2 < watch->poll_ms ? watch->pause_ms * 2 : watch->poll_ms;
 }
 
-/* --- doorbells ------------------------------------------------------------------------------------------------- */
+/* --- doorbells
+ * ------------------------------------------------------------------------------------------------- */
 
 static void hear_bell(handoff_watch *watch, const Handoff__V1__Doorbell *bell)
 {
@@ -279,12 +285,15 @@ static int wait_for_news(handoff_watch *watch, int64_t until_ms)
     if (!watch->fetch.is_waiting && watch->fetch_at_ms < until_ms) until_ms = watch->fetch_at_ms;
     int error = call_turn(watch->client, until_ms, more, 2);
     if (error) return error;
-    for (int i = 0; i < BELLS_PER_TURN && hear_one_bell(watch); i++) {}
-    for (int i = 0; i < BELLS_PER_TURN && hear_connected(watch); i++) {}
+    for (int i = 0; i < BELLS_PER_TURN && hear_one_bell(watch); i++) {
+    }
+    for (int i = 0; i < BELLS_PER_TURN && hear_connected(watch); i++) {
+    }
     return 0;
 }
 
-/* --- delivering ------------------------------------------------------------------------------------------------ */
+/* --- delivering
+ * ------------------------------------------------------------------------------------------------ */
 
 static size_t page_count(const handoff_watch *watch)
 {

@@ -1,7 +1,8 @@
-/* A front and a doorbell for tests, in a thread of their own: keeps a journal in memory and misbehaves on request.
+/* A front and a doorbell for tests, in a thread of their own: keeps a journal in memory and misbehaves on
+ * request.
  *
- * The test steers it over an inproc REQ/REP pair, so that each change is made between two requests and is in force
- * when the call returns; nothing is shared but what `fake_counts` copies out. */
+ * The test steers it over an inproc REQ/REP pair, so that each change is made between two requests and is in
+ * force when the call returns; nothing is shared but what `fake_counts` copies out. */
 #ifndef HANDOFF_FAKE_FRONT_H
 #define HANDOFF_FAKE_FRONT_H
 
@@ -14,20 +15,20 @@
 #include <string.h>
 #include <zmq.h>
 
-#define FAKE_EVENTS 4096
+#define FAKE_EVENTS    4096
 #define FAKE_EMISSIONS 1024
-#define FAKE_NOW_MS 1772746800000
+#define FAKE_NOW_MS    1772746800000
 
 enum fake_kind {
     FAKE_STOP,
     FAKE_COUNTS,
-    FAKE_RESTART,       /* both sockets go and come back; the journal stays */
-    FAKE_EMIT,          /* an entry with `count` emissions; rings if `is_rung` */
-    FAKE_SWALLOW,       /* the next `count` replies are dropped */
-    FAKE_UNAVAILABLE,   /* the next `count` requests are answered UNAVAILABLE as a whole */
+    FAKE_RESTART,          /* both sockets go and come back; the journal stays */
+    FAKE_EMIT,             /* an entry with `count` emissions; rings if `is_rung` */
+    FAKE_SWALLOW,          /* the next `count` replies are dropped */
+    FAKE_UNAVAILABLE,      /* the next `count` requests are answered UNAVAILABLE as a whole */
     FAKE_HALF_UNAVAILABLE, /* of the next `count` publishes every other event is */
-    FAKE_PAGE,          /* a page has at most `count` emissions */
-    FAKE_REWIND,        /* the journal ends at `count` */
+    FAKE_PAGE,             /* a page has at most `count` emissions */
+    FAKE_REWIND,           /* the journal ends at `count` */
 };
 
 struct fake_order {
@@ -38,10 +39,10 @@ struct fake_order {
 
 struct fake_counts {
     uint32_t requests, publishes, clocks;
-    uint32_t most_events;  /* in one publish */
-    size_t most_bytes;     /* of one request */
+    uint32_t most_events; /* in one publish */
+    size_t most_bytes;    /* of one request */
     uint64_t last_sequence;
-    uint32_t stored;       /* distinct events */
+    uint32_t stored; /* distinct events */
 };
 
 struct fake {
@@ -63,7 +64,8 @@ struct fake {
     uint64_t last_bell;
 };
 
-/* --- sockets --------------------------------------------------------------------------------------------------- */
+/* --- sockets
+ * --------------------------------------------------------------------------------------------------- */
 
 static inline void fake_bind(void *socket, char endpoint[64])
 {
@@ -93,7 +95,8 @@ static inline void fake_down(struct fake *fake)
     zmq_ctx_term(fake->context);
 }
 
-/* --- requests -------------------------------------------------------------------------------------------------- */
+/* --- requests
+ * -------------------------------------------------------------------------------------------------- */
 
 static inline void fake_result(struct fake *fake, const ProtobufCBinaryData *bytes, bool is_unavailable,
                                Handoff__V1__PublishResult *result)
@@ -254,10 +257,12 @@ static inline void fake_serve(struct fake *fake)
         fake->swallow--;
         return;
     }
-    if (zmq_send(fake->router, id, (size_t)id_len, ZMQ_SNDMORE) >= 0) zmq_send(fake->router, to, reply_len, 0);
+    if (zmq_send(fake->router, id, (size_t)id_len, ZMQ_SNDMORE) >= 0)
+        zmq_send(fake->router, to, reply_len, 0);
 }
 
-/* --- orders ---------------------------------------------------------------------------------------------------- */
+/* --- orders
+ * ---------------------------------------------------------------------------------------------------- */
 
 static inline void fake_ring(struct fake *fake, uint64_t sequence, uint64_t previous)
 {
@@ -343,7 +348,8 @@ static inline void *fake_run(void *argument)
     return NULL;
 }
 
-/* --- for the test ---------------------------------------------------------------------------------------------- */
+/* --- for the test
+ * ---------------------------------------------------------------------------------------------- */
 
 static inline struct fake_counts fake_order(struct fake *fake, enum fake_kind kind, uint32_t count)
 {

@@ -1,4 +1,5 @@
-/* The command line's reading of flags, values and times. The sources are included, since they belong to no library. */
+/* The command line's reading of flags, values and times. The sources are included, since they belong to no
+ * library. */
 #include "../handoff/flags.c"
 
 #include "../handoff/value.c"
@@ -61,7 +62,8 @@ static void assert_json(struct flags *flags, const char *expected)
     flags_close(&flags);
 }
 
-/* --- every type -------------------------------------------------------------------------------------------------- */
+/* --- every type
+ * -------------------------------------------------------------------------------------------------- */
 
 static void for_each_type(void (*check)(const ProtobufCFieldDescriptor *field))
 {
@@ -101,7 +103,8 @@ static void check_flags(const ProtobufCFieldDescriptor *field)
     size_t names = 0;
     for (const struct argp_option *a = flags->options; a->name || a->doc; a++) {
         for (const struct argp_option *b = a + 1; a->name && (b->name || b->doc); b++) {
-            if (b->name && strcmp(a->name, b->name) == 0) fail_msg("%s has two flags --%s", field->name, a->name);
+            if (b->name && strcmp(a->name, b->name) == 0)
+                fail_msg("%s has two flags --%s", field->name, a->name);
         }
         names++;
     }
@@ -154,7 +157,8 @@ static void every_flag_takes_the_value_its_help_asks_for(void **state)
     for_each_type(check_values);
 }
 
-/* --- values ------------------------------------------------------------------------------------------------------ */
+/* --- values
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void an_intake_voicemail_is_said_with_flags(void **state)
 {
@@ -178,17 +182,22 @@ static void repeated_flags_make_a_list_of_messages(void **state)
     give(flags, "recipient", "party=SCHOOL,id=oak-street");
     give(flags, "recipients", "party=agency");
     give(flags, "treatment-from", "2026-01-01");
-    assert_json(flags, "{\"consentGranted\": {\"recipients\": [{\"party\": \"PARTY_SCHOOL\", \"id\": \"oak-street\"}, "
-                       "{\"party\": \"PARTY_AGENCY\"}], \"treatmentFrom\": 20260101}}");
+    assert_json(
+        flags,
+        "{\"consentGranted\": {\"recipients\": [{\"party\": \"PARTY_SCHOOL\", \"id\": \"oak-street\"}, "
+        "{\"party\": \"PARTY_AGENCY\"}], \"treatmentFrom\": 20260101}}");
 }
 
 static void parts_know_switches_short_names_and_protected_commas(void **state)
 {
     (void)state;
     struct flags *flags = open_flags("care_team.updated");
-    give(flags, "member", "party=GUARDIAN,id=mom,custody=legal-authority,court-appointed,name=Sarah\\, her mother");
-    assert_json(flags, "{\"careTeamUpdated\": {\"members\": [{\"party\": \"PARTY_GUARDIAN\", \"id\": \"mom\", \"name\": "
-                       "\"Sarah, her mother\", \"custody\": \"CUSTODY_LEGAL_AUTHORITY\", \"isCourtAppointed\": true}]}}");
+    give(flags, "member",
+         "party=GUARDIAN,id=mom,custody=legal-authority,court-appointed,name=Sarah\\, her mother");
+    assert_json(
+        flags,
+        "{\"careTeamUpdated\": {\"members\": [{\"party\": \"PARTY_GUARDIAN\", \"id\": \"mom\", \"name\": "
+        "\"Sarah, her mother\", \"custody\": \"CUSTODY_LEGAL_AUTHORITY\", \"isCourtAppointed\": true}]}}");
 }
 
 static void a_count_takes_a_number_and_zero_is_one(void **state)
@@ -231,14 +240,17 @@ static void a_party_and_its_id_have_a_flag_each(void **state)
     give(flags, "referrer", "pcp");
     give(flags, "referrer-id", "dr-1");
     give(flags, "agency", "oak-street");
-    assert_json(flags, "{\"referralRequested\": {\"referrer\": \"PARTY_PCP\", \"referrerId\": \"dr-1\", \"agencyId\": "
-                       "\"oak-street\"}}");
+    assert_json(
+        flags,
+        "{\"referralRequested\": {\"referrer\": \"PARTY_PCP\", \"referrerId\": \"dr-1\", \"agencyId\": "
+        "\"oak-street\"}}");
 }
 
 static void what_cannot_be_read_is_said_with_what_can(void **state)
 {
     (void)state;
-    assert_mistake("contact.attempted", "outcome", "vm", "--outcome cannot be \"vm\": one of reached, voicemail");
+    assert_mistake("contact.attempted", "outcome", "vm",
+                   "--outcome cannot be \"vm\": one of reached, voicemail");
     assert_mistake("contact.attempted", "outcome", "unspecified", "cannot be");
     assert_mistake("contact.attempted", "occurred-at", "yesterday", "a time like '2026-03-05 16:40'");
     assert_mistake("patient.registered", "birth-date", "2015-02-30", "a date like 2018-04-30");
@@ -251,7 +263,8 @@ static void what_cannot_be_read_is_said_with_what_can(void **state)
     assert_mistake("preference.updated", "latest-minute", "25:00", "a time of day like 08:30");
 }
 
-/* --- times ------------------------------------------------------------------------------------------------------- */
+/* --- times
+ * ------------------------------------------------------------------------------------------------------- */
 
 static void assert_time(const char *text, int64_t ms)
 {
@@ -277,10 +290,20 @@ static void times_are_read_in_the_time_zone_or_with_their_own(void **state)
 static void times_that_do_not_exist_are_not_read(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"",           "2026-13-01",       "2026-02-29",       "2026-03-05 24:00",
-                                        "2026-3-5",   "2026-03-05 16:60", "2026-03-08 02:30", "2026-03-05 16:40 EST",
-                                        "20260305",   "2026-03-05T",      "2026-03-05 16",    "2026-03-05 16:40:00+5",
-                                        "2026-03-05x", "now"};
+    static const char *const texts[] = {"",
+                                        "2026-13-01",
+                                        "2026-02-29",
+                                        "2026-03-05 24:00",
+                                        "2026-3-5",
+                                        "2026-03-05 16:60",
+                                        "2026-03-08 02:30",
+                                        "2026-03-05 16:40 EST",
+                                        "20260305",
+                                        "2026-03-05T",
+                                        "2026-03-05 16",
+                                        "2026-03-05 16:40:00+5",
+                                        "2026-03-05x",
+                                        "now"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         int64_t ms = 0;
         if (when_parse(texts[i], &ms)) fail_msg("\"%s\" is read as %lld", texts[i], (long long)ms);
@@ -305,7 +328,8 @@ static void durations_add_up(void **state)
     assert_int_equal(ms, 52 * 3600000 + 30 * 60000);
     assert_true(when_parse_duration("1w90s250ms", &ms));
     assert_int_equal(ms, 7 * 24 * 3600000 + 90250);
-    static const char *const texts[] = {"", "3", "d", "3x", "-3d", "3d4", "3.5d", "99999999999d", "1000000000w"};
+    static const char *const texts[] = {"",           "3", "d", "3x", "-3d", "3d4", "3.5d", "99999999999d",
+                                        "1000000000w"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (when_parse_duration(texts[i], &ms)) fail_msg("\"%s\" is read", texts[i]);
     }

@@ -15,7 +15,8 @@
 
 static const ProtobufCMessageDescriptor *const event_descriptor = &handoff__v1__event__descriptor;
 
-/* --- messages filled by descriptor ------------------------------------------------------------------------------ */
+/* --- messages filled by descriptor
+ * ------------------------------------------------------------------------------ */
 
 static uint64_t draw_state;
 
@@ -47,7 +48,8 @@ static size_t size_of(const ProtobufCFieldDescriptor *field)
 
 static void fill_value(const ProtobufCFieldDescriptor *field, void *at)
 {
-    static const char *const texts[] = {"mary", "oak-street", "a \"b\" \\ \n\t", "caf\xc3\xa9 \xe2\x98\x95", "0"};
+    static const char *const texts[] = {"mary", "oak-street", "a \"b\" \\ \n\t", "caf\xc3\xa9 \xe2\x98\x95",
+                                        "0"};
     switch (field->type) {
     case PROTOBUF_C_TYPE_BOOL:
         *(protobuf_c_boolean *)at = draw() & 1;
@@ -137,7 +139,8 @@ static ProtobufCMessage *parse(const ProtobufCMessageDescriptor *descriptor, con
     return message;
 }
 
-static void assert_round_trip(const ProtobufCMessageDescriptor *descriptor, unsigned body_id, bool is_indented)
+static void assert_round_trip(const ProtobufCMessageDescriptor *descriptor, unsigned body_id,
+                              bool is_indented)
 {
     ProtobufCMessage *message = make_filled(descriptor, body_id);
     char *text = handoff_json_print(message, is_indented);
@@ -156,7 +159,8 @@ static void every_event_type_survives_the_way_to_json_and_back(void **state)
     for (unsigned i = 0; i < event_descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &event_descriptor->fields[i];
         if (!handoff_is_event_body(field)) continue;
-        for (int round = 0; round < ROUNDS; round++) assert_round_trip(event_descriptor, field->id, round & 1);
+        for (int round = 0; round < ROUNDS; round++)
+            assert_round_trip(event_descriptor, field->id, round & 1);
     }
 }
 
@@ -166,14 +170,15 @@ static void replies_and_records_survive_the_way_to_json_and_back(void **state)
     draw_state = 7447;
     const ProtobufCMessageDescriptor *const descriptors[] = {
         &handoff__v1__patient_reply__descriptor, &handoff__v1__timeline_reply__descriptor,
-        &handoff__v1__tasks_reply__descriptor,   &handoff__v1__emissions_reply__descriptor,
+        &handoff__v1__tasks_reply__descriptor, &handoff__v1__emissions_reply__descriptor,
         &handoff__v1__patient_record__descriptor};
     for (size_t i = 0; i < sizeof descriptors / sizeof *descriptors; i++) {
         for (int round = 0; round < ROUNDS; round++) assert_round_trip(descriptors[i], 0, false);
     }
 }
 
-/* --- golden ----------------------------------------------------------------------------------------------------- */
+/* --- golden
+ * ----------------------------------------------------------------------------------------------------- */
 
 static const ProtobufCMessageDescriptor *descriptor_named(const char *name)
 {
@@ -194,7 +199,8 @@ static ProtobufCMessage *unpack_base64(const ProtobufCMessageDescriptor *descrip
     char *text = malloc(size);
     snprintf(text, size, "{\"next\":\"%s\"}", base64);
     Handoff__V1__TasksReply *carrier = (void *)parse(&handoff__v1__tasks_reply__descriptor, text);
-    ProtobufCMessage *message = protobuf_c_message_unpack(descriptor, NULL, carrier->next.len, carrier->next.data);
+    ProtobufCMessage *message =
+        protobuf_c_message_unpack(descriptor, NULL, carrier->next.len, carrier->next.data);
     assert_non_null(message);
     handoff__v1__tasks_reply__free_unpacked(carrier, NULL);
     free(text);
@@ -245,7 +251,8 @@ static void what_python_wrote_is_read_and_written_the_same(void **state)
     fclose(file);
 }
 
-/* --- the rules, one by one ---------------------------------------------------------------------------------------- */
+/* --- the rules, one by one
+ * ---------------------------------------------------------------------------------------- */
 
 static Handoff__V1__Event *parse_event(const char *text)
 {
@@ -338,16 +345,19 @@ static void values_of_the_wrong_kind_are_refused(void **state)
     assert_refused("{\"occurredAtMs\":1e300}", "occurredAtMs", "whole number");
     assert_refused("{\"careTeamUpdated\":[]}", "careTeamUpdated", "should be an object");
     assert_refused("{\"careTeamUpdated\":{\"members\":{}}}", "careTeamUpdated.members", "should be a list");
-    assert_refused("{\"careTeamUpdated\":{\"members\":[null]}}", "careTeamUpdated.members", "null in its list");
+    assert_refused("{\"careTeamUpdated\":{\"members\":[null]}}", "careTeamUpdated.members",
+                   "null in its list");
     assert_refused("{\"careTeamUpdated\":{\"members\":[{},5]}}", "careTeamUpdated.members", "an object");
-    assert_refused("{\"encounterDischarged\":{\"isPlanned\":1}}", "encounterDischarged.isPlanned", "true or false");
+    assert_refused("{\"encounterDischarged\":{\"isPlanned\":1}}", "encounterDischarged.isPlanned",
+                   "true or false");
     assert_refused("{\"carePlanUpdated\":{\"goals\":[\"walk\",7]}}", "carePlanUpdated.goals", "a string");
 }
 
 static void numbers_out_of_range_are_refused(void **state)
 {
     (void)state;
-    assert_refused("{\"patientRegistered\":{\"birthDate\":4294967296}}", "patientRegistered.birthDate", "range");
+    assert_refused("{\"patientRegistered\":{\"birthDate\":4294967296}}", "patientRegistered.birthDate",
+                   "range");
     assert_refused("{\"patientRegistered\":{\"birthDate\":-1}}", "patientRegistered.birthDate", "range");
     assert_refused("{\"occurredAtMs\":\"9223372036854775808\"}", "occurredAtMs", "range");
 }
@@ -358,7 +368,8 @@ static void enum_words_are_checked_and_numbers_are_open(void **state)
     assert_refused("{\"contactAttempted\":{\"outcome\":\"VOICEMAIL\"}}", "contactAttempted.outcome",
                    "has no value \"VOICEMAIL\"");
     Handoff__V1__Event *event = parse_event("{\"contactAttempted\":{\"outcome\":\"2\",\"purpose\":99}}");
-    assert_printed(event, "{\"contactAttempted\": {\"purpose\": 99, \"outcome\": \"CONTACT_OUTCOME_VOICEMAIL\"}}");
+    assert_printed(event,
+                   "{\"contactAttempted\": {\"purpose\": 99, \"outcome\": \"CONTACT_OUTCOME_VOICEMAIL\"}}");
     handoff__v1__event__free_unpacked(event, NULL);
 }
 
@@ -412,7 +423,8 @@ static void base64_is_read_in_both_alphabets_and_otherwise_refused(void **state)
     struct handoff_json_error error;
     const char *const bad[] = {"{\"next\":\"a\"}", "{\"next\":\"a*bc\"}", "{\"next\":\"ab=c\"}"};
     for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(handoff_json_parse(descriptor, bad[i], strlen(bad[i]), &error, &message), HANDOFF_BAD_JSON);
+        assert_int_equal(handoff_json_parse(descriptor, bad[i], strlen(bad[i]), &error, &message),
+                         HANDOFF_BAD_JSON);
         assert_string_equal(error.path, "next");
     }
 }

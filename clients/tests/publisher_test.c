@@ -56,7 +56,8 @@ static void make_event(struct draft *draft, unsigned number)
     draft->event.intake_completed = &draft->body;
 }
 
-/* --- one call -------------------------------------------------------------------------------------------------- */
+/* --- one call
+ * -------------------------------------------------------------------------------------------------- */
 
 static void an_event_whose_reply_is_lost_is_published_again_and_stored_once(void **state)
 {
@@ -177,7 +178,8 @@ static void an_event_that_is_too_large_is_not_sent(void **state)
     free(long_text);
 }
 
-/* --- the publisher --------------------------------------------------------------------------------------------- */
+/* --- the publisher
+ * --------------------------------------------------------------------------------------------- */
 
 #define MANY 2000
 
@@ -279,7 +281,8 @@ static void polling_sends_a_batch_that_is_not_full(void **state)
     handoff_publisher_close(&publisher);
 }
 
-/* --- requests -------------------------------------------------------------------------------------------------- */
+/* --- requests
+ * -------------------------------------------------------------------------------------------------- */
 
 static int ask(handoff_client *client, Handoff__V1__ClockRequest *clock, Handoff__V1__Reply **reply)
 {
@@ -356,18 +359,22 @@ static void every_error_has_a_sentence(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_event_whose_reply_is_lost_is_published_again_and_stored_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_daemon_that_never_answers_leaves_the_outcome_unknown, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_event_whose_reply_is_lost_is_published_again_and_stored_once,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_daemon_that_never_answers_leaves_the_outcome_unknown, set_up,
+                                        tear_down),
         cmocka_unit_test(a_daemon_that_is_not_there_is_a_timeout),
         cmocka_unit_test(an_endpoint_that_is_none_does_not_open),
         cmocka_unit_test_setup_teardown(a_publish_that_was_unavailable_is_tried_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(only_the_events_that_were_unavailable_are_sent_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(only_the_events_that_were_unavailable_are_sent_again, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_refused_event_does_not_stop_the_others, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_event_that_is_too_large_is_not_sent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_of_many_events_gets_its_result_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lost_replies_neither_lose_nor_repeat_a_result, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_batch_never_exceeds_the_bytes_of_a_request, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(closing_drops_what_was_not_flushed_without_calling_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(closing_drops_what_was_not_flushed_without_calling_back, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(polling_sends_a_batch_that_is_not_full, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reading_is_asked_again_when_its_reply_is_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_advance_by_a_duration_is_sent_once, set_up, tear_down),

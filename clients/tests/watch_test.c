@@ -198,7 +198,8 @@ static void a_journal_that_ends_before_the_position_is_another_one(void **state)
 {
     struct world *world = *state;
     for (int i = 0; i < 3; i++) fake_emit(world->fake, 1, false);
-    const struct handoff_watch_options options = {.stream = HANDOFF__V1__STREAM__STREAM_TASK, .after_sequence = 9};
+    const struct handoff_watch_options options = {.stream = HANDOFF__V1__STREAM__STREAM_TASK,
+                                                  .after_sequence = 9};
     assert_int_equal(handoff_watch_open(world->client, &options, &world->watch), HANDOFF_REWOUND);
     assert_null(world->watch);
     open_watch(world, true, 0);
@@ -253,17 +254,21 @@ static void publishing_and_watching_share_a_client(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_watch_from_the_beginning_tells_everything_in_order, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_watch_from_the_beginning_tells_everything_in_order, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_watch_from_now_leaves_out_the_past, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_no_doorbell_announced_is_fetched_with_the_next, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_no_doorbell_announced_is_fetched_with_the_next, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(what_no_doorbell_announced_is_told_without_any, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_doorbell_that_was_not_heard_is_counted, set_up, tear_down),
         cmocka_unit_test_setup_teardown(entries_that_emit_nothing_here_do_not_disturb, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pages_that_end_within_an_entry_repeat_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_restart_of_the_daemon_loses_and_repeats_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lost_pages_are_fetched_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_later_watch_goes_on_at_the_position_of_the_first, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_journal_that_ends_before_the_position_is_another_one, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_later_watch_goes_on_at_the_position_of_the_first, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_journal_that_ends_before_the_position_is_another_one, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(the_record_stream_tells_entries, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stream_that_is_none_cannot_be_watched, set_up, tear_down),
         cmocka_unit_test_setup_teardown(publishing_and_watching_share_a_client, set_up, tear_down),

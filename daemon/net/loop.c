@@ -35,6 +35,8 @@ struct loop {
     uint32_t seconds;
 };
 
+static void on_wake(struct ev_loop *ev, ev_async *w, int revents) { (void)ev; (void)w; (void)revents; }
+
 struct loop *loop_new(void)
 {
     struct loop *l = calloc(1, sizeof *l);
@@ -42,7 +44,11 @@ struct loop *loop_new(void)
     l->ev = ev_loop_new(EVFLAG_AUTO);
     l->zmq = zmq_ctx_new();
     l->arena = arena_new(ARENA_BYTES);
-    if (l->ev != NULL && l->zmq != NULL && l->arena != NULL) return l;
+    ev_async_init(&l->wake, on_wake); /* the indexing thread may send before the loop runs */
+    if (l->ev != NULL && l->zmq != NULL && l->arena != NULL) {
+        ev_async_start(l->ev, &l->wake);
+        return l;
+    }
     loop_free(l);
     return NULL;
 }
@@ -56,7 +62,7 @@ const struct service_counts *loop_service_counts(const struct loop *l) { return 
 static void on_entry(void *context, const struct entry *entry, const Handoff__V1__Outcome *outcome, const char *key)
 {
     struct loop *l = context;
-    if (l->stream != NULL) stream_ring(l->stream, entry, outcome, key, l->arena);
+    if (l->stream != NULL && outcome != NULL) stream_ring(l->stream, entry, outcome, key, l->arena);
 }
 
 static void on_result(void *context, uint64_t ticket, uint32_t position, const Handoff__V1__PublishResult *result)
@@ -66,9 +72,16 @@ static void on_result(void *context, uint64_t ticket, uint32_t position, const H
     service_result(l->service, ticket, position, result);
 }
 
+/* On the indexing thread. */
+static void on_indexed(void *context)
+{
+    struct loop *l = context;
+    ev_async_send(l->ev, &l->wake);
+}
+
 struct engine_listener loop_listener(struct loop *l)
 {
-    return (struct engine_listener){.context = l, .on_entry = on_entry, .on_result = on_result};
+    return (struct engine_listener){.context = l, .on_entry = on_entry, .on_result = on_result, .on_indexed = on_indexed};
 }
 
 /* --- a turn --------------------------------------------------------------------------------------------------- */
@@ -137,7 +150,6 @@ static void on_stream(void *context, int events)
 }
 static void on_idle(struct ev_loop *ev, ev_idle *w, int revents) { (void)ev; (void)w; (void)revents; }
 static void on_timer(struct ev_loop *ev, ev_timer *w, int revents) { (void)ev; (void)w; (void)revents; }
-static void on_wake(struct ev_loop *ev, ev_async *w, int revents) { (void)ev; (void)w; (void)revents; }
 
 static void on_second(struct ev_loop *ev, ev_timer *w, int revents)
 {
@@ -198,8 +210,6 @@ static void start_watchers(struct loop *l)
     ev_timer_init(&l->second, on_second, 1, 1);
     l->second.data = l;
     ev_timer_start(l->ev, &l->second);
-    ev_async_init(&l->wake, on_wake);
-    ev_async_start(l->ev, &l->wake);
     start_signal(l, &l->on_term, SIGTERM, on_end);
     start_signal(l, &l->on_int, SIGINT, on_end);
     start_signal(l, &l->on_hup, SIGHUP, on_reload);
@@ -263,18 +273,31 @@ int loop_open(struct loop *l, const struct loop_options *options, const char **r
     return zmq_watcher_start(&l->stream_watcher, l->ev, stream_socket(l->stream), ZMQ_POLLIN, l, on_stream);
 }
 
+void loop_await_backup(struct loop *l)
+{
+    if (l->service != NULL) service_await_backup(l->service);
+}
+
 void loop_run(struct loop *l) { ev_run(l->ev, 0); }
 
-void loop_free(struct loop *l)
+void loop_close(struct loop *l)
 {
-    if (l == NULL) return;
     service_free(l->service); /* waits for a backup, which may still wake the loop */
+    l->service = NULL;
     if (l->ev != NULL) {
         zmq_watcher_stop(&l->front_watcher, l->ev);
         zmq_watcher_stop(&l->stream_watcher, l->ev);
     }
     front_close(l->front);
     stream_close(l->stream);
+    l->front = NULL;
+    l->stream = NULL;
+}
+
+void loop_free(struct loop *l)
+{
+    if (l == NULL) return;
+    loop_close(l);
     if (l->zmq != NULL) zmq_ctx_term(l->zmq);
     arena_free(l->arena);
     if (l->ev != NULL) ev_loop_destroy(l->ev);

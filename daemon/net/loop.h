@@ -23,7 +23,7 @@ struct loop;
 struct loop_options {
     struct engine *engine;
     struct clock *clock;
-    struct journal *journal;
+    struct journal *const *journal; /* where the one in use is */
     const char *version;
     const char *front_endpoint, *stream_endpoint;
     uint32_t batch_events, fire_per_turn;
@@ -42,7 +42,11 @@ struct engine_listener loop_listener(struct loop *loop);
 int loop_open(struct loop *loop, const struct loop_options *options, const char **ret_endpoint);
 /* Until a signal ends it. */
 void loop_run(struct loop *loop);
+/* Waits for a backup that is under way: before the journal is closed and opened again. */
+void loop_await_backup(struct loop *loop);
 /* Closes the sockets; before the engine is closed. */
+void loop_close(struct loop *loop);
+/* After the engine is closed, whose indexing thread wakes the loop. */
 void loop_free(struct loop *loop);
 
 const char *loop_front_endpoint(const struct loop *loop);

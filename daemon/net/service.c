@@ -79,7 +79,7 @@ int64_t service_monotonic_ms(void)
 /* --- replies -------------------------------------------------------------------------------------------------- */
 struct view service_view(struct service *s)
 {
-    return (struct view){engine_rules(s->engine), s->arena, clock_now_ms(s->options.clock)};
+    return (struct view){engine_rules(s->engine), s->arena, engine_now_ms(s->engine)};
 }
 
 void service_reply(struct service *s, const struct call *call, Handoff__V1__Reply__BodyCase body, void *message)
@@ -155,10 +155,6 @@ static void serve_publish(struct service *s, const struct call *call)
         return;
     }
     for (size_t i = 0; i < publish->n_events; i++) {
-        if (engine_is_batch_full(s->engine)) { /* it need not fit: what is there is committed, and the rest follows */
-            engine_turn_commit(s->engine);
-            engine_turn_begin(s->engine);
-        }
         struct bytes event = {publish->events[i].data, publish->events[i].len};
         engine_publish(s->engine, event, ticket, (uint32_t)i);
         s->counts.events++;

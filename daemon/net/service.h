@@ -24,7 +24,7 @@ struct reload_report {
 struct service_options {
     struct engine *engine;
     struct clock *clock;
-    struct journal *journal; /* for backup; NULL: none can be made */
+    struct journal *const *journal; /* for backup: where the one in use is, which a reopen replaces */
     struct front *front;
     const char *version;
     const char *stream_endpoint;
@@ -49,6 +49,9 @@ void service_free(struct service *s);
 void service_serve(struct service *s);
 void service_result(struct service *s, uint64_t ticket, uint32_t position, const Handoff__V1__PublishResult *result);
 void service_answer(struct service *s);
+
+/* Waits for a backup that is under way: before its journal is closed. Its reply comes later, as ever. */
+void service_await_backup(struct service *s);
 
 /* There is more to do at once: the loop must not sleep. */
 bool service_is_busy(const struct service *s);

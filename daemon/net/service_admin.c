@@ -63,7 +63,7 @@ void serve_info(struct service *s, const struct call *call)
     reply->last_sequence = state.last_sequence;
     reply->indexed_sequence = state.indexed_sequence;
     reply->clock = text(clock_kind_name(s->options.clock->kind));
-    reply->now_ms = clock_now_ms(s->options.clock);
+    reply->now_ms = engine_now_ms(s->engine);
     reply->stream_endpoint = text(s->options.stream_endpoint);
     for (uint32_t i = 0; i < rules->pathway_count; i++) {
         const struct pathway *p = rules->pathways[i];
@@ -79,7 +79,7 @@ void serve_info(struct service *s, const struct call *call)
 static void reply_clock(struct service *s, const struct call *call, uint64_t fired)
 {
     Handoff__V1__ClockReply *reply = MESSAGE_NEW(s->arena, Handoff__V1__ClockReply, clock_reply);
-    reply->now_ms = clock_now_ms(s->options.clock);
+    reply->now_ms = engine_now_ms(s->engine);
     reply->kind = text(clock_kind_name(s->options.clock->kind));
     reply->is_held = s->options.clock->is_held;
     reply->fired = fired;
@@ -92,7 +92,7 @@ static void begin_advance(struct service *s, const struct call *call, int64_t to
         service_refuse(s, call, HANDOFF__V1__CODE__CODE_WRONG_CLOCK, "only a manual clock can be advanced", NULL);
         return;
     }
-    if (to_ms < clock_now_ms(s->options.clock) || to_ms > TIME_MAX_MS) {
+    if (to_ms < engine_now_ms(s->engine) || to_ms > TIME_MAX_MS) {
         service_refuse(s, call, HANDOFF__V1__CODE__CODE_BAD_TIME, "the time to advance to is in the past or after 2199",
                        "advance_to_ms");
         return;
@@ -107,11 +107,13 @@ static void begin_advance(struct service *s, const struct call *call, int64_t to
 void serve_clock(struct service *s, const struct call *call)
 {
     const Handoff__V1__ClockRequest *request = call->request->clock;
-    if (request->accept) clock_accept(s->options.clock);
-    if (request->advance_ms < 0 || request->advance_ms > TIME_MAX_MS)
+    int rc = request->accept && s->options.clock->is_held ? engine_accept_clock(s->engine) : 0;
+    if (rc != 0)
+        service_refuse_error(s, call, rc);
+    else if (request->advance_ms < 0 || request->advance_ms > TIME_MAX_MS)
         service_refuse(s, call, HANDOFF__V1__CODE__CODE_BAD_TIME, "advance_ms is negative or beyond 2199", "advance_ms");
     else if (request->advance_ms > 0)
-        begin_advance(s, call, clock_now_ms(s->options.clock) + request->advance_ms);
+        begin_advance(s, call, engine_now_ms(s->engine) + request->advance_ms);
     else if (request->advance_to_ms != 0)
         begin_advance(s, call, request->advance_to_ms);
     else
@@ -122,7 +124,9 @@ void service_advance(struct service *s)
 {
     struct advancing *a = &s->advancing;
     if (!a->is_active) return;
-    int rc = engine_advance(s->engine, a->to_ms, &a->fired);
+    uint64_t fired = 0;
+    int rc = engine_advance(s->engine, a->to_ms, &fired);
+    a->fired += fired;
     if (rc == 1) return;
     Handoff__V1__Request request = HANDOFF__V1__REQUEST__INIT;
     request.tag = a->tag;
@@ -140,7 +144,8 @@ static int copy_journal(struct service *s)
     char folder[sizeof s->backing_up.folder + sizeof "/journal"];
     if (mkdir(s->backing_up.folder, 0700) != 0 && errno != EEXIST) return JOURNAL_E_IO;
     snprintf(folder, sizeof folder, "%s/journal", s->backing_up.folder);
-    return s->options.journal->ops->backup(s->options.journal, folder);
+    struct journal *journal = *s->options.journal;
+    return journal->ops->backup(journal, folder);
 }
 
 static void *run_backup(void *context)
@@ -190,8 +195,8 @@ void service_end_backup(struct service *s)
 {
     struct backing_up *b = &s->backing_up;
     if (!b->is_active || !is_backup_done(b)) return;
-    pthread_join(b->thread, NULL);
-    b->is_active = false;
+    service_await_backup(s);
+    b->is_active = b->is_joined = false;
     Handoff__V1__Request request = HANDOFF__V1__REQUEST__INIT;
     request.tag = b->tag;
     struct call call = {b->to, &request};
@@ -207,9 +212,9 @@ void service_end_backup(struct service *s)
 
 void service_await_backup(struct service *s)
 {
-    if (!s->backing_up.is_active) return;
+    if (!s->backing_up.is_active || s->backing_up.is_joined) return;
     pthread_join(s->backing_up.thread, NULL);
-    s->backing_up.is_active = false;
+    s->backing_up.is_joined = true;
 }
 
 /* --- reload --------------------------------------------------------------------------------------------------- */

@@ -39,6 +39,7 @@ struct advancing { /* of a manual clock */
 
 struct backing_up {
     bool is_active;    /* a thread runs, or its result waits */
+    bool is_joined;
     struct peer to;
     uint64_t tag;
     uint64_t last_sequence;
@@ -88,7 +89,6 @@ void serve_backup(struct service *s, const struct call *call);
 void serve_reload(struct service *s, const struct call *call);
 void service_advance(struct service *s);      /* one bounded piece */
 void service_end_backup(struct service *s);   /* replies when the thread is done */
-void service_await_backup(struct service *s); /* waits for it */
 
 /* The state after this sequence is what a listing shows; 0 in the request: the newest. */
 uint64_t service_as_of(struct service *s, const Handoff__V1__Request *request);

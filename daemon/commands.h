@@ -16,6 +16,7 @@ int command_reindex(int argc, char **argv);
 int command_backup(int argc, char **argv);
 int command_pathway(int argc, char **argv);
 int command_config(int argc, char **argv);
+int command_pathway_test(int argc, char **argv); /* scenario.c; reached through `pathway test` */
 
 #define HANDOFF_VERSION "0.1.0"
 #define HANDOFF_CONFIG_FILE "/etc/handoff/handoffd.yaml"

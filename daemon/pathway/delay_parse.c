@@ -99,6 +99,7 @@ static const struct unit *take_quantity(struct parser *p, int64_t *ret_count)
     bool is_negative = take(p, '-');
     int64_t count = take_number(p);
     if (count < 0) return (void)fail(p, from, "here must be a delay, such as 30min, 72h, 3d, 2bd or 4bh"), NULL;
+    skip_spaces(p);
     size_t unit_at = p->at;
     take_word(p, name, sizeof name);
     const struct unit *unit = find_unit(name);

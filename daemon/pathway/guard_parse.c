@@ -522,8 +522,9 @@ static bool parse_all(struct parser *p, struct operand *ret)
 {
     if (strlen(p->text) > GUARD_TEXT_MAX) return FAIL(p, 0, "a guard has at most %d characters", GUARD_TEXT_MAX);
     guard_lex(p->text, 0, &p->token);
-    if (!parse_or(p, ret) || !check_boolean(p, ret)) return false;
+    if (!parse_or(p, ret)) return false;
     if (p->token.kind == TOKEN_BAD) return FAIL(p, p->token.offset, "%s", p->token.text);
+    if (!check_boolean(p, ret)) return false;
     if (p->token.kind != TOKEN_END)
         return FAIL(p, p->token.offset, "the guard should end before \"%.20s\", or say and, or", p->token.text);
     if (depth_of(ret->guard) > PATHWAY_GUARD_DEPTH_MAX)

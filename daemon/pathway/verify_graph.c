@@ -77,6 +77,33 @@ static void refuse_unreachable(const struct verifier *v, uint32_t machine)
                        m->states[s].name);
 }
 
+/* --- circles -------------------------------------------------------------------------------------------------- */
+
+static uint64_t reached_always(const struct machine *m, uint32_t from)
+{
+    uint64_t before = 0, reached = targets_of(m->states[from].always, m->states[from].always_count);
+    while (before != reached) { /* each round adds a state */
+        before = reached;
+        for (uint32_t s = 0; s < m->state_count; s++)
+            if (before & STATE(s)) reached |= targets_of(m->states[s].always, m->states[s].always_count);
+    }
+    return reached;
+}
+
+/* Said once a circle, at its first state. */
+static void refuse_circles(const struct verifier *v, uint32_t machine)
+{
+    const struct machine *m = verify_machine(v, machine);
+    uint64_t said = 0;
+    for (uint32_t s = 0; s < m->state_count; s++) {
+        uint64_t reached = reached_always(m, s);
+        if (!(reached & STATE(s)) || (said & STATE(s))) continue;
+        VERIFY_AT_RULE(v, m->states[s].always[0].rule, "`always` goes in a circle and comes back to \"%s\"; let an event break it",
+                       m->states[s].name);
+        said |= reached;
+    }
+}
+
 /* --- ends ----------------------------------------------------------------------------------------------------- */
 
 static void refuse_busy_end(const struct verifier *v, uint32_t s)
@@ -88,17 +115,9 @@ static void refuse_busy_end(const struct verifier *v, uint32_t s)
     if (state->timer_count) verify_add(v, place, "\"%s\" is final: an end has no timers; remove `after` or `final`", state->name);
 }
 
-static void refuse_ends_by_time(const struct verifier *v)
+static void refuse_final_beginnings(const struct verifier *v)
 {
     const struct machine *m = &v->pathway->main;
-    for (uint32_t s = 0; s < m->state_count; s++) {
-        const struct state *state = &m->states[s];
-        if (state->is_final) refuse_busy_end(v, s);
-        for (uint32_t i = 0; i < state->always_count; i++)
-            if (state->always[i].target >= 0 && m->states[state->always[i].target].is_final)
-                VERIFY_AT_RULE(v, state->always[i].rule, "`always` leads to the end \"%s\", so a timer could end the episode; let an event end it",
-                               m->states[state->always[i].target].name);
-    }
     for (uint32_t i = 0; i < v->pathway->open_count; i++)
         if (v->pathway->opens[i].target >= 0 && m->states[v->pathway->opens[i].target].is_final)
             VERIFY_AT_RULE(v, v->pathway->opens[i].rule, "an episode cannot begin at its end; open it in an open state");
@@ -128,31 +147,57 @@ static void refuse_timers_to_ends(const struct verifier *v)
     }
 }
 
-/* --- circles -------------------------------------------------------------------------------------------------- */
-
-static uint64_t reached_always(const struct machine *m, uint32_t from)
+/* Which variables change by anything but an event, as bits. */
+static void note_variable(const struct action *action, enum walk_origin origin, void *data)
 {
-    uint64_t before = 0, reached = targets_of(m->states[from].always, m->states[from].always_count);
-    while (before != reached) { /* each round adds a state */
-        before = reached;
-        for (uint32_t s = 0; s < m->state_count; s++)
-            if (before & STATE(s)) reached |= targets_of(m->states[s].always, m->states[s].always_count);
-    }
+    bool is_by_event = origin == WALK_TRANSITION || origin == WALK_OPENING;
+    if ((action->op == ACTION_SET || action->op == ACTION_COUNT) && !is_by_event) *(uint32_t *)data |= UINT32_C(1) << action->position;
+}
+
+/* Nothing but variables that events alone change: then no timer can make it true. */
+static bool is_up_to_events(const struct guard *guard, uint32_t changed_otherwise)
+{
+    if (!guard) return true;
+    if (guard->op == GUARD_FIELD || guard->op == GUARD_CALL) return false;
+    if (guard->op == GUARD_VARIABLE) return !(changed_otherwise >> guard->number & 1);
+    return is_up_to_events(guard->left, changed_otherwise) && is_up_to_events(guard->right, changed_otherwise);
+}
+
+/* States of the main machine that a timer may lead to, on its own or by `always` from there. */
+static uint64_t reached_by_timers(const struct verifier *v)
+{
+    const struct machine *m = &v->pathway->main;
+    uint64_t targets = 0, reached;
+    for (uint32_t s = 0; s < m->state_count; s++) targets |= timer_targets(v->pathway, &m->states[s]);
+    reached = targets;
+    for (uint32_t s = 0; s < m->state_count; s++)
+        if (targets & STATE(s)) reached |= reached_always(m, s);
     return reached;
 }
 
-/* Said once a circle, at its first state. */
-static void refuse_circles(const struct verifier *v, uint32_t machine)
+static void refuse_always_to_ends(const struct verifier *v)
 {
-    const struct machine *m = verify_machine(v, machine);
-    uint64_t said = 0;
-    for (uint32_t s = 0; s < m->state_count; s++) {
-        uint64_t reached = reached_always(m, s);
-        if (!(reached & STATE(s)) || (said & STATE(s))) continue;
-        VERIFY_AT_RULE(v, m->states[s].always[0].rule, "`always` goes in a circle and comes back to \"%s\"; let an event break it",
-                       m->states[s].name);
-        said |= reached;
-    }
+    const struct machine *m = &v->pathway->main;
+    uint64_t by_timers = reached_by_timers(v);
+    uint32_t changed_otherwise = 0;
+    walk_pathway(v->pathway, &(struct walk){.action = note_variable, .data = &changed_otherwise});
+    for (uint32_t s = 0; s < m->state_count; s++)
+        for (uint32_t i = 0; i < m->states[s].always_count; i++) {
+            const struct transition *t = &m->states[s].always[i];
+            if (t->target < 0 || !m->states[t->target].is_final) continue;
+            if (!(by_timers & STATE(s)) && t->when && is_up_to_events(t->when, changed_otherwise)) continue;
+            VERIFY_AT_RULE(v, t->rule, "a timer could lead through this `always` to the end \"%s\"; let an event end it, or ask only variables that events set",
+                           m->states[t->target].name);
+        }
+}
+
+static void refuse_ends_by_time(const struct verifier *v)
+{
+    for (uint32_t s = 0; s < v->pathway->main.state_count; s++)
+        if (v->pathway->main.states[s].is_final) refuse_busy_end(v, s);
+    refuse_final_beginnings(v);
+    refuse_timers_to_ends(v);
+    refuse_always_to_ends(v);
 }
 
 /* --- order ---------------------------------------------------------------------------------------------------- */
@@ -204,5 +249,4 @@ void verify_graph(const struct verifier *v)
     }
     refuse_shadowed_openings(v);
     refuse_ends_by_time(v);
-    refuse_timers_to_ends(v);
 }

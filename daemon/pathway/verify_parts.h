@@ -1,5 +1,5 @@
 /* Shared by the parts of the verifier: verify.c (the order, silence), verify_graph.c (states and how they are reached),
- * verify_use.c (timers, holds, concerns and tasks). */
+ * verify_use.c (timers, holds, concerns and tasks), verify_stops.c (what may not be stopped). */
 #ifndef HANDOFF_PATHWAY_VERIFY_PARTS_H
 #define HANDOFF_PATHWAY_VERIFY_PARTS_H
 
@@ -21,5 +21,6 @@ const struct machine *verify_machine(const struct verifier *v, uint32_t i);
 
 void verify_graph(const struct verifier *v);
 void verify_use(const struct verifier *v);
+void verify_stops(const struct verifier *v);
 
 #endif

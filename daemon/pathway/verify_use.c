@@ -40,12 +40,13 @@ static bool is_listed(const struct uses *u, uint32_t timer)
 
 /* --- actions -------------------------------------------------------------------------------------------------- */
 
-static void check_timer_action(struct uses *u, const struct action *a)
+/* A firing that starts a timer anew could put it off for ever. */
+static void check_start(struct uses *u, const struct action *a, enum walk_origin origin)
 {
-    if (is_listed(u, a->position))
-        VERIFY_AT_RULE(u->v, a->rule, "the timer %s starts and stops with what lists it in `after`; actions leave it alone",
+    u->started |= UINT64_C(1) << a->position;
+    if (origin == WALK_FIRING && is_listed(u, a->position))
+        VERIFY_AT_RULE(u->v, a->rule, "a firing cannot start the timer %s anew, which a state, hold or concern lists; it could be put off for ever",
                        u->v->pathway->timers[a->position].name);
-    if (a->op == ACTION_START) u->started |= UINT64_C(1) << a->position;
 }
 
 static void check_task(const struct uses *u, const struct action *a)
@@ -71,8 +72,7 @@ static void check_hold(struct uses *u, const struct action *a)
 static void check_action(const struct action *a, enum walk_origin origin, void *data)
 {
     struct uses *u = data;
-    (void)origin;
-    if (a->op == ACTION_START || a->op == ACTION_STOP) check_timer_action(u, a);
+    if (a->op == ACTION_START) check_start(u, a, origin);
     if (a->op == ACTION_TASK) check_task(u, a);
     if (a->op == ACTION_HOLD || a->op == ACTION_LIFT) check_hold(u, a);
     if (a->op == ACTION_CONCERN) u->concerned |= UINT32_C(1) << a->position;
@@ -107,14 +107,14 @@ static struct delay_bounds bounds_of(const struct verifier *v, const struct dela
 static void check_wait(const struct verifier *v, const struct timer_kind *kind, uint32_t i, const struct delay *delay)
 {
     const struct firing *firing = &kind->firings[i];
-    bool is_last = i + 1 == kind->firing_count, repeats = is_last && !kind->is_once, is_from_visit = i == 0 && kind->from == TIMER_FROM_VISIT;
+    bool is_last = i + 1 == kind->firing_count, repeats = is_last && !kind->is_once, may_look_back = i == 0 && (kind->from == TIMER_FROM_VISIT || kind->from == TIMER_FROM_FIELD);
     if (repeats && delay_has(delay, DELAY_COMPRESSED)) {
         VERIFY_AT_RULE(v, firing->rule, "the last firing repeats, and compressed(...) would shrink to nothing; add a firing without it");
         return;
     }
     int64_t least_ms = bounds_of(v, delay).least_ms;
-    if (least_ms < 0 && !is_from_visit)
-        VERIFY_AT_RULE(v, firing->rule, "this wait may be negative; only the first firing of a timer that counts from a visit looks back");
+    if (least_ms < 0 && !may_look_back)
+        VERIFY_AT_RULE(v, firing->rule, "this wait may be negative; only the first firing of a timer that counts from a visit or a time of the episode looks back");
     else if (repeats && least_ms <= 0)
         VERIFY_AT_RULE(v, firing->rule, "the last firing repeats, and this wait may be zero: it would never end; wait longer, add a firing, or say once: true");
 }
@@ -141,6 +141,7 @@ void verify_use(const struct verifier *v)
         check_owner(&u, t);
         check_firings(v, t);
     }
+    verify_stops(v);
     for (uint32_t h = 0; h < p->hold_count; h++)
         if (!(u.held >> h & 1)) verify_add(v, v->source->holds[h], "nothing begins the hold %s; remove it or say when it begins", p->holds[h].name);
     for (uint32_t c = 0; c < p->concern_count; c++)

@@ -20,7 +20,8 @@ static void visit_transitions(const struct walk *walk, const struct transition *
 {
     for (uint32_t i = 0; i < count; i++) {
         visit_guard(walk, list[i].when, list[i].rule);
-        visit_actions(walk, list[i].actions, list[i].action_count, WALK_TRANSITION);
+        bool is_always = !list[i].event && !list[i].is_signal;
+        visit_actions(walk, list[i].actions, list[i].action_count, is_always ? WALK_ALWAYS : WALK_TRANSITION);
     }
 }
 

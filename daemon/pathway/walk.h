@@ -4,7 +4,7 @@
 
 #include "core/pathway.h"
 
-enum walk_origin { WALK_TRANSITION, WALK_STATE, WALK_FIRING, WALK_HOLD, WALK_CONCERN, WALK_OPENING };
+enum walk_origin { WALK_TRANSITION, WALK_ALWAYS, WALK_STATE, WALK_FIRING, WALK_HOLD, WALK_CONCERN, WALK_OPENING };
 
 struct walk {
     /* Each may be NULL. Branches of an `if` are visited too. */

@@ -1,0 +1,19 @@
+/* Tables of tasks and escalations, which several commands show. */
+#ifndef HANDOFF_VIEWS_H
+#define HANDOFF_VIEWS_H
+
+#include "handoff.h"
+
+#include <stdbool.h>
+
+/* By due time, and by the time they climb. */
+void sort_tasks(Handoff__V1__TaskView **tasks, size_t count);
+void sort_escalations(Handoff__V1__EscalationView **escalations, size_t count);
+
+/* `title` and `if_empty` as in table_print(). */
+void print_tasks(Handoff__V1__TaskView *const *tasks, size_t count, bool has_patient, const char *title,
+                 const char *if_empty);
+void print_escalations(Handoff__V1__EscalationView *const *escalations, size_t count, bool has_patient,
+                       const char *title, const char *if_empty);
+
+#endif

@@ -1,0 +1,412 @@
+/* What there is to do: tasks and escalations, listed and answered. Lists are fetched page by page at one
+ * sequence, so that together they show one moment. */
+#include "cli.h"
+#include "describe.h"
+#include "flags.h"
+#include "table.h"
+#include "views.h"
+#include "when.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_ROWS  1000
+#define PAGES_MOST 10000
+
+/* --- tables
+ * ------------------------------------------------------------------------------------------------------- */
+
+void print_tasks(Handoff__V1__TaskView *const *tasks, size_t count, bool has_patient, const char *title,
+                 const char *if_empty)
+{
+    static const struct column columns[] = {{.name = "DUE"},
+                                            {.name = "PATIENT"},
+                                            {.name = "TASK"},
+                                            {.name = "KIND"},
+                                            {.name = "ABOUT"},
+                                            {.name = "OWNER"},
+                                            {.name = "PERSON"},
+                                            {.name = "SEVERITY"},
+                                            {.name = "TRIES", .is_right = true},
+                                            {.name = "REASON", .share = 0.3}};
+    struct libscols_table *table = table_open(columns, sizeof columns / sizeof *columns);
+    if (!has_patient) scols_column_set_flags(scols_table_get_column(table, 1), SCOLS_FL_HIDDEN);
+    for (size_t i = 0; i < count; i++) {
+        const Handoff__V1__TaskView *task = tasks[i];
+        struct libscols_line *line = table_line(table, NULL);
+        char when[WHEN_TEXT_BYTES], about[160];
+        table_cellf(line, 0, "%s%s", when_format(task->due_at_ms, when), task->is_overdue ? " overdue" : "");
+        table_cell(line, 1, task->patient_id);
+        table_cell(line, 2, task->task_id);
+        table_cell(line, 3, WORD(handoff__v1__task_kind__descriptor, task->kind));
+        table_cell(line, 4, describe_recipient(task->subject, about, sizeof about));
+        table_cell(line, 5, WORD(handoff__v1__role__descriptor, task->owner));
+        table_cell(line, 6, task->person_id);
+        table_cell(line, 7, WORD(handoff__v1__severity__descriptor, task->severity));
+        table_cellf(line, 8, "%u", task->attempts);
+        table_cell(line, 9, task->reason);
+    }
+    table_print(table, title, if_empty);
+}
+
+void print_escalations(Handoff__V1__EscalationView *const *escalations, size_t count, bool has_patient,
+                       const char *title, const char *if_empty)
+{
+    static const struct column columns[] = {{.name = "NEXT"},       {.name = "PATIENT"},
+                                            {.name = "ESCALATION"}, {.name = "STATE"},
+                                            {.name = "RUNG"},       {.name = "PERSON"},
+                                            {.name = "SEVERITY"},   {.name = "TASK"},
+                                            {.name = "RAISED"},     {.name = "REASON", .share = 0.3}};
+    struct libscols_table *table = table_open(columns, sizeof columns / sizeof *columns);
+    if (!has_patient) scols_column_set_flags(scols_table_get_column(table, 1), SCOLS_FL_HIDDEN);
+    for (size_t i = 0; i < count; i++) {
+        const Handoff__V1__EscalationView *escalation = escalations[i];
+        struct libscols_line *line = table_line(table, NULL);
+        char when[WHEN_TEXT_BYTES];
+        table_cell(line, 0, when_format(escalation->next_at_ms, when));
+        table_cell(line, 1, escalation->patient_id);
+        table_cell(line, 2, escalation->escalation_id);
+        table_cellf(line, 3, "%s%s%s", WORD(handoff__v1__escalation_state__descriptor, escalation->state),
+                    *escalation->acknowledged_by ? " by " : "", escalation->acknowledged_by);
+        table_cell(line, 4, WORD(handoff__v1__role__descriptor, escalation->rung));
+        table_cell(line, 5, escalation->person_id);
+        table_cell(line, 6, WORD(handoff__v1__severity__descriptor, escalation->severity));
+        table_cell(line, 7, escalation->task_id);
+        table_cell(line, 8, when_format(escalation->raised_at_ms, when));
+        table_cell(line, 9, escalation->reason);
+    }
+    table_print(table, title, if_empty);
+}
+
+/* --- pages
+ * -------------------------------------------------------------------------------------------------------- */
+
+/* Moves the rows of a page to the end of all; both are arrays of pointers to messages. */
+static int move_rows(void ***all, size_t *all_count, void **page, size_t *page_count)
+{
+    void **larger = realloc(*all, (*all_count + *page_count) * sizeof **all + 1);
+    if (!larger) return cli_say(EXIT_REFUSED, "%s", handoff_error(HANDOFF_NO_MEMORY));
+    if (*page_count) memcpy(larger + *all_count, page, *page_count * sizeof *page);
+    *all = larger;
+    *all_count += *page_count;
+    *page_count = 0;
+    return EXIT_DONE;
+}
+
+static int compare_ms(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+static int compare_tasks(const void *a, const void *b)
+{
+    const Handoff__V1__TaskView *const *one = a, *const *other = b;
+    int order = compare_ms((*one)->due_at_ms, (*other)->due_at_ms);
+    return order ? order : strcmp((*one)->task_id, (*other)->task_id);
+}
+
+static int compare_escalations(const void *a, const void *b)
+{
+    const Handoff__V1__EscalationView *const *one = a, *const *other = b;
+    int order = compare_ms((*one)->next_at_ms, (*other)->next_at_ms);
+    return order ? order : strcmp((*one)->escalation_id, (*other)->escalation_id);
+}
+
+void sort_tasks(Handoff__V1__TaskView **tasks, size_t count)
+{
+    if (count) qsort(tasks, count, sizeof *tasks, compare_tasks);
+}
+
+void sort_escalations(Handoff__V1__EscalationView **escalations, size_t count)
+{
+    if (count) qsort(escalations, count, sizeof *escalations, compare_escalations);
+}
+
+/* The page's cursor goes into the next request; it is borrowed from `all`, which keeps the last one. */
+static void keep_cursor(ProtobufCBinaryData *kept, ProtobufCBinaryData *page)
+{
+    free(kept->data);
+    *kept = *page;
+    *page = (ProtobufCBinaryData){0};
+}
+
+static int fetch_tasks(struct cli *cli, Handoff__V1__TasksRequest *filter, Handoff__V1__TasksReply *all)
+{
+    Handoff__V1__Request request = HANDOFF__V1__REQUEST__INIT;
+    request.body_case = HANDOFF__V1__REQUEST__BODY_TASKS;
+    request.tasks = filter;
+    filter->limit = PAGE_ROWS;
+    for (int page = 0; page < PAGES_MOST; page++) {
+        Handoff__V1__Reply *reply = NULL;
+        int code = cli_request(cli, &request, &reply);
+        if (code) return code;
+        Handoff__V1__TasksReply *tasks = reply->tasks;
+        code = move_rows((void ***)&all->tasks, &all->n_tasks, (void **)tasks->tasks, &tasks->n_tasks);
+        keep_cursor(&all->next, &tasks->next);
+        all->as_of = tasks->as_of;
+        handoff_reply_free(&reply);
+        if (code || !all->next.len) return code;
+        filter->after = all->next;
+        filter->as_of = all->as_of;
+    }
+    return cli_say(EXIT_REFUSED, "the list does not end");
+}
+
+static int fetch_escalations(struct cli *cli, Handoff__V1__EscalationsRequest *filter,
+                             Handoff__V1__EscalationsReply *all)
+{
+    Handoff__V1__Request request = HANDOFF__V1__REQUEST__INIT;
+    request.body_case = HANDOFF__V1__REQUEST__BODY_ESCALATIONS;
+    request.escalations = filter;
+    filter->limit = PAGE_ROWS;
+    for (int page = 0; page < PAGES_MOST; page++) {
+        Handoff__V1__Reply *reply = NULL;
+        int code = cli_request(cli, &request, &reply);
+        if (code) return code;
+        Handoff__V1__EscalationsReply *list = reply->escalations;
+        code = move_rows((void ***)&all->escalations, &all->n_escalations, (void **)list->escalations,
+                         &list->n_escalations);
+        keep_cursor(&all->next, &list->next);
+        all->as_of = list->as_of;
+        handoff_reply_free(&reply);
+        if (code || !all->next.len) return code;
+        filter->after = all->next;
+        filter->as_of = all->as_of;
+    }
+    return cli_say(EXIT_REFUSED, "the list does not end");
+}
+
+/* --- tasks
+ * -------------------------------------------------------------------------------------------------------- */
+
+static error_t parse_tasks(int key, char *argument, struct argp_state *state)
+{
+    Handoff__V1__TasksRequest *filter = state->input;
+    switch (key) {
+    case 'o':
+        filter->owner = (Handoff__V1__Role)cli_enum(state, &handoff__v1__role__descriptor, argument);
+        return 0;
+    case 'p':
+        filter->person_id = argument;
+        return 0;
+    case 'd':
+        filter->is_overdue = true;
+        return 0;
+    case 'k':
+        filter->kind = (Handoff__V1__TaskKind)cli_enum(state, &handoff__v1__task_kind__descriptor, argument);
+        return 0;
+    case 's':
+        filter->at_least =
+            (Handoff__V1__Severity)cli_enum(state, &handoff__v1__severity__descriptor, argument);
+        return 0;
+    case 'w':
+        filter->site = argument;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+int run_tasks(struct cli *cli, int argc, char **argv)
+{
+    static const struct argp_option options[] = {
+        {"owner", 'o', "ROLE", 0, "of this role: coordinator, supervisor, ...", 0},
+        {"person", 'p', "ID", 0, "that this person has", 0},
+        {"overdue", 'd', NULL, 0, "that are overdue", 0},
+        {"kind", 'k', "KIND", 0, "of this kind: call-family, obtain-roi, ...", 0},
+        {"severity", 's', "SEVERITY", 0, "at least routine, urgent or emergent", 0},
+        {"site", 'w', "NAME", 0, "of this site", 0},
+        {0},
+    };
+    Handoff__V1__TasksRequest filter = HANDOFF__V1__TASKS_REQUEST__INIT;
+    const struct syntax syntax = {.summary = "Lists open tasks by due time.",
+                                  .options = options,
+                                  .parse = parse_tasks,
+                                  .input = &filter};
+    cli_parse(cli, &syntax, argc, argv, NULL);
+    Handoff__V1__TasksReply *all = malloc(sizeof *all);
+    if (!all) return cli_failed(cli, HANDOFF_NO_MEMORY);
+    handoff__v1__tasks_reply__init(all);
+    int code = fetch_tasks(cli, &filter, all);
+    if (!code) {
+        sort_tasks(all->tasks, all->n_tasks);
+        if (cli->is_json) {
+            code = cli_print_json(&all->base, true);
+        } else {
+            print_tasks(all->tasks, all->n_tasks, true, NULL, "no open tasks");
+        }
+    }
+    handoff__v1__tasks_reply__free_unpacked(all, NULL);
+    return code;
+}
+
+/* --- answering tasks
+ * ---------------------------------------------------------------------------------------------- */
+
+static const char *const patient_and_task[] = {"patient_id", "task_id", NULL};
+
+int run_task_complete(struct cli *cli, int argc, char **argv)
+{
+    const struct typed_event typed = {"task.completed", "PATIENT TASK", "Says that a task is done.",
+                                      patient_and_task};
+    return publish_typed(cli, &typed, argc, argv);
+}
+
+int run_task_attempted(struct cli *cli, int argc, char **argv)
+{
+    const struct typed_event typed = {"task.attempted", "PATIENT TASK",
+                                      "Says that a task was tried; the next attempt becomes due.",
+                                      patient_and_task};
+    return publish_typed(cli, &typed, argc, argv);
+}
+
+int run_task_cancel(struct cli *cli, int argc, char **argv)
+{
+    const struct typed_event typed = {"task.cancelled", "PATIENT TASK", "Says that a task is not needed.",
+                                      patient_and_task};
+    return publish_typed(cli, &typed, argc, argv);
+}
+
+/* --- escalations
+ * -------------------------------------------------------------------------------------------------- */
+
+static error_t parse_escalations(int key, char *argument, struct argp_state *state)
+{
+    Handoff__V1__EscalationsRequest *filter = state->input;
+    switch (key) {
+    case 'r':
+        filter->rung = (Handoff__V1__Role)cli_enum(state, &handoff__v1__role__descriptor, argument);
+        return 0;
+    case 'p':
+        filter->person_id = argument;
+        return 0;
+    case 's':
+        filter->at_least =
+            (Handoff__V1__Severity)cli_enum(state, &handoff__v1__severity__descriptor, argument);
+        return 0;
+    case 'w':
+        filter->site = argument;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static Handoff__V1__EscalationsReply *new_escalations(void)
+{
+    Handoff__V1__EscalationsReply *all = malloc(sizeof *all);
+    if (all) handoff__v1__escalations_reply__init(all);
+    return all;
+}
+
+int run_escalations(struct cli *cli, int argc, char **argv)
+{
+    static const struct argp_option options[] = {
+        {"rung", 'r', "ROLE", 0, "that this role holds now: supervisor, director, ...", 0},
+        {"person", 'p', "ID", 0, "that this person has", 0},
+        {"severity", 's', "SEVERITY", 0, "at least routine, urgent or emergent", 0},
+        {"site", 'w', "NAME", 0, "of this site", 0},
+        {0},
+    };
+    Handoff__V1__EscalationsRequest filter = HANDOFF__V1__ESCALATIONS_REQUEST__INIT;
+    const struct syntax syntax = {.summary = "Lists open escalations by the time they climb or repeat.",
+                                  .options = options,
+                                  .parse = parse_escalations,
+                                  .input = &filter};
+    cli_parse(cli, &syntax, argc, argv, NULL);
+    Handoff__V1__EscalationsReply *all = new_escalations();
+    if (!all) return cli_failed(cli, HANDOFF_NO_MEMORY);
+    int code = fetch_escalations(cli, &filter, all);
+    if (!code) {
+        sort_escalations(all->escalations, all->n_escalations);
+        if (cli->is_json) {
+            code = cli_print_json(&all->base, true);
+        } else {
+            print_escalations(all->escalations, all->n_escalations, true, NULL, "no open escalations");
+        }
+    }
+    handoff__v1__escalations_reply__free_unpacked(all, NULL);
+    return code;
+}
+
+/* --- answering escalations
+ * ---------------------------------------------------------------------------------------- */
+
+/* "e2" also stands for an id that ends in it after a separator. */
+static bool is_id(const char *whole, const char *id)
+{
+    size_t whole_len = strlen(whole), len = strlen(id);
+    if (!len || len > whole_len || strcmp(whole + whole_len - len, id) != 0) return false;
+    return len == whole_len || strchr("/:-.", whole[whole_len - len - 1]) != NULL;
+}
+
+static int set_patient(Handoff__V1__Event *event, const Handoff__V1__EscalationView *view)
+{
+    char mistake[128] = "";
+    const ProtobufCMessageDescriptor *descriptor = &handoff__v1__event__descriptor;
+    const struct {
+        const char *field, *text;
+    } rows[] = {
+        {"patient_id", view->patient_id}, {"site", view->site}, {"escalation_id", view->escalation_id}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const ProtobufCFieldDescriptor *field =
+            protobuf_c_message_descriptor_get_field_by_name(descriptor, rows[i].field);
+        if (field_set(&event->base, field, rows[i].text, mistake, sizeof mistake)) {
+            return cli_say(EXIT_REFUSED, "%s", handoff_error(HANDOFF_NO_MEMORY));
+        }
+    }
+    return EXIT_DONE;
+}
+
+/* Whose escalation it is, from the list of open ones. */
+static int find_patient(struct cli *cli, Handoff__V1__Event *event)
+{
+    Handoff__V1__EscalationsRequest filter = HANDOFF__V1__ESCALATIONS_REQUEST__INIT;
+    Handoff__V1__EscalationsReply *all = new_escalations();
+    if (!all) return cli_failed(cli, HANDOFF_NO_MEMORY);
+    int code = fetch_escalations(cli, &filter, all);
+    const Handoff__V1__EscalationView *found = NULL;
+    size_t matches = 0;
+    for (size_t i = 0; i < all->n_escalations; i++) {
+        if (!is_id(all->escalations[i]->escalation_id, event->escalation_id)) continue;
+        found = all->escalations[i];
+        matches++;
+    }
+    if (!code && matches == 0)
+        code = cli_say(EXIT_REFUSED, "there is no open escalation %s", event->escalation_id);
+    if (!code && matches > 1) {
+        code = cli_say(EXIT_MISUSED, "%zu patients have an escalation %s; say which with --patient", matches,
+                       event->escalation_id);
+    }
+    if (!code) code = set_patient(event, found);
+    handoff__v1__escalations_reply__free_unpacked(all, NULL);
+    return code;
+}
+
+static int answer_escalation(struct cli *cli, const struct typed_event *typed, int argc, char **argv)
+{
+    struct flags *flags = NULL;
+    int code = typed_event_parse(cli, typed, argc, argv, &flags);
+    if (code) return code;
+    if (!*flags->event->patient_id) code = find_patient(cli, flags->event);
+    if (!code) code = publish_event(cli, flags->event);
+    flags_close(&flags);
+    return code;
+}
+
+static const char *const escalation_only[] = {"escalation_id", NULL};
+
+int run_escalations_ack(struct cli *cli, int argc, char **argv)
+{
+    const struct typed_event typed = {"escalation.acknowledged", "ID",
+                                      "Takes an escalation. Its climb stops for one rung's time.",
+                                      escalation_only};
+    return answer_escalation(cli, &typed, argc, argv);
+}
+
+int run_escalations_resolve(struct cli *cli, int argc, char **argv)
+{
+    const struct typed_event typed = {"escalation.resolved", "ID", "Ends an escalation.", escalation_only};
+    return answer_escalation(cli, &typed, argc, argv);
+}

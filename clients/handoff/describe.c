@@ -270,3 +270,13 @@ const char *describe_list(char **items, size_t count, char *text, size_t size)
     for (size_t i = 0; i < count; i++) append(text, size, "%s%s", i ? ", " : "", items[i]);
     return text;
 }
+
+char *make_printable(char *text)
+{
+    for (unsigned char *at = (unsigned char *)text; *at; at++) {
+        bool is_c1 = at[0] == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0; /* U+0080 to U+009F */
+        if (*at < 0x20 || *at == 0x7F) *at = ' ';
+        if (is_c1) at[0] = at[1] = ' ';
+    }
+    return text;
+}

@@ -17,6 +17,9 @@ const char *describe_recipient(const Handoff__V1__Recipient *recipient, char *te
 /* "holds a, b" joined by commas. */
 const char *describe_list(char **items, size_t count, char *text, size_t size);
 
+/* Text of events must not steer a terminal: control characters become spaces. Tables do it by themselves. */
+char *make_printable(char *text);
+
 /* The word of an enum's value in a buffer of the expression's own. */
 #define WORD(descriptor, value) word_of(&(descriptor), (int)(value), (char[64]){0})
 static inline const char *word_of(const ProtobufCEnumDescriptor *descriptor, int value, char word[64])

@@ -57,7 +57,10 @@ static char *borrow(const char *text)
 
 static void print_fact(const char *name, const char *text)
 {
-    if (*text) printf("%-14s%s\n", name, text);
+    char line[512];
+    if (!*text) return;
+    snprintf(line, sizeof line, "%-14s%s", name, text);
+    puts(make_printable(line));
 }
 
 static void print_facts(const Handoff__V1__PatientReply *patient)

@@ -29,16 +29,25 @@ struct index_change {
     int64_t unlodge_at_ms; /* due row to delete (it was consumed, or replaced); NO_DUE: none */
 };
 
-enum { INDEX_E_NOT_FOUND = -201, INDEX_E_FULL = -202, INDEX_E_IO = -203, INDEX_E_CORRUPT = -204, INDEX_E_BUSY = -205, INDEX_E_MEMORY = -206, INDEX_E_VERSION = -207 };
+enum {
+    INDEX_E_NOT_FOUND = -201,
+    INDEX_E_FULL = -202,
+    INDEX_E_IO = -203,
+    INDEX_E_CORRUPT = -204,
+    INDEX_E_BUSY = -205,
+    INDEX_E_MEMORY = -206,
+    INDEX_E_VERSION = -207
+};
 const char *index_error(int code);
 
 struct index;
 struct index_reader;
 
 struct index_ops {
-    /* Writes one short transaction: the changes (put row; if row.lodged_at_ms is not NO_DUE put its due row;
-     * delete the due row unlodge_at_ms names; keep the open-work set by row.flags), the sequences of rules
-     * entries, and indexed_sequence (0: leave it as it is, because more of the same sweep is to come). */
+    /* Writes one short transaction: the changes, in their order (put row; delete the due row unlodge_at_ms names;
+     * if row.lodged_at_ms is not NO_DUE put its due row; keep the open-work set by row.flags), the sequences of
+     * rules entries, and indexed_sequence (0: leave it as it is, because more of the same sweep is to come).
+     * One thread applies, and holds no reader between begin and end while it does. */
     int (*apply)(struct index *x, const struct index_change *changes, size_t count, const uint64_t *rules_sequences,
                  size_t rules_count, uint64_t indexed_sequence);
     uint64_t (*indexed_sequence)(const struct index *x);
@@ -63,6 +72,7 @@ struct index {
     const struct index_ops *ops;
 };
 
+/* folder is created if missing (0700). INDEX_E_VERSION, INDEX_E_CORRUPT: delete the folder and rebuild. */
 int index_lmdb_open(const char *folder, int is_read_only, struct index **ret_index);
 int index_memory_open(struct index **ret_index);
 

@@ -24,7 +24,8 @@ enum {
     JOURNAL_E_CORRUPT = -105,
     JOURNAL_E_NOT_FOUND = -106,
     JOURNAL_E_IO = -107,
-    JOURNAL_E_MEMORY = -108
+    JOURNAL_E_MEMORY = -108,
+    JOURNAL_E_EXISTS = -109 /* backup: the folder is not empty */
 };
 const char *journal_error(int code);
 
@@ -32,6 +33,9 @@ struct journal;        /* implementations embed it first */
 struct journal_reader; /* one a thread; holds a snapshot between begin and end */
 
 struct journal_ops {
+    /* One thread appends, and holds no reader between begin and end while it does (the file may need a larger
+     * map, which waits for readers). The blob is one sealed batch (entry.h) of at most BATCH_BYTES_MAX bytes, and
+     * begins at expected_last + 1; only the first batch of an empty journal may begin anywhere. All asserted. */
     int (*append)(struct journal *j, uint64_t expected_last, uint64_t first_sequence, uint32_t count, struct bytes blob);
     uint64_t (*last_sequence)(const struct journal *j); /* 0: empty; as of the last append by this process */
     int (*reader_new)(struct journal *j, struct journal_reader **ret_reader);
@@ -44,9 +48,10 @@ struct journal_ops {
     int (*find)(struct journal_reader *r, uint64_t sequence, uint64_t *ret_first, struct bytes *ret_blob);
     /* The first batch whose first sequence is >= this (JOURNAL_E_NOT_FOUND at the end). */
     int (*next)(struct journal_reader *r, uint64_t at_least, uint64_t *ret_first, struct bytes *ret_blob);
-    /* A consistent copy into an empty folder while the journal is in use; callable from any thread. */
+    /* A consistent copy into an empty or new folder while the journal is in use; callable from any thread. The copy
+     * holds all batches up to the last one there was at the call, and opens as an LMDB journal. */
     int (*backup)(struct journal *j, const char *folder);
-    /* File size, live bytes, and bytes extended ahead of need; zeros where it does not apply. */
+    /* Size of the file (0: there is none), and up to where it is used; between the two it is extended ahead. */
     void (*sizes)(const struct journal *j, uint64_t *ret_file_bytes, uint64_t *ret_used_bytes);
     void (*close)(struct journal *j);
 };
@@ -61,6 +66,8 @@ struct journal_options {
     int is_read_only;      /* verify, backup by another process: does not take the writer's place */
 };
 /* folder is created if missing (0700). */
+/* A read-only journal sees what the writing process commits; its appends are refused with JOURNAL_E_BUSY, and it
+ * opens even when the tail is damaged, so that verify can walk there and name it. JOURNAL_E_NOT_FOUND: none here. */
 int journal_lmdb_open(const char *folder, const struct journal_options *options, struct journal **ret_journal);
 int journal_memory_open(struct journal **ret_journal);
 

@@ -1,0 +1,303 @@
+/* A pathway's actions, carried out. */
+#include "core/moment.h"
+#include "core/consent.h"
+
+#include <string.h>
+
+#define PARTY(NAME) HANDOFF__V1__PARTY__PARTY_##NAME
+
+/* --- holds and concerns -------------------------------------------------------------------------------------- */
+bool act_is_held(const Handoff__V1__Episode *episode, uint32_t hold)
+{
+    for (size_t i = 0; i < episode->n_holds; i++)
+        if (episode->holds[i]->kind == hold) return true;
+    return false;
+}
+
+bool act_is_paused(const struct pathway *p, const Handoff__V1__Episode *episode, uint32_t aspect)
+{
+    for (size_t i = 0; i < episode->n_holds; i++)
+        if (p->holds[episode->holds[i]->kind].aspects & aspect) return true;
+    return false;
+}
+
+bool act_pauses_timer(const struct pathway *p, const Handoff__V1__Episode *episode, uint32_t timer)
+{
+    for (size_t i = 0; i < episode->n_holds; i++) {
+        const struct hold_kind *h = &p->holds[episode->holds[i]->kind];
+        for (uint32_t t = 0; t < h->pause_count; t++)
+            if (h->pauses[t] == timer) return true;
+    }
+    return false;
+}
+
+static Handoff__V1__Hold *find_hold(const Handoff__V1__Episode *episode, uint32_t kind, const char *recipient_id)
+{
+    for (size_t i = 0; i < episode->n_holds; i++)
+        if (episode->holds[i]->kind == kind && strcmp(episode->holds[i]->recipient_id, recipient_id) == 0) return episode->holds[i];
+    return NULL;
+}
+
+static const char *recipient_of(const struct moment *m, const struct action *a)
+{
+    const char *id = a->party ? act_party_id(m, a->party) : NULL;
+    return id ? id : "";
+}
+
+static void begin_hold(struct moment *m, const struct action *a)
+{
+    const struct hold_kind *k = &m->pathway->holds[a->position];
+    const char *recipient = k->is_per_recipient ? recipient_of(m, a) : "";
+    if (find_hold(m->episode, a->position, recipient)) return;
+    bool is_first = !act_is_held(m->episode, a->position);
+    Handoff__V1__Hold *h = MESSAGE_NEW(m->arena, Handoff__V1__Hold, hold);
+    h->kind = a->position;
+    h->recipient_id = arena_string(m->arena, recipient);
+    list_append(m->arena, &m->episode->holds, &m->episode->n_holds, h);
+    m->is_used = m->is_changed = true;
+    timer_pause_resume(m);
+    uint32_t outer = m->scope;
+    m->scope = SCOPE_HOLD + a->position;
+    act_do(m, k->actions, k->action_count);
+    for (uint32_t i = 0; i < k->timer_count && is_first; i++) timer_start(m, k->timers[i]);
+    m->scope = outer;
+}
+
+static void end_hold(struct moment *m, const struct action *a)
+{
+    const struct hold_kind *k = &m->pathway->holds[a->position];
+    const char *recipient = k->is_per_recipient && a->party ? recipient_of(m, a) : NULL; /* none named: all of it */
+    bool was_held = false;
+    for (size_t i = m->episode->n_holds; i-- > 0;) {
+        if (m->episode->holds[i]->kind != a->position) continue;
+        if (recipient && strcmp(m->episode->holds[i]->recipient_id, recipient) != 0) continue;
+        list_remove(&m->episode->holds, &m->episode->n_holds, i);
+        was_held = true;
+    }
+    if (!was_held || act_is_held(m->episode, a->position)) return;
+    m->is_used = m->is_changed = true;
+    for (uint32_t i = 0; i < k->timer_count; i++) timer_stop(m, k->timers[i]);
+    work_withdraw(m, 0, SCOPE_HOLD + a->position);
+    work_resolve_scope(m, SCOPE_HOLD + a->position);
+    timer_pause_resume(m);
+}
+
+static void begin_concern(struct moment *m, uint32_t concern)
+{
+    if (m->episode->concerns >> concern & 1) return;
+    const struct concern_kind *k = &m->pathway->concerns[concern];
+    m->episode->concerns |= UINT32_C(1) << concern;
+    m->is_used = m->is_changed = true;
+    uint32_t outer = m->scope;
+    m->scope = SCOPE_CONCERN + concern;
+    act_do(m, k->actions, k->action_count);
+    for (uint32_t i = 0; i < k->timer_count; i++) timer_start(m, k->timers[i]);
+    m->scope = outer;
+}
+
+static void settle_concern(struct moment *m, uint32_t concern)
+{
+    if (!(m->episode->concerns >> concern & 1)) return;
+    const struct concern_kind *k = &m->pathway->concerns[concern];
+    m->episode->concerns &= ~(UINT32_C(1) << concern);
+    m->is_used = m->is_changed = true;
+    for (uint32_t i = 0; i < k->timer_count; i++) timer_stop(m, k->timers[i]);
+    work_withdraw(m, 0, SCOPE_CONCERN + concern);
+    work_resolve_scope(m, SCOPE_CONCERN + concern);
+}
+
+/* --- people -------------------------------------------------------------------------------------------------- */
+static const char *member_id(const struct moment *m, Handoff__V1__Party party)
+{
+    for (size_t i = 0; i < m->record->n_care_team; i++)
+        if (m->record->care_team[i]->party == party) return m->record->care_team[i]->id;
+    return NULL;
+}
+
+static const char *insurer_id(const struct moment *m)
+{
+    if (m->episode && m->episode->insurer_id[0]) return m->episode->insurer_id;
+    for (size_t i = 0; i < m->record->n_coverages; i++)
+        if (m->record->coverages[i]->status == HANDOFF__V1__COVERAGE_STATUS__COVERAGE_STATUS_ACTIVE) return m->record->coverages[i]->insurer_id;
+    return NULL;
+}
+
+const char *act_party_id(const struct moment *m, Handoff__V1__Party party)
+{
+    const char *id = NULL;
+    if (m->episode && m->episode->referrer == party && party != PARTY(AGENCY)) id = m->episode->referrer_id;
+    if (party == PARTY(AGENCY) || party == PARTY(AGENCY_SUPERVISOR)) id = m->episode && m->episode->agency_id[0] ? m->episode->agency_id : NULL;
+    if (party == PARTY(INSURER)) id = insurer_id(m);
+    if (party == PARTY(COUNTY) && m->record->county[0]) id = m->record->county;
+    if (party == PARTY(PATIENT)) id = m->record->patient_id;
+    return id ? id : member_id(m, party);
+}
+
+/* --- asking and telling -------------------------------------------------------------------------------------- */
+static void ask(struct moment *m, const struct action *a)
+{
+    struct task_order order = {.kind = a->task, .owner = a->role, .severity = a->severity, .party = a->party, .rule = a->rule,
+                               .due = a->due.routine ? moment_wait(m, &a->due) : NULL, .subject_id = ""};
+    if (!a->is_each) {
+        if (a->party) order.subject_id = act_party_id(m, a->party);
+        work_open_task(m, &order);
+        return;
+    }
+    size_t asked = 0;
+    for (size_t i = 0; i < m->record->n_care_team; i++) {
+        if (m->record->care_team[i]->party != a->party) continue;
+        order.subject_id = m->record->care_team[i]->id;
+        work_open_task(m, &order);
+        asked++;
+    }
+    if (asked == 0) work_open_task(m, &order); /* nobody is on file: the act is asked all the same */
+}
+
+static void raise_to_roles(struct moment *m, const struct action *a)
+{
+    for (uint32_t role = 1; role < 32; role++)
+        if (a->roles >> role & 1) work_raise(m, (Handoff__V1__Role)role, a->severity, a->rule);
+}
+
+/* One recipient: with a consent (or inside the workforce) a disclosure, without one a record that it was withheld. */
+static void tell(struct moment *m, const struct action *a, Handoff__V1__Party party, const char *id)
+{
+    Handoff__V1__DiagnosisCategory category = m->episode->category ? m->episode->category : m->record->category;
+    const Handoff__V1__Consent *c = NULL;
+    Handoff__V1__Recipient *to = MESSAGE_NEW(m->arena, Handoff__V1__Recipient, recipient);
+    to->party = party;
+    to->id = arena_string(m->arena, id);
+    if (consent_is_outside(m->rules, party, id)) {
+        c = consent_for(m->rules, m->site, m->record, party, id, category, m->now_ms);
+        if (!c) {
+            moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_WITHHELD, "no active consent covers this recipient", to, a->rule);
+            return;
+        }
+    }
+    Handoff__V1__Emission *e = moment_emit(m, a->rule);
+    e->body_case = HANDOFF__V1__EMISSION__BODY_STATUS;
+    Handoff__V1__StatusEmission *s = MESSAGE_NEW(m->arena, Handoff__V1__StatusEmission, status_emission);
+    e->status = s;
+    s->kind = a->status;
+    s->recipient = to;
+    s->consent_id = c ? c->id : s->consent_id;
+    s->referral_id = m->episode->referral_id;
+    s->state_number = m->episode->state;
+    s->category = category;
+    s->notice_number = ++m->record->last_notice;
+}
+
+static void tell_status(struct moment *m, const struct action *a)
+{
+    if (a->party_from == PARTY_FROM_REFERRER) {
+        if (m->episode->referrer && m->episode->referrer != PARTY(GUARDIAN) && m->episode->referrer != PARTY(PATIENT))
+            tell(m, a, m->episode->referrer, m->episode->referrer_id);
+        return;
+    }
+    const char *id = act_party_id(m, a->party);
+    if (id && (a->party == PARTY(AGENCY) || a->party == PARTY(INSURER) || a->party == PARTY(COUNTY))) {
+        tell(m, a, a->party, id);
+        return;
+    }
+    for (size_t i = 0; i < m->record->n_care_team; i++)
+        if (m->record->care_team[i]->party == a->party) tell(m, a, a->party, m->record->care_team[i]->id);
+}
+
+/* A later reminder of the same visit that is due too makes this one pointless. */
+static bool is_superseded(const struct moment *m)
+{
+    for (size_t i = 0; i < m->record->n_timers; i++) {
+        const Handoff__V1__Timer *t = m->record->timers[i];
+        if (t->episode == m->episode->number && t->appointment == m->visit->number && !t->is_paused &&
+            m->pathway->timers[t->kind].is_reminder && t->due_at_ms <= m->now_ms)
+            return true;
+    }
+    return false;
+}
+
+static void remind(struct moment *m, const struct action *a)
+{
+    if (!m->visit || act_is_paused(m->pathway, m->episode, ASPECT_REMINDERS | ASPECT_FAMILY)) return;
+    Handoff__V1__Emission *e = moment_emit(m, a->rule);
+    e->body_case = HANDOFF__V1__EMISSION__BODY_REMINDER;
+    Handoff__V1__ReminderEmission *r = MESSAGE_NEW(m->arena, Handoff__V1__ReminderEmission, reminder_emission);
+    e->reminder = r;
+    r->appointment = m->visit->number;
+    r->appointment_id = m->visit->id;
+    r->starts_at_ms = m->visit->starts_at_ms;
+    r->kind = m->visit->kind;
+    r->notice_number = ++m->record->last_notice;
+    r->is_dropped = m->visit->starts_at_ms <= m->now_ms || m->record->is_deceased || m->record->is_opted_out || is_superseded(m);
+}
+
+static void refuse(struct moment *m, const struct action *a)
+{
+    moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_REFUSED_ACTION, a->text, NULL, a->rule);
+    m->sentence = a->text;
+    m->is_used = true;
+}
+
+static void take(struct moment *m, const struct action *a)
+{
+    if (!m->event) return;
+    const char *body = (const char *)m->event->referral_requested;
+    char *episode = (char *)m->episode;
+    size_t bytes = a->to->type == PROTOBUF_C_TYPE_STRING ? sizeof(char *)
+                   : a->to->type == PROTOBUF_C_TYPE_INT64 || a->to->type == PROTOBUF_C_TYPE_UINT64 ? 8
+                   : a->to->type == PROTOBUF_C_TYPE_BOOL ? sizeof(protobuf_c_boolean) : 4;
+    bool was_urgent = moment_is_urgent(m);
+    memcpy(episode + a->to->offset, body + a->from->offset, bytes);
+    m->is_changed = true;
+    if (!was_urgent && moment_is_urgent(m)) timer_hasten(m);
+}
+
+static void open_other(struct moment *m, const struct action *a)
+{
+    const struct pathway *p = rules_pathway_by_name(m->rules, a->text);
+    if (!p) {
+        moment_fault(m, "a pathway to be opened is not loaded");
+        return;
+    }
+    Handoff__V1__Episode *from = m->episode;
+    machine_open(m, p, NULL, from, a->is_replacing);
+    machine_focus(m, from);
+}
+
+static void act(struct moment *m, const struct action *a)
+{
+    switch (a->op) {
+    case ACTION_TASK: ask(m, a); return;
+    case ACTION_WITHDRAW: work_withdraw(m, a->task, SCOPE_NONE); return;
+    case ACTION_START: timer_start(m, a->position); return;
+    case ACTION_STOP: timer_stop(m, a->position); return;
+    case ACTION_RAISE: raise_to_roles(m, a); return;
+    case ACTION_RESOLVE: work_resolve_scope(m, SCOPE_NONE); return;
+    case ACTION_HOLD: begin_hold(m, a); return;
+    case ACTION_LIFT: end_hold(m, a); return;
+    case ACTION_CONCERN: begin_concern(m, a->position); return;
+    case ACTION_SETTLE: settle_concern(m, a->position); return;
+    case ACTION_SET: m->episode->variables[a->position] = a->number; m->is_changed = true; return;
+    case ACTION_COUNT: m->episode->variables[a->position]++; m->is_changed = true; return;
+    case ACTION_TAKE: take(m, a); return;
+    case ACTION_OPEN: open_other(m, a); return;
+    case ACTION_SIGNAL: machine_signal(m, a->text, m->episode->replaces); return;
+    case ACTION_STATUS: tell_status(m, a); return;
+    case ACTION_MOVE:
+        if (m->episode->region_states[a->position] != a->state)
+            machine_enter(m, a->position + 1, a->state, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, a->rule);
+        return;
+    case ACTION_REFUSE: refuse(m, a); return;
+    case ACTION_NOTE: moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_NOTE, a->text, NULL, a->rule); return;
+    case ACTION_REMIND: remind(m, a); return;
+    case ACTION_DOUBT: moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_DIRECTORY_DOUBTFUL, recipient_of(m, a), NULL, a->rule); return;
+    case ACTION_IF:
+        if (guard_holds(a->when, m)) act_do(m, a->then, a->then_count);
+        else act_do(m, a->otherwise, a->otherwise_count);
+        return;
+    }
+}
+
+void act_do(struct moment *m, const struct action *actions, uint32_t count)
+{
+    for (uint32_t i = 0; i < count && !m->fault; i++) act(m, &actions[i]);
+}

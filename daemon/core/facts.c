@@ -1,0 +1,415 @@
+/* What an event says of the patient, kept in the record before any pathway is asked. Facts never move a state. */
+#include "core/moment.h"
+#include "core/consent.h"
+
+#include <string.h>
+
+#define BODY(NAME) HANDOFF__V1__EVENT__BODY_##NAME
+#define VISIT(NAME) HANDOFF__V1__VISIT_STATUS__VISIT_STATUS_##NAME
+enum { CONSENTS_MAX = 32, APPOINTMENTS_MAX = 24, CARE_TEAM_MAX = 32, PREFERENCES_MAX = 16, FLAGS_MAX = 8, ASSIGNMENTS_MAX = 8,
+       BARRIERS_MAX = 16, COVERAGES_MAX = 8 };
+
+static bool is_set(const char *text) { return text && *text; }
+
+/* --- who the patient is -------------------------------------------------------------------------------------- */
+static void put_member(struct moment *m, Handoff__V1__CareTeamMember *member)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    for (size_t i = 0; i < r->n_care_team; i++) {
+        if (r->care_team[i]->party != member->party || strcmp(r->care_team[i]->id, member->id) != 0) continue;
+        if (member->is_removed) list_remove(&r->care_team, &r->n_care_team, i);
+        else r->care_team[i] = member;
+        return;
+    }
+    if (member->is_removed) return;
+    if (r->n_care_team >= CARE_TEAM_MAX) moment_fault(m, "the care team has more members than a record holds");
+    else list_append(m->arena, &r->care_team, &r->n_care_team, member);
+}
+
+static void registered(struct moment *m)
+{
+    const Handoff__V1__PatientRegistered *p = m->event->patient_registered;
+    Handoff__V1__PatientRecord *r = m->record;
+    r->is_known = true;
+    if (p->birth_date) r->birth_date = p->birth_date;
+    if (is_set(p->name)) r->name = p->name;
+    if (is_set(p->language)) r->language = p->language;
+    if (is_set(p->county)) r->county = p->county;
+    if (p->category) r->category = p->category;
+    r->needs_interpreter = p->needs_interpreter;
+    for (size_t i = 0; i < p->n_care_team; i++) put_member(m, p->care_team[i]);
+}
+
+static void updated(struct moment *m)
+{
+    const Handoff__V1__PatientUpdated *p = m->event->patient_updated;
+    Handoff__V1__PatientRecord *r = m->record;
+    if (p->birth_date) r->birth_date = p->birth_date;
+    if (is_set(p->name)) r->name = p->name;
+    if (is_set(p->language)) r->language = p->language;
+    if (is_set(p->county)) r->county = p->county;
+}
+
+static void care_team(struct moment *m)
+{
+    const Handoff__V1__CareTeamUpdated *u = m->event->care_team_updated;
+    for (size_t i = 0; i < u->n_members; i++) put_member(m, u->members[i]);
+}
+
+static void preference(struct moment *m)
+{
+    const Handoff__V1__PreferenceUpdated *u = m->event->preference_updated;
+    Handoff__V1__PatientRecord *r = m->record;
+    Handoff__V1__Preference *p = NULL;
+    for (size_t i = 0; i < r->n_preferences; i++)
+        if (r->preferences[i]->person == u->person && strcmp(r->preferences[i]->person_id, u->person_id) == 0) p = r->preferences[i];
+    if (!p) {
+        if (r->n_preferences >= PREFERENCES_MAX) {
+            moment_fault(m, "more preferences than a record holds");
+            return;
+        }
+        p = MESSAGE_NEW(m->arena, Handoff__V1__Preference, preference);
+        list_append(m->arena, &r->preferences, &r->n_preferences, p);
+    }
+    p->person = u->person;
+    p->person_id = u->person_id;
+    if (u->n_permitted || u->has_no_channel) {
+        p->n_permitted = u->n_permitted;
+        p->permitted = u->permitted;
+        p->has_no_channel = u->has_no_channel;
+    }
+    p->earliest_minute = u->earliest_minute;
+    p->latest_minute = u->latest_minute;
+    p->is_opted_out = u->is_opted_out;
+    p->language = u->language;
+    p->needs_interpreter = u->needs_interpreter;
+    p->is_phone_shared = u->is_phone_shared;
+    if (u->person == HANDOFF__V1__PARTY__PARTY_PATIENT) r->is_opted_out = u->is_opted_out;
+}
+
+static void declined(struct moment *m)
+{
+    if (m->event->service_declined->scope == HANDOFF__V1__DECLINE_SCOPE__DECLINE_SCOPE_ALL_CONTACT) m->record->is_opted_out = true;
+}
+
+static void barrier_reported(struct moment *m)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    Handoff__V1__BarrierKind kind = m->event->barrier_reported->kind;
+    for (size_t i = 0; i < r->n_barriers; i++)
+        if (r->barriers[i] == kind) return;
+    if (r->n_barriers >= BARRIERS_MAX) return; /* there are fewer kinds than that */
+    Handoff__V1__BarrierKind *longer = ARENA_ARRAY(m->arena, Handoff__V1__BarrierKind, r->n_barriers + 1);
+    if (r->n_barriers) memcpy(longer, r->barriers, r->n_barriers * sizeof *longer);
+    longer[r->n_barriers++] = kind;
+    r->barriers = longer;
+}
+
+static void barrier_resolved(struct moment *m)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    size_t kept = 0;
+    for (size_t i = 0; i < r->n_barriers; i++)
+        if (r->barriers[i] != m->event->barrier_resolved->kind) r->barriers[kept++] = r->barriers[i];
+    r->n_barriers = kept;
+}
+
+static void coverage(struct moment *m)
+{
+    const Handoff__V1__CoverageUpdated *u = m->event->coverage_updated;
+    Handoff__V1__PatientRecord *r = m->record;
+    for (size_t i = 0; i < r->n_coverages; i++) {
+        Handoff__V1__Coverage *c = r->coverages[i];
+        if (c->kind != u->kind || strcmp(c->insurer_id, u->insurer_id) != 0) continue;
+        c->status = u->status;
+        return;
+    }
+    if (r->n_coverages >= COVERAGES_MAX) list_remove(&r->coverages, &r->n_coverages, 0);
+    Handoff__V1__Coverage *c = MESSAGE_NEW(m->arena, Handoff__V1__Coverage, coverage);
+    c->kind = u->kind;
+    c->status = u->status;
+    c->insurer_id = u->insurer_id;
+    list_append(m->arena, &r->coverages, &r->n_coverages, c);
+}
+
+static void assigned(struct moment *m)
+{
+    const Handoff__V1__StaffAssigned *a = m->event->staff_assigned;
+    Handoff__V1__PatientRecord *r = m->record;
+    m->is_used = true;
+    for (size_t i = 0; i < r->n_assignments; i++) {
+        if (r->assignments[i]->role != a->role) continue;
+        r->assignments[i]->person_id = a->person_id;
+        return;
+    }
+    if (r->n_assignments >= ASSIGNMENTS_MAX) list_remove(&r->assignments, &r->n_assignments, 0);
+    Handoff__V1__Assignment *n = MESSAGE_NEW(m->arena, Handoff__V1__Assignment, assignment);
+    n->role = a->role;
+    n->person_id = a->person_id;
+    list_append(m->arena, &r->assignments, &r->n_assignments, n);
+}
+
+/* --- consent ------------------------------------------------------------------------------------------------- */
+static int64_t expiry(const struct moment *m, const Handoff__V1__ConsentGranted *g, int64_t signed_ms)
+{
+    const struct calendar *c = &m->site->calendar;
+    int64_t latest = calendar_add_days(c, signed_ms, (int32_t)m->rules->policy.roi_max_days);
+    int64_t stated = g->expires_at_ms ? g->expires_at_ms : calendar_add_days(c, signed_ms, (int32_t)m->rules->policy.roi_days);
+    return stated < latest ? stated : latest;
+}
+
+static void drop_oldest_ended(struct moment *m)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    for (size_t i = 0; i < r->n_consents && r->n_consents >= CONSENTS_MAX; i++)
+        if (r->consents[i]->expires_at_ms <= m->now_ms) list_remove(&r->consents, &r->n_consents, i--);
+}
+
+static void consent_granted(struct moment *m)
+{
+    Handoff__V1__ConsentGranted *g = m->event->consent_granted;
+    Handoff__V1__PatientRecord *r = m->record;
+    const char *missing = consent_missing(g);
+    if (missing) {
+        moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_CONSENT_DRAFT, missing, NULL, 0);
+        work_open_task(m, &(struct task_order){.kind = HANDOFF__V1__TASK_KIND__TASK_KIND_OBTAIN_ROI, .subject_id = ""});
+        m->sentence = missing;
+        m->is_used = true;
+        return;
+    }
+    Handoff__V1__Consent *c = MESSAGE_NEW(m->arena, Handoff__V1__Consent, consent);
+    c->id = g->consent_id;
+    c->signer = g->signer;
+    c->signer_id = g->signer_id;
+    c->n_recipients = g->n_recipients;
+    c->recipients = g->recipients;
+    c->direction = g->direction;
+    c->category = g->category;
+    c->treatment_from = g->treatment_from;
+    c->treatment_to = g->treatment_to;
+    c->signed_at_ms = g->signed_at_ms ? g->signed_at_ms : m->occurred_ms;
+    c->expires_at_ms = expiry(m, g, c->signed_at_ms);
+    if (g->expires_at_ms > c->expires_at_ms) m->sentence = "the consent was capped at a year after its signature";
+    for (size_t i = 0; i < r->n_consents; i++) {
+        if (strcmp(r->consents[i]->id, c->id) != 0) continue;
+        r->consents[i] = c;
+        return;
+    }
+    drop_oldest_ended(m);
+    if (r->n_consents >= CONSENTS_MAX) moment_fault(m, "more active consents than a record holds");
+    else list_append(m->arena, &r->consents, &r->n_consents, c);
+}
+
+static bool revokes(const Handoff__V1__ConsentRevoked *v, const Handoff__V1__Recipient *recipient)
+{
+    for (size_t i = 0; i < v->n_recipients; i++)
+        if (v->recipients[i]->party == recipient->party && strcmp(v->recipients[i]->id, recipient->id) == 0) return true;
+    return v->n_recipients == 0;
+}
+
+static void consent_revoked(struct moment *m)
+{
+    const Handoff__V1__ConsentRevoked *v = m->event->consent_revoked;
+    Handoff__V1__PatientRecord *r = m->record;
+    for (size_t i = r->n_consents; i-- > 0;) {
+        Handoff__V1__Consent *c = r->consents[i];
+        if (is_set(v->consent_id) && strcmp(v->consent_id, c->id) != 0) continue;
+        size_t n = c->n_recipients;
+        Handoff__V1__Recipient **kept = ARENA_ARRAY(m->arena, Handoff__V1__Recipient *, n + 1);
+        c->n_recipients = 0;
+        for (size_t k = 0; k < n; k++)
+            if (!revokes(v, c->recipients[k])) kept[c->n_recipients++] = c->recipients[k];
+        c->recipients = kept;
+        if (c->n_recipients == 0) list_remove(&r->consents, &r->n_consents, i);
+    }
+}
+
+/* --- visits -------------------------------------------------------------------------------------------------- */
+Handoff__V1__Appointment *facts_visit(const Handoff__V1__PatientRecord *record, uint32_t number)
+{
+    for (size_t i = 0; i < record->n_appointments; i++)
+        if (record->appointments[i]->number == number) return record->appointments[i];
+    return NULL;
+}
+
+static Handoff__V1__Appointment *find_visit(const Handoff__V1__PatientRecord *record, const char *id)
+{
+    for (size_t i = 0; i < record->n_appointments; i++)
+        if (is_set(id) && strcmp(record->appointments[i]->id, id) == 0) return record->appointments[i];
+    return NULL;
+}
+
+/* The open referral that an event speaks of: by its id, by its agency, or because there is only one. */
+static const Handoff__V1__Episode *referral_of(const struct moment *m)
+{
+    const Handoff__V1__Episode *only = NULL;
+    int candidates = 0;
+    for (size_t i = 0; i < m->record->n_episodes; i++) {
+        const Handoff__V1__Episode *e = m->record->episodes[i];
+        const struct pathway *p = rules_pathway(m->rules, e->pathway);
+        if (!p || p->subject != SUBJECT_REFERRAL) continue;
+        if (is_set(m->event->referral_id)) {
+            if (strcmp(m->event->referral_id, e->referral_id) == 0) return e;
+            continue;
+        }
+        if (m->event_agency[0] && e->agency_id[0] && strcmp(m->event_agency, e->agency_id) != 0) continue;
+        only = e;
+        candidates++;
+    }
+    return candidates == 1 ? only : NULL;
+}
+
+static void drop_oldest_visit(struct moment *m)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    for (size_t i = 0; i < r->n_appointments && r->n_appointments >= APPOINTMENTS_MAX; i++)
+        if (r->appointments[i]->status != VISIT(BOOKED)) list_remove(&r->appointments, &r->n_appointments, i--);
+    if (r->n_appointments >= APPOINTMENTS_MAX) moment_fault(m, "more booked visits than a record holds");
+}
+
+static Handoff__V1__Appointment *new_visit(struct moment *m)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    drop_oldest_visit(m);
+    Handoff__V1__Appointment *a = MESSAGE_NEW(m->arena, Handoff__V1__Appointment, appointment);
+    a->number = ++r->last_appointment;
+    a->id = m->event->appointment_id;
+    const Handoff__V1__Episode *referral = referral_of(m);
+    a->episode = referral ? referral->number : 0;
+    a->ordinal = 1;
+    for (size_t i = 0; i < r->n_appointments; i++)
+        if (r->appointments[i]->episode == a->episode && r->appointments[i]->ordinal >= a->ordinal) a->ordinal = r->appointments[i]->ordinal + 1;
+    list_append(m->arena, &r->appointments, &r->n_appointments, a);
+    m->is_new_visit = true;
+    return a;
+}
+
+/* An older word about a visit than the one that is kept changes nothing. */
+static void set_visit(struct moment *m, Handoff__V1__VisitStatus status, int64_t starts_at_ms)
+{
+    Handoff__V1__Appointment *a = find_visit(m->record, m->event->appointment_id);
+    if (!a) a = new_visit(m);
+    m->visit = a;
+    if (m->occurred_ms < a->changed_at_ms) {
+        m->is_overtaken = true;
+        return;
+    }
+    a->changed_at_ms = m->occurred_ms;
+    a->status = status;
+    if (starts_at_ms) a->starts_at_ms = starts_at_ms;
+}
+
+static void booked(struct moment *m)
+{
+    const Handoff__V1__AppointmentBooked *b = m->event->appointment_booked;
+    set_visit(m, VISIT(BOOKED), b->starts_at_ms);
+    m->visit->kind = b->kind;
+    if (is_set(b->agency_id)) m->visit->agency_id = b->agency_id;
+}
+static void rescheduled(struct moment *m) { set_visit(m, VISIT(BOOKED), m->event->appointment_rescheduled->starts_at_ms); }
+static void cancelled(struct moment *m) { set_visit(m, VISIT(CANCELLED), 0); }
+static void no_show(struct moment *m) { set_visit(m, VISIT(NO_SHOW), 0); }
+static void arrived(struct moment *m) { set_visit(m, VISIT(ARRIVED), 0); }
+static void fulfilled(struct moment *m) { set_visit(m, VISIT(FULFILLED), 0); }
+
+/* --- safety -------------------------------------------------------------------------------------------------- */
+static Handoff__V1__Severity finding_of_screening(const Handoff__V1__ScreeningScored *s)
+{
+    bool is_suicide_screen = s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_C_SSRS || s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_ASQ;
+    if (is_suicide_screen && s->level == HANDOFF__V1__RISK_LEVEL__RISK_LEVEL_HIGH) return HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT;
+    if (is_suicide_screen && s->level >= HANDOFF__V1__RISK_LEVEL__RISK_LEVEL_LOW) return HANDOFF__V1__SEVERITY__SEVERITY_URGENT;
+    bool is_phq = s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_PHQ_9 || s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_PHQ_A;
+    for (size_t i = 0; is_phq && i < s->n_items; i++)
+        if (s->items[i]->item == 9 && s->items[i]->score > 0) return HANDOFF__V1__SEVERITY__SEVERITY_URGENT;
+    return HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED;
+}
+
+Handoff__V1__Severity facts_finding(const Handoff__V1__Event *event)
+{
+    if (event->body_case == BODY(SAFETY_FLAG_RAISED)) return event->safety_flag_raised->severity;
+    if (event->body_case == BODY(SCREENING_SCORED)) return finding_of_screening(event->screening_scored);
+    return HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED;
+}
+
+static void raise_flag(struct moment *m, Handoff__V1__RiskKind kind, Handoff__V1__Severity severity)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    for (size_t i = 0; i < r->n_flags; i++) {
+        if (r->flags[i]->kind != kind) continue;
+        if (severity > r->flags[i]->severity) r->flags[i]->severity = severity;
+        return;
+    }
+    if (r->n_flags >= FLAGS_MAX) return; /* there are fewer kinds than that */
+    Handoff__V1__SafetyFlag *f = MESSAGE_NEW(m->arena, Handoff__V1__SafetyFlag, safety_flag);
+    f->kind = kind;
+    f->severity = severity;
+    f->raised_at_ms = m->occurred_ms;
+    list_append(m->arena, &r->flags, &r->n_flags, f);
+    timer_hasten(m);
+}
+
+static void flag_raised(struct moment *m)
+{
+    raise_flag(m, m->event->safety_flag_raised->kind, m->event->safety_flag_raised->severity);
+}
+
+static void screened(struct moment *m)
+{
+    Handoff__V1__Severity severity = facts_finding(m->event);
+    if (m->occurred_ms > m->record->assessed_at_ms) m->record->assessed_at_ms = m->occurred_ms;
+    if (severity) raise_flag(m, HANDOFF__V1__RISK_KIND__RISK_KIND_SELF, severity);
+}
+
+static void cleared(struct moment *m)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    for (size_t i = r->n_flags; i-- > 0;)
+        if (r->flags[i]->kind == m->event->safety_cleared->kind) list_remove(&r->flags, &r->n_flags, i);
+}
+
+static void deceased(struct moment *m) { m->record->is_deceased = true; }
+static void referred(struct moment *m)
+{
+    m->record->is_known = true;
+    if (!m->record->category) m->record->category = m->event->referral_requested->category;
+}
+
+static const struct {
+    Handoff__V1__Event__BodyCase body;
+    void (*keep)(struct moment *m);
+} facts[] = {
+    {BODY(PATIENT_REGISTERED), registered}, {BODY(PATIENT_UPDATED), updated}, {BODY(REFERRAL_REQUESTED), referred},
+    {BODY(CARE_TEAM_UPDATED), care_team}, {BODY(PREFERENCE_UPDATED), preference}, {BODY(SERVICE_DECLINED), declined},
+    {BODY(BARRIER_REPORTED), barrier_reported}, {BODY(BARRIER_RESOLVED), barrier_resolved}, {BODY(COVERAGE_UPDATED), coverage},
+    {BODY(STAFF_ASSIGNED), assigned}, {BODY(CONSENT_GRANTED), consent_granted}, {BODY(CONSENT_REVOKED), consent_revoked},
+    {BODY(APPOINTMENT_BOOKED), booked}, {BODY(APPOINTMENT_RESCHEDULED), rescheduled}, {BODY(APPOINTMENT_CANCELLED), cancelled},
+    {BODY(APPOINTMENT_RETRACTED), cancelled}, {BODY(APPOINTMENT_NO_SHOW), no_show}, {BODY(APPOINTMENT_ARRIVED), arrived},
+    {BODY(APPOINTMENT_FULFILLED), fulfilled}, {BODY(SAFETY_FLAG_RAISED), flag_raised}, {BODY(SCREENING_SCORED), screened},
+    {BODY(SAFETY_CLEARED), cleared}, {BODY(PATIENT_DECEASED), deceased},
+};
+
+static const char *agency_of(const struct moment *m)
+{
+    const Handoff__V1__Event *e = m->event;
+    const ProtobufCMessage *body = (const ProtobufCMessage *)(const void *)e->referral_requested;
+    const ProtobufCFieldDescriptor *f = body ? protobuf_c_message_descriptor_get_field_by_name(body->descriptor, "agency_id") : NULL;
+    const char *named = f ? *(const char *const *)field_at(body, f) : "";
+    if (is_set(named)) return named;
+    if (e->body_case == BODY(CONTACT_ATTEMPTED)) {
+        const Handoff__V1__ContactAttempted *c = e->contact_attempted;
+        if (c->caller == HANDOFF__V1__PARTY__PARTY_AGENCY) return c->caller_id;
+        if (c->callee == HANDOFF__V1__PARTY__PARTY_AGENCY) return c->callee_id;
+    }
+    return "";
+}
+
+void facts_apply(struct moment *m)
+{
+    m->event_agency = agency_of(m);
+    m->visit = find_visit(m->record, m->event->appointment_id);
+    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
+        if (facts[i].body == m->event->body_case) facts[i].keep(m);
+    if (m->visit && !m->event_agency[0]) m->event_agency = m->visit->agency_id;
+    m->referral = referral_of(m);
+    if (!m->referral && m->visit) m->referral = machine_episode(m->record, m->visit->episode);
+}

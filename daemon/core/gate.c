@@ -1,0 +1,81 @@
+#include "core/gate.h"
+
+#include "core/consent.h"
+
+#include <string.h>
+
+static struct gate_decision deliver(const Handoff__V1__Consent *consent)
+{
+    return (struct gate_decision){.answer = GATE_DELIVER, .consent = consent};
+}
+static struct gate_decision drop(const char *reason)
+{
+    return (struct gate_decision){.answer = GATE_DROP, .reason = reason};
+}
+static struct gate_decision withhold(const char *reason)
+{
+    return (struct gate_decision){.answer = GATE_WITHHOLD, .reason = reason};
+}
+
+static const Handoff__V1__Appointment *find_appointment(const Handoff__V1__PatientRecord *record, uint32_t number)
+{
+    for (size_t i = 0; i < record->n_appointments; i++)
+        if (record->appointments[i]->number == number) return record->appointments[i];
+    return NULL;
+}
+
+/* The hours in which this person may be reached; the first stated ones of patient or guardian. */
+static int64_t permitted_from(const struct site *site, const Handoff__V1__PatientRecord *record, int64_t now_ms)
+{
+    for (size_t i = 0; i < record->n_preferences; i++) {
+        const Handoff__V1__Preference *p = record->preferences[i];
+        if (p->latest_minute <= p->earliest_minute) continue;
+        int32_t day = calendar_local_day(&site->calendar, now_ms), minute = calendar_local_minute(&site->calendar, now_ms);
+        if (minute < (int32_t)p->earliest_minute) return calendar_instant(&site->calendar, day, (int32_t)p->earliest_minute);
+        if (minute >= (int32_t)p->latest_minute) return calendar_instant(&site->calendar, day + 1, (int32_t)p->earliest_minute);
+    }
+    return now_ms;
+}
+
+static struct gate_decision reminder(const struct site *site, const Handoff__V1__PatientRecord *record,
+                                     const Handoff__V1__ReminderEmission *r, int64_t now_ms)
+{
+    if (r->is_dropped) return drop("its moment had passed");
+    if (record->is_deceased) return drop("the patient has died");
+    if (record->is_opted_out) return drop("the family declined all contact");
+    const Handoff__V1__Appointment *a = find_appointment(record, r->appointment);
+    if (!a || a->status != HANDOFF__V1__VISIT_STATUS__VISIT_STATUS_BOOKED) return drop("the visit is no longer booked");
+    if (a->starts_at_ms != r->starts_at_ms) return drop("the visit was moved");
+    if (a->starts_at_ms <= now_ms) return drop("the visit has begun");
+    int64_t from = permitted_from(site, record, now_ms);
+    if (from >= a->starts_at_ms) return drop("no permitted hour is left before the visit");
+    if (from > now_ms) return (struct gate_decision){.answer = GATE_WAIT, .until_ms = from};
+    return deliver(NULL);
+}
+
+static bool is_family(Handoff__V1__Party party)
+{
+    return party == HANDOFF__V1__PARTY__PARTY_PATIENT || party == HANDOFF__V1__PARTY__PARTY_GUARDIAN;
+}
+
+static struct gate_decision disclosure(const struct rules *rules, const struct site *site,
+                                       const Handoff__V1__PatientRecord *record, const Handoff__V1__StatusEmission *s,
+                                       const Handoff__V1__Recipient *to, int64_t now_ms)
+{
+    if (is_family(to->party) && (record->is_deceased || record->is_opted_out)) return drop("nothing goes to the family any more");
+    if (!consent_is_outside(rules, to->party, to->id)) return deliver(NULL);
+    if (s->exception[0]) return deliver(NULL); /* invoked by a named human and journaled with its rule */
+    const Handoff__V1__Consent *c = consent_for(rules, site, record, to->party, to->id, s->category, now_ms);
+    return c ? deliver(c) : withhold("no active consent covers this recipient");
+}
+
+struct gate_decision gate(const struct rules *rules, const Handoff__V1__PatientRecord *record,
+                          const Handoff__V1__Emission *emission, const Handoff__V1__Recipient *recipient, int64_t now_ms)
+{
+    const struct site *site = rules_site(rules, record->site);
+    if (emission->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER) return reminder(site, record, emission->reminder, now_ms);
+    if (emission->body_case != HANDOFF__V1__EMISSION__BODY_STATUS) return deliver(NULL);
+    const Handoff__V1__Recipient *to = recipient ? recipient : emission->status->recipient;
+    if (!to) return withhold("it names no recipient");
+    return disclosure(rules, site, record, emission->status, to, now_ms);
+}

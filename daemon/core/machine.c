@@ -1,0 +1,334 @@
+/* The interpreter of a pathway's machines: main and regions, transitions, automatic transitions, firings. */
+#include "core/moment.h"
+#include "base/bytes.h"
+
+#include <string.h>
+
+enum { CLOSED_MAX = 8, MACHINE_MAIN = 0 };
+
+static const struct machine *machine_at(const struct pathway *p, uint32_t machine)
+{
+    return machine == MACHINE_MAIN ? &p->main : &p->regions[machine - 1];
+}
+
+static uint32_t *state_of(Handoff__V1__Episode *e, uint32_t machine)
+{
+    return machine == MACHINE_MAIN ? &e->state : &e->region_states[machine - 1];
+}
+
+static int64_t *moved_at(Handoff__V1__Episode *e, uint32_t machine)
+{
+    return machine == MACHINE_MAIN ? &e->moved_at_ms : &e->region_moved_at_ms[machine - 1];
+}
+
+Handoff__V1__Episode *machine_episode(const Handoff__V1__PatientRecord *record, uint32_t number)
+{
+    for (size_t i = 0; number && i < record->n_episodes; i++)
+        if (record->episodes[i]->number == number) return record->episodes[i];
+    return NULL;
+}
+
+void machine_focus(struct moment *m, Handoff__V1__Episode *episode)
+{
+    m->episode = episode;
+    m->pathway = episode ? rules_pathway(m->rules, episode->pathway) : NULL;
+}
+
+static bool is_open(const struct moment *m)
+{
+    return m->episode && machine_episode(m->record, m->episode->number) == m->episode;
+}
+
+/* --- entering and leaving ------------------------------------------------------------------------------------ */
+static bool lists_timer(const struct state *s, uint32_t timer)
+{
+    for (uint32_t i = 0; i < s->timer_count; i++)
+        if (s->timers[i] == timer) return true;
+    return false;
+}
+
+static void leave(struct moment *m, const struct state *from, const struct state *to)
+{
+    for (uint32_t i = 0; i < from->timer_count; i++)
+        if (from == to || !lists_timer(to, from->timers[i])) timer_stop(m, from->timers[i]);
+}
+
+/* An end has no timers, no open tasks and no open escalations. */
+static void close_episode(struct moment *m)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    Handoff__V1__Episode *e = m->episode;
+    timer_end_episode(m);
+    work_resolve_scope(m, SCOPE_NONE);
+    work_withdraw(m, 0, SCOPE_NONE);
+    Handoff__V1__ClosedEpisode *c = MESSAGE_NEW(m->arena, Handoff__V1__ClosedEpisode, closed_episode);
+    c->number = e->number;
+    c->pathway = e->pathway;
+    c->state = e->state;
+    c->referral_id = e->referral_id;
+    c->closed_at_ms = m->now_ms;
+    c->level_of_care = e->level_of_care;
+    c->agency_id = e->agency_id;
+    if (r->n_closed_episodes >= CLOSED_MAX) list_remove(&r->closed_episodes, &r->n_closed_episodes, 0);
+    list_append(m->arena, &r->closed_episodes, &r->n_closed_episodes, c);
+    for (size_t i = 0; i < r->n_episodes; i++)
+        if (r->episodes[i] == e) list_remove(&r->episodes, &r->n_episodes, i);
+}
+
+static void enter(struct moment *m, const struct state *s)
+{
+    act_do(m, s->actions, s->action_count);
+    for (uint32_t i = 0; i < s->timer_count && is_open(m); i++)
+        if (!timer_find(m, s->timers[i], 0)) timer_start(m, s->timers[i]);
+}
+
+void machine_enter(struct moment *m, uint32_t machine, uint32_t target, const struct action *actions, uint32_t count,
+                   Handoff__V1__AppliedKind kind, uint32_t rule)
+{
+    const struct machine *x = machine_at(m->pathway, machine);
+    uint32_t from = *state_of(m->episode, machine), outer_scope = m->scope;
+    if (++m->depth > LIMIT_CASCADE) {
+        moment_fault(m, "transitions that do not come to rest");
+        return;
+    }
+    if (kind != HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_OPENED) leave(m, &x->states[from], &x->states[target]);
+    bool is_end = machine == MACHINE_MAIN && x->states[target].is_final;
+    *state_of(m->episode, machine) = target;
+    if (m->event && m->occurred_ms > *moved_at(m->episode, machine)) *moved_at(m->episode, machine) = m->occurred_ms;
+    if (machine == MACHINE_MAIN) m->episode->entered_at_ms = m->now_ms;
+    moment_apply(m, is_end ? HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_CLOSED : kind, machine, from, target, rule);
+    m->scope = SCOPE_NONE;
+    act_do(m, actions, count);
+    if (is_open(m) && *state_of(m->episode, machine) == target) enter(m, &x->states[target]);
+    m->scope = outer_scope;
+    if (is_end && is_open(m)) close_episode(m);
+}
+
+/* --- choosing ------------------------------------------------------------------------------------------------ */
+static bool matches(const struct transition *t, const struct moment *m)
+{
+    if (t->event != m->event->body_case) return false;
+    if (t->event == HANDOFF__V1__EVENT__BODY_CUSTOM && strcmp(t->name, m->event->custom->name) != 0) return false;
+    return guard_holds(t->when, m);
+}
+
+static const struct transition *choose(const struct machine *x, uint32_t state, const struct moment *m,
+                                       bool (*does_match)(const struct transition *, const struct moment *, const char *),
+                                       const char *name)
+{
+    const struct state *s = &x->states[state];
+    for (uint32_t i = 0; i < s->on_count; i++)
+        if (does_match(&s->on[i], m, name)) return &s->on[i];
+    for (uint32_t i = 0; i < x->any_count; i++)
+        if (does_match(&x->any[i], m, name)) return &x->any[i];
+    return NULL;
+}
+
+static bool matches_event(const struct transition *t, const struct moment *m, const char *name)
+{
+    (void)name;
+    return !t->is_signal && matches(t, m);
+}
+
+static bool matches_signal(const struct transition *t, const struct moment *m, const char *name)
+{
+    return t->is_signal && strcmp(t->name, name) == 0 && guard_holds(t->when, m);
+}
+
+static void take(struct moment *m, uint32_t machine, const struct transition *t)
+{
+    m->is_used = true;
+    m->is_ignored |= t->is_ignore;
+    if (t->is_ignore) return;
+    if (t->target >= 0) {
+        machine_enter(m, machine, (uint32_t)t->target, t->actions, t->action_count, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, t->rule);
+        return;
+    }
+    uint32_t state = *state_of(m->episode, machine);
+    moment_apply(m, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_ACTED, machine, state, state, t->rule);
+    act_do(m, t->actions, t->action_count);
+}
+
+/* What a later event overtook changes nothing; findings and discharges act however late, and so does a human. */
+static bool is_too_late(const struct moment *m, uint32_t machine)
+{
+    const struct event_kind *k = event_kind_of(m->event->body_case);
+    bool may_be_overtaken = k && (k->class == EVENT_LOOP || k->class == EVENT_FACT);
+    if (m->event->appointment_id[0] && m->visit) return m->is_overtaken; /* each visit has its own order */
+    return may_be_overtaken && m->occurred_ms < *moved_at(m->episode, machine);
+}
+
+void machine_offer(struct moment *m)
+{
+    for (uint32_t machine = 0; machine <= m->pathway->region_count && is_open(m) && !m->fault; machine++) {
+        const struct transition *t = choose(machine_at(m->pathway, machine), *state_of(m->episode, machine), m, matches_event, NULL);
+        if (!t) continue;
+        if (is_too_late(m, machine)) m->is_overtaken = m->is_used = true;
+        else take(m, machine, t);
+    }
+    machine_settle(m);
+}
+
+static const struct transition *choose_always(const struct moment *m, uint32_t machine)
+{
+    const struct state *s = &machine_at(m->pathway, machine)->states[*state_of(m->episode, machine)];
+    for (uint32_t i = 0; i < s->always_count; i++)
+        if (guard_holds(s->always[i].when, m)) return &s->always[i];
+    return NULL;
+}
+
+void machine_settle(struct moment *m)
+{
+    bool is_resting = false;
+    while (!is_resting && !m->fault) { /* bounded: each round takes a transition, LIMIT_CASCADE of them fault */
+        is_resting = true;
+        for (uint32_t machine = 0; is_open(m) && machine <= m->pathway->region_count && is_resting; machine++) {
+            const struct transition *t = choose_always(m, machine);
+            if (!t) continue;
+            if (t->target < 0) moment_fault(m, "an automatic transition that goes nowhere");
+            else take(m, machine, t);
+            is_resting = false;
+        }
+    }
+}
+
+void machine_signal(struct moment *m, const char *name, uint32_t number)
+{
+    Handoff__V1__Episode *sender = m->episode, *receiver = machine_episode(m->record, number);
+    if (!receiver) return;
+    machine_focus(m, receiver);
+    for (uint32_t machine = 0; machine <= m->pathway->region_count && is_open(m); machine++) {
+        const struct transition *t = choose(machine_at(m->pathway, machine), *state_of(m->episode, machine), m, matches_signal, name);
+        if (t) take(m, machine, t);
+    }
+    machine_settle(m);
+    machine_focus(m, sender);
+}
+
+/* --- beginning ----------------------------------------------------------------------------------------------- */
+/* An episode takes over every field of the same name and type; numbers of its own begin at 30. */
+static void adopt(Handoff__V1__Episode *episode, const ProtobufCMessage *from)
+{
+    const ProtobufCMessageDescriptor *d = &handoff__v1__episode__descriptor;
+    for (unsigned i = 0; i < d->n_fields; i++) {
+        const ProtobufCFieldDescriptor *to = &d->fields[i];
+        if (to->id < 10 || to->id > 20 || to->label == PROTOBUF_C_LABEL_REPEATED) continue;
+        const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(from->descriptor, to->name);
+        if (!f || f->type != to->type || f->label == PROTOBUF_C_LABEL_REPEATED) continue;
+        const void *source = field_at(from, f);
+        char *target = (char *)episode + to->offset;
+        if (to->type == PROTOBUF_C_TYPE_STRING && **(const char *const *)source) memcpy(target, source, sizeof(void *));
+        else if (to->type == PROTOBUF_C_TYPE_INT64 && load_u64(source)) memcpy(target, source, 8);
+        else if (to->type == PROTOBUF_C_TYPE_ENUM && load_u32(source)) memcpy(target, source, 4);
+    }
+}
+
+static Handoff__V1__Episode *new_episode(struct moment *m, const struct pathway *p)
+{
+    Handoff__V1__Episode *e = MESSAGE_NEW(m->arena, Handoff__V1__Episode, episode);
+    e->number = ++m->record->last_episode;
+    e->pathway = p->number;
+    e->n_region_states = e->n_region_moved_at_ms = p->region_count;
+    e->region_states = ARENA_ARRAY(m->arena, uint32_t, p->region_count + 1);
+    e->region_moved_at_ms = ARENA_ARRAY(m->arena, int64_t, p->region_count + 1);
+    for (uint32_t i = 0; i < p->region_count; i++) e->region_states[i] = p->regions[i].initial;
+    e->n_variables = p->variable_count;
+    e->variables = ARENA_ARRAY(m->arena, int64_t, p->variable_count + 1);
+    e->opened_at_ms = m->occurred_ms;
+    e->opened_sequence = m->input->sequence;
+    return e;
+}
+
+/* A referral that another one gave rise to has an id of its own: the first's and the episode's. */
+static char *sibling_id(const struct moment *m, const char *id, uint32_t number)
+{
+    size_t len = strlen(id);
+    char *sibling = arena_alloc(m->arena, len + STEP_ID_BYTES);
+    memcpy(sibling, id, len);
+    step_id(sibling + len, "", "ep", number, 0); /* "-ep2" */
+    return sibling;
+}
+
+/* The level of care that the patient had or was referred to at an agency. */
+static Handoff__V1__LevelOfCare level_at(const struct moment *m, const char *agency_id)
+{
+    const Handoff__V1__PatientRecord *r = m->record;
+    for (size_t i = r->n_episodes; agency_id[0] && i-- > 0;)
+        if (strcmp(r->episodes[i]->agency_id, agency_id) == 0) return r->episodes[i]->level_of_care;
+    for (size_t i = r->n_closed_episodes; agency_id[0] && i-- > 0;)
+        if (strcmp(r->closed_episodes[i]->agency_id, agency_id) == 0) return r->closed_episodes[i]->level_of_care;
+    return HANDOFF__V1__LEVEL_OF_CARE__LEVEL_OF_CARE_UNSPECIFIED;
+}
+
+static void fill_episode(struct moment *m, Handoff__V1__Episode *e, const Handoff__V1__Episode *from)
+{
+    if (from) adopt(e, &from->base);
+    if (m->event) adopt(e, (const ProtobufCMessage *)(const void *)m->event->referral_requested);
+    if (m->event && m->event->referral_id[0]) e->referral_id = m->event->referral_id;
+    if (from && from->referral_id[0] && strcmp(e->referral_id, from->referral_id) == 0) e->referral_id = sibling_id(m, from->referral_id, e->number);
+    if (!e->category) e->category = m->record->category;
+    if (!e->level_of_care) e->level_of_care = level_at(m, e->agency_id);
+}
+
+void machine_open(struct moment *m, const struct pathway *p, const struct opening_rule *rule, const Handoff__V1__Episode *from,
+                  bool is_replacing)
+{
+    if (m->record->n_episodes >= LIMIT_RECORD_EPISODES) {
+        moment_fault(m, "more open episodes than a record holds");
+        return;
+    }
+    Handoff__V1__Episode *e = new_episode(m, p);
+    fill_episode(m, e, from);
+    if (from && is_replacing) e->replaces = from->number;
+    list_append(m->arena, &m->record->episodes, &m->record->n_episodes, e);
+    machine_focus(m, e);
+    uint32_t state = rule ? (uint32_t)rule->target : p->main.initial;
+    machine_enter(m, MACHINE_MAIN, state, rule ? rule->actions : NULL, rule ? rule->action_count : 0,
+                  HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_OPENED, rule ? rule->rule : 0);
+    for (uint32_t i = 0; i < p->region_count && is_open(m); i++) enter(m, &p->regions[i].states[e->region_states[i]]);
+    machine_settle(m);
+}
+
+/* --- firing -------------------------------------------------------------------------------------------------- */
+/* Which machine is in a state that lists this timer. */
+static int machine_of(const struct moment *m, uint32_t timer)
+{
+    for (uint32_t i = 0; i <= m->pathway->region_count; i++)
+        if (lists_timer(&machine_at(m->pathway, i)->states[*state_of(m->episode, i)], timer)) return (int)i;
+    return -1;
+}
+
+/* Every firing arms its next: counted from the due time, or from now when that has passed as well. */
+static void arm_next(struct moment *m, const struct timer_kind *k, Handoff__V1__Timer *t)
+{
+    t->firings++;
+    if (k->is_once && t->firings >= k->firing_count) {
+        for (size_t i = 0; i < m->record->n_timers; i++)
+            if (m->record->timers[i] == t) list_remove(&m->record->timers, &m->record->n_timers, i);
+        return;
+    }
+    const struct firing *next = &k->firings[t->firings < k->firing_count ? t->firings : k->firing_count - 1];
+    const struct delay *wait = moment_wait(m, &next->wait);
+    int64_t due = moment_resolve(m, wait, t->due_at_ms);
+    t->due_at_ms = due > m->now_ms ? due : moment_resolve(m, wait, m->now_ms);
+    t->generation = ++m->record->last_generation;
+}
+
+void machine_fire(struct moment *m, Handoff__V1__Timer *t)
+{
+    uint32_t kind = t->kind;
+    const struct timer_kind *k = &m->pathway->timers[kind];
+    const struct firing *f = &k->firings[t->firings < k->firing_count ? t->firings : k->firing_count - 1];
+    m->visit = facts_visit(m->record, t->appointment);
+    if (m->visit) m->event_agency = m->visit->agency_id;
+    int machine = machine_of(m, kind);
+    arm_next(m, k, t);
+    uint32_t state = machine >= 0 ? *state_of(m->episode, (uint32_t)machine) : 0;
+    moment_apply(m, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_FIRED, machine >= 0 ? (uint32_t)machine : 0, state, state, f->rule);
+    m->scope = SCOPE_TIMER + kind;
+    act_do(m, f->actions, f->action_count);
+    m->scope = SCOPE_NONE;
+    if (f->target >= 0 && machine >= 0 && is_open(m))
+        machine_enter(m, (uint32_t)machine, (uint32_t)f->target, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, f->rule);
+    machine_settle(m);
+}

@@ -1,0 +1,76 @@
+#include "core/message.h"
+
+#include <string.h>
+
+static size_t element_bytes(ProtobufCType type)
+{
+    switch (type) {
+    case PROTOBUF_C_TYPE_INT32: case PROTOBUF_C_TYPE_SINT32: case PROTOBUF_C_TYPE_SFIXED32: case PROTOBUF_C_TYPE_UINT32:
+    case PROTOBUF_C_TYPE_FIXED32: case PROTOBUF_C_TYPE_FLOAT: case PROTOBUF_C_TYPE_ENUM: return 4;
+    case PROTOBUF_C_TYPE_INT64: case PROTOBUF_C_TYPE_SINT64: case PROTOBUF_C_TYPE_SFIXED64: case PROTOBUF_C_TYPE_UINT64:
+    case PROTOBUF_C_TYPE_FIXED64: case PROTOBUF_C_TYPE_DOUBLE: return 8;
+    case PROTOBUF_C_TYPE_BOOL: return sizeof(protobuf_c_boolean);
+    case PROTOBUF_C_TYPE_STRING: case PROTOBUF_C_TYPE_MESSAGE: return sizeof(void *);
+    case PROTOBUF_C_TYPE_BYTES: return sizeof(ProtobufCBinaryData);
+    }
+    return 0;
+}
+
+static const void *quantifier_at(const void *message, const ProtobufCFieldDescriptor *field)
+{
+    return (const char *)message + field->quantifier_offset;
+}
+
+static void copy_repeated(void *message, const ProtobufCFieldDescriptor *field, struct arena *arena)
+{
+    size_t count = *(const size_t *)quantifier_at(message, field);
+    void **array = (void *)((char *)message + field->offset);
+    if (count == 0) return;
+    *array = arena_copy(arena, *array, count * element_bytes(field->type));
+    if (field->type != PROTOBUF_C_TYPE_MESSAGE) return;
+    for (size_t i = 0; i < count; i++) ((void **)*array)[i] = message_copy(((void **)*array)[i], arena);
+}
+
+static bool is_other_oneof_member(const void *message, const ProtobufCFieldDescriptor *field)
+{
+    return (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) && *(const uint32_t *)quantifier_at(message, field) != field->id;
+}
+
+void *message_copy(const void *message, struct arena *arena)
+{
+    const ProtobufCMessageDescriptor *d = ((const ProtobufCMessage *)message)->descriptor;
+    void *copy = arena_copy(arena, message, d->sizeof_message);
+    for (unsigned i = 0; i < d->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &d->fields[i];
+        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+            copy_repeated(copy, field, arena);
+        } else if (field->type == PROTOBUF_C_TYPE_MESSAGE && !is_other_oneof_member(copy, field)) {
+            void **child = (void *)((char *)copy + field->offset);
+            if (*child) *child = message_copy(*child, arena);
+        }
+    }
+    return copy;
+}
+
+void list_append(struct arena *arena, void *array_of_pointers, size_t *count, void *item)
+{
+    void ***array = array_of_pointers;
+    void **longer = ARENA_ARRAY(arena, void *, *count + 1);
+    if (*count) memcpy(longer, *array, *count * sizeof(void *));
+    longer[(*count)++] = item;
+    *array = longer;
+}
+
+void list_remove(void *array_of_pointers, size_t *count, size_t position)
+{
+    void **array = *(void ***)array_of_pointers;
+    memmove(array + position, array + position + 1, (*count - position - 1) * sizeof(void *));
+    (*count)--;
+}
+
+void *message_new(struct arena *arena, size_t bytes, const ProtobufCMessageDescriptor *descriptor)
+{
+    void *message = arena_alloc(arena, bytes);
+    descriptor->message_init(message);
+    return message;
+}

@@ -1,0 +1,507 @@
+/* step: one input, from end to end. Read this first; the other files of core are its parts (see moment.h).
+ *
+ *   event:   facts -> work it names (task, escalation, episode) -> open episodes -> episodes it opens
+ *            -> safety net: findings and discharges always act, unused loop events are reviewed -> invariants
+ *   firing:  the due thing, if its generation is still the record's -> invariants
+ *
+ * An invariant that would break parks the input: the record stays as it was, with a safety-net timer and a task. */
+#include "core/moment.h"
+
+#include <string.h>
+
+#define BODY(NAME) HANDOFF__V1__EVENT__BODY_##NAME
+#define VERDICT(NAME) HANDOFF__V1__VERDICT__VERDICT_##NAME
+#define KIND(NAME) HANDOFF__V1__TASK_KIND__TASK_KIND_##NAME
+#define ROLE(NAME) HANDOFF__V1__ROLE__ROLE_##NAME
+
+/* --- the record ---------------------------------------------------------------------------------------------- */
+static Handoff__V1__PatientRecord *begin_record(const Handoff__V1__PatientRecord *before, const struct step_input *input, struct arena *arena)
+{
+    if (before) return message_copy(before, arena);
+    Handoff__V1__PatientRecord *r = MESSAGE_NEW(arena, Handoff__V1__PatientRecord, patient_record);
+    r->patient_id = arena_string(arena, input->subject_name);
+    if (input->event) r->site = input->event->site;
+    return r;
+}
+
+static void begin_moment(struct moment *m, const struct rules *rules, const Handoff__V1__PatientRecord *before,
+                         const struct step_input *input, struct arena *arena, Handoff__V1__Outcome *out)
+{
+    *m = (struct moment){.rules = rules, .input = input, .event = input->event, .event_agency = "", .now_ms = input->now_ms,
+                         .occurred_ms = input->now_ms, .arena = arena, .out = out};
+    m->record = begin_record(before, input, arena);
+    m->site = rules_site(rules, m->record->site);
+    if (m->event && m->event->occurred_at_ms < m->now_ms) m->occurred_ms = m->event->occurred_at_ms;
+}
+
+/* --- repeats ------------------------------------------------------------------------------------------------- */
+enum seen step_seen(const Handoff__V1__PatientRecord *r, uint64_t seen_hash, int64_t occurred_at_ms, uint64_t *ret_sequence)
+{
+    for (size_t i = 0; i + 1 < r->n_seen; i += 2)
+        if (r->seen[i] == seen_hash) {
+            *ret_sequence = r->seen[i + 1];
+            return SEEN_BEFORE;
+        }
+    return r->evicted_until_ms && occurred_at_ms <= r->evicted_until_ms ? SEEN_MAYBE : SEEN_NEW;
+}
+
+/* Every eighth event the bound on what may have been pushed out moves up; see PatientRecord.seen. */
+static void bound_evicted(Handoff__V1__PatientRecord *r, int64_t occurred_ms)
+{
+    if (occurred_ms > r->seen_recent_ms) r->seen_recent_ms = occurred_ms;
+    if (++r->seen_count < LIMIT_RECORD_SEEN / 2) return;
+    if (r->seen_previous_ms > r->evicted_until_ms) r->evicted_until_ms = r->seen_previous_ms;
+    r->seen_previous_ms = r->seen_recent_ms;
+    r->seen_recent_ms = 0;
+    r->seen_count = 0;
+}
+
+static void remember(Handoff__V1__PatientRecord *r, const struct step_input *input, struct arena *arena)
+{
+    size_t keep = r->n_seen >= 2 * LIMIT_RECORD_SEEN ? 2 * (LIMIT_RECORD_SEEN - 1) : r->n_seen;
+    uint64_t *seen = ARENA_ARRAY(arena, uint64_t, keep + 2);
+    if (keep) memcpy(seen, r->seen + (r->n_seen - keep), keep * sizeof *seen);
+    seen[keep] = input->seen_hash;
+    seen[keep + 1] = input->sequence;
+    r->seen = seen;
+    r->n_seen = keep + 2;
+    bound_evicted(r, input->event->occurred_at_ms);
+}
+
+/* --- ids ----------------------------------------------------------------------------------------------------- */
+static char *put_number(char *at, uint32_t number)
+{
+    char digits[10];
+    int n = 0;
+    do digits[n++] = (char)('0' + number % 10);
+    while ((number /= 10));
+    while (n) *at++ = digits[--n];
+    return at;
+}
+
+void step_id(char *buffer, const char *key, const char *letters, uint32_t number, uint32_t generation)
+{
+    size_t len = strlen(key);
+    memcpy(buffer, key, len);
+    buffer[len++] = '-';
+    for (; *letters; letters++) buffer[len++] = *letters;
+    char *end = put_number(buffer + len, number);
+    if (generation) {
+        *end++ = '.';
+        end = put_number(end, generation);
+    }
+    *end = '\0';
+}
+
+uint32_t step_id_number(const char *id, const char *letters)
+{
+    const char *dash = strrchr(id, '-');
+    const char *at = dash ? dash + 1 : id;
+    size_t len = strlen(letters);
+    if (strncmp(at, letters, len) != 0 || !at[len]) return 0;
+    uint64_t number = 0;
+    for (at += len; *at; at++) {
+        if (*at < '0' || *at > '9' || number > UINT32_MAX / 10) return 0;
+        number = number * 10 + (uint64_t)(*at - '0');
+    }
+    return number <= UINT32_MAX ? (uint32_t)number : 0;
+}
+
+/* --- events about work --------------------------------------------------------------------------------------- */
+static void task_event(struct moment *m)
+{
+    Handoff__V1__Task *t = work_find_task(m->record, step_id_number(m->event->task_id, "t"));
+    m->is_used = true;
+    if (!t) {
+        m->sentence = "no such open task: nothing changed";
+        return;
+    }
+    m->task = message_copy(t, m->arena);
+    if (m->event->body_case == BODY(TASK_COMPLETED)) work_complete(m, t, m->event->task_completed->outcome);
+    else if (m->event->body_case == BODY(TASK_ATTEMPTED)) work_attempt(m, t);
+    else work_cancel(m, t);
+}
+
+static void escalation_event(struct moment *m)
+{
+    Handoff__V1__Escalation *e = work_find_escalation(m->record, step_id_number(m->event->escalation_id, "e"));
+    m->is_used = true;
+    if (!e) m->sentence = "no such open escalation: nothing changed";
+    else if (m->event->body_case == BODY(ESCALATION_RESOLVED)) work_resolve(m, e);
+    else work_acknowledge(m, e, m->event->escalation_acknowledged->by);
+}
+
+static void episode_opened(struct moment *m)
+{
+    const struct pathway *p = rules_pathway_by_name(m->rules, m->event->episode_opened->pathway);
+    m->is_used = true;
+    if (p) machine_open(m, p, NULL, NULL, false);
+    else m->sentence = "no pathway of that name is loaded: nothing was opened";
+}
+
+static void episode_corrected(struct moment *m)
+{
+    Handoff__V1__Episode *e = machine_episode(m->record, step_id_number(m->event->episode_id, "ep"));
+    m->is_used = true;
+    if (!e) {
+        m->sentence = "no such open episode: nothing changed";
+        return;
+    }
+    machine_focus(m, e);
+    for (uint32_t s = 0; s < m->pathway->main.state_count; s++) {
+        const struct state *state = &m->pathway->main.states[s];
+        if (strcmp(state->name, m->event->episode_corrected->state) != 0 || state->is_final) continue;
+        machine_enter(m, 0, s, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, 0);
+        machine_settle(m);
+        return;
+    }
+    m->sentence = "the pathway has no open state of that name: nothing changed";
+}
+
+static void event_retracted(struct moment *m)
+{
+    m->is_used = true;
+    work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_RETRACTION), .severity = HANDOFF__V1__SEVERITY__SEVERITY_URGENT});
+}
+
+static void staff_absent(struct moment *m)
+{
+    m->is_used = true; /* journaled on the site's record */
+}
+
+static const struct {
+    Handoff__V1__Event__BodyCase body;
+    void (*handle)(struct moment *m);
+} work_events[] = {
+    {BODY(TASK_COMPLETED), task_event}, {BODY(TASK_ATTEMPTED), task_event}, {BODY(TASK_CANCELLED), task_event},
+    {BODY(ESCALATION_ACKNOWLEDGED), escalation_event}, {BODY(ESCALATION_RESOLVED), escalation_event},
+    {BODY(EPISODE_OPENED), episode_opened}, {BODY(EPISODE_CORRECTED), episode_corrected},
+    {BODY(EVENT_RETRACTED), event_retracted}, {BODY(STAFF_ABSENT), staff_absent},
+};
+
+static void apply_work(struct moment *m)
+{
+    for (size_t i = 0; i < sizeof work_events / sizeof *work_events; i++)
+        if (work_events[i].body == m->event->body_case) work_events[i].handle(m);
+    machine_focus(m, NULL);
+}
+
+/* --- offering the event to pathways -------------------------------------------------------------------------- */
+static bool task_belongs_to(const Handoff__V1__Task *t, const Handoff__V1__Episode *e)
+{
+    for (size_t i = 0; i < t->n_causes; i++)
+        if (t->causes[i]->episode == e->number) return true;
+    return false;
+}
+
+/* An event that names another referral, visit, task or agency is not for this episode. */
+static bool is_for(const struct moment *m, const Handoff__V1__Episode *e, const struct pathway *p)
+{
+    const Handoff__V1__Event *v = m->event;
+    if (v->episode_id[0] && step_id_number(v->episode_id, "ep") != e->number) return false;
+    if (m->task) return task_belongs_to(m->task, e);
+    if (p->subject == SUBJECT_PATIENT) return true;
+    if (v->referral_id[0]) return !e->referral_id[0] || strcmp(v->referral_id, e->referral_id) == 0;
+    if (m->visit && m->visit->episode) return m->visit->episode == e->number;
+    bool may_name_another = v->body_case == BODY(AGENCY_SELECTED) || v->body_case == BODY(REFERRAL_REQUESTED);
+    return may_name_another || !m->event_agency[0] || !e->agency_id[0] || strcmp(m->event_agency, e->agency_id) == 0;
+}
+
+static void offer_to_episodes(struct moment *m)
+{
+    uint32_t offered_until = m->record->last_episode; /* not to those that this very event opens */
+    for (uint32_t number = 1; number <= offered_until && !m->fault; number++) {
+        Handoff__V1__Episode *e = machine_episode(m->record, number);
+        const struct pathway *p = e ? rules_pathway(m->rules, e->pathway) : NULL;
+        if (!e) continue;
+        if (!p) {
+            moment_fault(m, "an episode's pathway is not loaded");
+            return;
+        }
+        if (!is_for(m, e, p)) continue;
+        machine_focus(m, e);
+        machine_offer(m);
+    }
+    machine_focus(m, NULL);
+}
+
+static bool has_episode_for(const struct moment *m, const struct pathway *p)
+{
+    for (size_t i = 0; i < m->record->n_episodes; i++) {
+        const Handoff__V1__Episode *e = m->record->episodes[i];
+        const struct pathway *of = rules_pathway(m->rules, e->pathway);
+        if (!of || strcmp(of->name, p->name) != 0) continue;
+        if (p->subject == SUBJECT_PATIENT || strcmp(e->referral_id, m->event->referral_id) == 0) return true;
+    }
+    return false;
+}
+
+/* A request that is repeated under another event id after its referral ended opens nothing anew. */
+static bool was_closed(const struct moment *m)
+{
+    for (size_t i = 0; m->event->referral_id[0] && i < m->record->n_closed_episodes; i++)
+        if (strcmp(m->record->closed_episodes[i]->referral_id, m->event->referral_id) == 0 &&
+            m->occurred_ms < m->record->closed_episodes[i]->closed_at_ms)
+            return true;
+    return false;
+}
+
+static void open_by_event(struct moment *m, const struct pathway *p)
+{
+    if (p->is_retired) return;
+    for (uint32_t i = 0; i < p->open_count; i++) {
+        const struct opening_rule *o = &p->opens[i];
+        if (o->event != m->event->body_case || !guard_holds(o->when, m)) continue;
+        if (has_episode_for(m, p)) return;
+        if (p->subject == SUBJECT_REFERRAL && was_closed(m)) {
+            m->is_overtaken = m->is_used = true;
+            return;
+        }
+        machine_open(m, p, o, NULL, false);
+        machine_focus(m, NULL);
+        return;
+    }
+}
+
+static void open_episodes(struct moment *m)
+{
+    for (uint32_t i = 0; i < m->rules->pathway_count && !m->fault; i++)
+        if (m->rules->pathways[i]) open_by_event(m, m->rules->pathways[i]);
+}
+
+/* --- the safety net ------------------------------------------------------------------------------------------ */
+static bool is_out_of_hours(const struct moment *m) { return !calendar_is_open(&m->site->calendar, m->now_ms); }
+
+/* Findings and discharges that no pathway took still reach a human, also for an unknown patient. */
+static void act_always(struct moment *m, Handoff__V1__Severity severity)
+{
+    work_raise(m, ROLE(SUPERVISOR), severity, 0);
+    if (is_out_of_hours(m)) work_raise(m, ROLE(ON_CALL), severity, 0);
+    bool is_finding = event_kind_of(m->event->body_case)->class == EVENT_SAFETY;
+    work_open_task(m, &(struct task_order){.kind = is_finding ? KIND(SAFETY_CHECK) : KIND(REVIEW_EVENT), .severity = severity,
+                                           .owner = m->record->is_known ? ROLE(UNSPECIFIED) : ROLE(SUPERVISOR)});
+}
+
+/* Somebody was asked or alerted, or a pathway says that this is known to be harmless here. */
+static bool has_human(const struct moment *m)
+{
+    for (size_t i = 0; i < m->out->n_emissions; i++) {
+        Handoff__V1__Emission__BodyCase body = m->out->emissions[i]->body_case;
+        if (body == HANDOFF__V1__EMISSION__BODY_TASK || body == HANDOFF__V1__EMISSION__BODY_ESCALATION) return true;
+    }
+    return m->is_ignored;
+}
+
+static void catch_unused(struct moment *m)
+{
+    const struct event_kind *k = event_kind_of(m->event->body_case);
+    if (!k) return;
+    if (k->class == EVENT_SAFETY) {
+        Handoff__V1__Severity finding = facts_finding(m->event);
+        if (finding && !has_human(m)) act_always(m, finding);
+    } else if (k->class == EVENT_DISCHARGE) {
+        if (!has_human(m)) act_always(m, HANDOFF__V1__SEVERITY__SEVERITY_URGENT);
+    } else if (m->is_used) {
+        return;
+    } else if (k->class == EVENT_LOOP && m->record->is_known) {
+        work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_EVENT)});
+        m->out->verdict = VERDICT(REVIEW);
+    } else if (k->class == EVENT_LOOP) {
+        m->out->verdict = VERDICT(REVIEW); /* the source's record gets the task: one a source, with a count */
+    }
+}
+
+/* --- invariants ---------------------------------------------------------------------------------------------- */
+static bool has_future(const Handoff__V1__PatientRecord *r, const Handoff__V1__Episode *e)
+{
+    for (size_t i = 0; i < r->n_timers; i++)
+        if (r->timers[i]->episode == e->number && !r->timers[i]->is_paused) return true;
+    for (size_t i = 0; i < r->n_tasks; i++)
+        if (task_belongs_to(r->tasks[i], e)) return true;
+    return false;
+}
+
+static const char *broken_invariant(const Handoff__V1__PatientRecord *r)
+{
+    for (size_t i = 0; i < r->n_episodes; i++)
+        if (!has_future(r, r->episodes[i])) return "an open episode without a pending timer";
+    for (size_t i = 0; i < r->n_tasks; i++) {
+        const Handoff__V1__Task *t = r->tasks[i];
+        bool is_timed = t->due_at_ms > 0 && (!t->is_overdue || work_find_escalation(r, t->escalation));
+        if (!t->owner || !is_timed) return "an open task without an owner, a due time or a ladder";
+    }
+    for (size_t i = 0; i < r->n_escalations; i++)
+        if (r->escalations[i]->next_at_ms <= 0) return "an open escalation that does not climb";
+    return NULL;
+}
+
+/* --- parking ------------------------------------------------------------------------------------------------- */
+static void postpone(struct moment *m, const Handoff__V1__TimerInput *f)
+{
+    for (size_t i = 0; i < m->record->n_timers; i++)
+        if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TIMER && m->record->timers[i]->generation == f->generation)
+            m->record->timers[i]->due_at_ms = m->now_ms + MS_PER_DAY;
+    Handoff__V1__Task *t = f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TASK ? work_find_task(m->record, f->number) : NULL;
+    if (t) t->due_at_ms = m->now_ms + MS_PER_DAY;
+    Handoff__V1__Escalation *e = f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION ? work_find_escalation(m->record, f->number) : NULL;
+    if (e) e->next_at_ms = m->now_ms + MS_PER_DAY;
+}
+
+static void arm_safety_net(struct moment *m)
+{
+    for (size_t i = 0; i < m->record->n_timers; i++)
+        if (m->record->timers[i]->episode == 0) return;
+    Handoff__V1__Timer *t = MESSAGE_NEW(m->arena, Handoff__V1__Timer, timer);
+    t->due_at_ms = m->now_ms + MS_PER_DAY;
+    t->generation = ++m->record->last_generation;
+    t->cause_sequence = m->input->sequence;
+    list_append(m->arena, &m->record->timers, &m->record->n_timers, t);
+}
+
+static void park(struct moment *m, const struct rules *rules, const Handoff__V1__PatientRecord *before,
+                 const struct step_input *input, struct arena *arena, Handoff__V1__Outcome *out)
+{
+    const char *fault = m->fault;
+    handoff__v1__outcome__init(out);
+    begin_moment(m, rules, before, input, arena, out);
+    m->record->parked++;
+    if (input->kind == STEP_FIRING) postpone(m, input->firing);
+    arm_safety_net(m);
+    moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_PARKED, fault, NULL, 0);
+    if (m->record->n_tasks < LIMIT_RECORD_TASKS)
+        work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_DEFECT), .severity = HANDOFF__V1__SEVERITY__SEVERITY_URGENT});
+    m->fault = NULL;
+    m->sentence = fault;
+    out->verdict = VERDICT(PARKED);
+}
+
+/* The safety net holds until a human has looked into the defect; its task climbs meanwhile. */
+static void fire_safety_net(struct moment *m, Handoff__V1__Timer *t)
+{
+    bool is_open = false;
+    for (size_t i = 0; i < m->record->n_tasks; i++) is_open |= m->record->tasks[i]->kind == KIND(REVIEW_DEFECT);
+    t->due_at_ms = m->now_ms + MS_PER_DAY;
+    t->generation = ++m->record->last_generation;
+    m->is_changed = true;
+    for (size_t i = 0; i < m->record->n_timers && !is_open; i++)
+        if (m->record->timers[i] == t) list_remove(&m->record->timers, &m->record->n_timers, i);
+}
+
+/* --- inputs -------------------------------------------------------------------------------------------------- */
+static void run_event(struct moment *m)
+{
+    facts_apply(m);
+    apply_work(m);
+    if (!m->fault) offer_to_episodes(m);
+    if (!m->fault) open_episodes(m);
+    if (!m->fault) catch_unused(m);
+}
+
+static Handoff__V1__Timer *due_timer(const struct moment *m, const Handoff__V1__TimerInput *f)
+{
+    for (size_t i = 0; i < m->record->n_timers; i++)
+        if (m->record->timers[i]->generation == f->generation && m->record->timers[i]->due_at_ms == f->due_at_ms) return m->record->timers[i];
+    return NULL;
+}
+
+static void run_firing(struct moment *m)
+{
+    const Handoff__V1__TimerInput *f = m->input->firing;
+    m->due_ms = f->due_at_ms;
+    Handoff__V1__Task *task = work_find_task(m->record, f->number);
+    Handoff__V1__Escalation *escalation = work_find_escalation(m->record, f->number);
+    Handoff__V1__Timer *timer = due_timer(m, f);
+    if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TASK && task && task->due_at_ms == f->due_at_ms && !task->is_overdue) {
+        m->task = task;
+        work_fire_task(m, task);
+    } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION && escalation && escalation->next_at_ms == f->due_at_ms) {
+        work_fire_escalation(m, escalation);
+    } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TIMER && timer && timer->episode) {
+        machine_focus(m, machine_episode(m->record, timer->episode));
+        if (m->pathway) machine_fire(m, timer);
+        else moment_fault(m, "an episode's pathway is not loaded");
+    } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TIMER && timer) {
+        fire_safety_net(m, timer);
+    } else {
+        m->out->verdict = VERDICT(NO_OP);
+    }
+}
+
+static void run_unknown_subject(struct moment *m)
+{
+    m->record->unknown_events++;
+    work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_EVENT), .owner = ROLE(SUPERVISOR)});
+}
+
+static Handoff__V1__Verdict verdict_of(const struct moment *m)
+{
+    if (m->out->verdict) return m->out->verdict;
+    if (m->is_changed) return VERDICT(APPLIED);
+    return m->is_overtaken ? VERDICT(OVERTAKEN) : VERDICT(RECORDED);
+}
+
+void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, const struct step_input *input,
+          struct arena *arena, struct outcome *ret_outcome)
+{
+    struct moment m;
+    Handoff__V1__Outcome *out = &ret_outcome->journaled;
+    handoff__v1__outcome__init(out);
+    begin_moment(&m, rules, before, input, arena, out);
+    switch (input->kind) {
+    case STEP_EVENT: run_event(&m); break;
+    case STEP_FIRING: run_firing(&m); break;
+    case STEP_UNKNOWN_SUBJECT: run_unknown_subject(&m); break;
+    }
+    if (!m.fault) m.fault = broken_invariant(m.record);
+    if (m.fault) park(&m, rules, before, input, arena, out);
+    if (input->kind == STEP_EVENT) remember(m.record, input, arena);
+    out->verdict = verdict_of(&m);
+    if (m.sentence) out->sentence = arena_string(arena, m.sentence);
+    ret_outcome->after = m.record;
+    ret_outcome->is_new = before == NULL;
+    ret_outcome->tells_source = input->kind == STEP_EVENT && input->subject == SUBJECT_IS_PATIENT && !m.record->is_known &&
+                                out->verdict == VERDICT(REVIEW);
+}
+
+/* --- what is due next ---------------------------------------------------------------------------------------- */
+static void fill_firing(Handoff__V1__TimerInput *f, Handoff__V1__DueKind kind, int64_t due, uint32_t number, uint32_t generation)
+{
+    handoff__v1__timer_input__init(f);
+    f->kind = kind;
+    f->due_at_ms = due;
+    f->number = number;
+    f->generation = generation;
+}
+
+int64_t step_next_due(const Handoff__V1__PatientRecord *r, Handoff__V1__TimerInput *f)
+{
+    int64_t due = INT64_MAX;
+    for (size_t i = 0; i < r->n_timers; i++) {
+        const Handoff__V1__Timer *t = r->timers[i];
+        if (t->is_paused || t->due_at_ms >= due) continue;
+        due = t->due_at_ms;
+        fill_firing(f, HANDOFF__V1__DUE_KIND__DUE_KIND_TIMER, due, 0, t->generation);
+        f->episode = t->episode;
+        f->timer = t->kind;
+        f->appointment = t->appointment;
+    }
+    for (size_t i = 0; i < r->n_tasks; i++) {
+        const Handoff__V1__Task *t = r->tasks[i];
+        if (t->is_overdue || t->due_at_ms >= due) continue;
+        due = t->due_at_ms;
+        fill_firing(f, HANDOFF__V1__DUE_KIND__DUE_KIND_TASK, due, t->number, t->generation);
+    }
+    for (size_t i = 0; i < r->n_escalations; i++) {
+        const Handoff__V1__Escalation *e = r->escalations[i];
+        if (e->next_at_ms >= due) continue;
+        due = e->next_at_ms;
+        fill_firing(f, HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION, due, e->number, e->generation);
+    }
+    return due;
+}
+
+void step_totals(const Handoff__V1__PatientRecord *r, struct record_totals *ret)
+{
+    *ret = (struct record_totals){.open_episodes = (int64_t)r->n_episodes, .open_tasks = (int64_t)r->n_tasks,
+                                  .open_escalations = (int64_t)r->n_escalations, .pending_timers = (int64_t)r->n_timers};
+}

@@ -1,0 +1,70 @@
+/* The one function that decides.
+ *
+ *     step(rules, record, input, arena) -> outcome
+ *
+ * Pure: no clock, no I/O, no randomness, no global. The same arguments give the same outcome, byte for byte, on
+ * every machine. The input carries journal time. Nothing it is given is changed; what it returns lives in the arena.
+ *
+ * It cannot fail. What a pathway gets wrong for one patient comes back as VERDICT_PARKED with the record unchanged
+ * but for a safety-net timer and a task for a human. */
+#ifndef HANDOFF_CORE_STEP_H
+#define HANDOFF_CORE_STEP_H
+
+#include "base/arena.h"
+#include "handoff/v1/journal.pb-c.h"
+#include "handoff/v1/rules.pb-c.h"
+
+struct rules; /* core/rules.h */
+struct site;
+
+enum subject_kind { SUBJECT_IS_PATIENT, SUBJECT_IS_SITE, SUBJECT_IS_SOURCE };
+
+enum step_kind { STEP_EVENT, STEP_FIRING, STEP_UNKNOWN_SUBJECT };
+
+struct step_input {
+    enum step_kind kind;
+    uint64_t sequence;               /* the entry's */
+    int64_t now_ms;                  /* journal time */
+    enum subject_kind subject;
+    const char *subject_name;        /* patient id, site or source; for a record that begins */
+    uint64_t seen_hash;              /* keyed hash of (source, id): dedupe. Events only */
+    const Handoff__V1__Event *event; /* STEP_EVENT */
+    const Handoff__V1__TimerInput *firing;          /* STEP_FIRING */
+    const Handoff__V1__UnknownSubject *unknown;     /* STEP_UNKNOWN_SUBJECT, on a source's record */
+};
+
+struct outcome {
+    Handoff__V1__PatientRecord *after; /* never NULL */
+    Handoff__V1__Outcome journaled;    /* verdict, applied rules, emissions, sentence */
+    bool is_new;                       /* the record did not exist */
+    bool tells_source;                 /* the patient is unknown and nothing acted: the source's record gets a
+                                          STEP_UNKNOWN_SUBJECT in the same batch */
+};
+
+/* before NULL: the subject has no record yet. before is not changed; parts of it may be shared by after. */
+void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, const struct step_input *input,
+          struct arena *arena, struct outcome *ret_outcome);
+
+/* Is this event a repeat? SEEN: *ret_sequence is the first. NEW: certainly not. MAYBE: it is not among the newest,
+ * but as old as what was pushed out of the record: look along the chain of entries. */
+enum seen { SEEN_NEW, SEEN_BEFORE, SEEN_MAYBE };
+enum seen step_seen(const Handoff__V1__PatientRecord *record, uint64_t seen_hash, int64_t occurred_at_ms, uint64_t *ret_sequence);
+
+/* The earliest due thing in a record: fills *ret_firing and returns its due time; NO due: INT64_MAX. Ties go
+ * timers, then tasks, then escalations, each in stored order. */
+int64_t step_next_due(const Handoff__V1__PatientRecord *record, Handoff__V1__TimerInput *ret_firing);
+
+/* Counts that the journal's running totals keep. */
+struct record_totals {
+    int64_t open_episodes, open_tasks, open_escalations, pending_timers;
+};
+void step_totals(const Handoff__V1__PatientRecord *record, struct record_totals *ret_totals);
+
+/* The ids people and consumers see. key: the subject's hash, as lower-case hexadecimal of 32 letters.
+ * "KEY-t4", "KEY-e2", "KEY-ep1"; an emission's adds ".generation". Buffer: STEP_ID_BYTES. */
+enum { STEP_ID_BYTES = 64 };
+void step_id(char *buffer, const char *key, const char *letters, uint32_t number, uint32_t generation);
+/* Parses t4 or KEY-t4 with these letters; 0 when it is not one. */
+uint32_t step_id_number(const char *id, const char *letters);
+
+#endif

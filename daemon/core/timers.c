@@ -1,0 +1,119 @@
+/* Pathway timers in the record. A due time is absolute: a restart does not move it. One live timer for each
+ * (episode, kind, appointment). */
+#include "core/moment.h"
+
+static uint32_t next_generation(struct moment *m) { return ++m->record->last_generation; }
+
+Handoff__V1__Timer *timer_find(const struct moment *m, uint32_t kind, uint32_t appointment)
+{
+    for (size_t i = 0; i < m->record->n_timers; i++) {
+        Handoff__V1__Timer *t = m->record->timers[i];
+        if (t->episode == m->episode->number && t->kind == kind && (!appointment || t->appointment == appointment)) return t;
+    }
+    return NULL;
+}
+
+/* The instant a timer's first wait counts from; 0: it does not start. */
+static int64_t base_of(const struct moment *m, const struct timer_kind *k, const Handoff__V1__Appointment *visit)
+{
+    switch (k->from) {
+    case TIMER_FROM_EVENT: return m->event ? m->occurred_ms : (m->due_ms ? m->due_ms : m->now_ms);
+    case TIMER_FROM_OPENED: return m->episode->opened_at_ms;
+    case TIMER_FROM_VISIT: return visit ? visit->starts_at_ms : 0;
+    case TIMER_FROM_FIELD: return *(const int64_t *)field_at(m->episode, k->field);
+    }
+    return 0;
+}
+
+static void remove_timer(struct moment *m, size_t position)
+{
+    list_remove(&m->record->timers, &m->record->n_timers, position);
+    m->is_changed = true;
+}
+
+static void remove_kind(struct moment *m, uint32_t kind, uint32_t appointment)
+{
+    for (size_t i = m->record->n_timers; i-- > 0;) {
+        const Handoff__V1__Timer *t = m->record->timers[i];
+        if (t->episode == m->episode->number && t->kind == kind && (!appointment || t->appointment == appointment)) remove_timer(m, i);
+    }
+}
+
+void timer_start(struct moment *m, uint32_t kind)
+{
+    const struct timer_kind *k = &m->pathway->timers[kind];
+    const Handoff__V1__Appointment *visit = k->is_per_appointment ? m->visit : NULL;
+    if (k->is_per_appointment && !visit) return;
+    remove_kind(m, kind, visit ? visit->number : 0);
+    int64_t base = base_of(m, k, visit);
+    if (!base) return;
+    int64_t due = moment_resolve(m, moment_wait(m, &k->firings[0].wait), base);
+    if (k->is_reminder && due <= m->now_ms) return; /* booked later than that reminder's moment */
+    Handoff__V1__Timer *t = MESSAGE_NEW(m->arena, Handoff__V1__Timer, timer);
+    t->kind = kind;
+    t->episode = m->episode->number;
+    t->due_at_ms = due;
+    t->generation = next_generation(m);
+    t->cause_sequence = m->input->sequence;
+    t->appointment = visit ? visit->number : 0;
+    t->is_paused = act_pauses_timer(m->pathway, m->episode, kind);
+    list_append(m->arena, &m->record->timers, &m->record->n_timers, t);
+    m->is_changed = true;
+}
+
+void timer_stop(struct moment *m, uint32_t kind)
+{
+    const struct timer_kind *k = &m->pathway->timers[kind];
+    bool is_one_visit = k->is_per_appointment && m->visit && m->visit->episode == m->episode->number;
+    remove_kind(m, kind, is_one_visit ? m->visit->number : 0);
+    work_withdraw(m, 0, SCOPE_TIMER + kind);
+    work_resolve_scope(m, SCOPE_TIMER + kind);
+}
+
+/* From the lifting of a hold on a paused timer runs its whole wait again; a visit's counts from the visit. */
+static void resume(struct moment *m, Handoff__V1__Timer *t)
+{
+    const struct timer_kind *k = &m->pathway->timers[t->kind];
+    uint32_t next = t->firings < k->firing_count ? t->firings : k->firing_count - 1;
+    const Handoff__V1__Appointment *visit = facts_visit(m->record, t->appointment);
+    int64_t base = k->from == TIMER_FROM_VISIT && visit ? visit->starts_at_ms : m->now_ms;
+    t->is_paused = false;
+    t->due_at_ms = moment_resolve(m, moment_wait(m, &k->firings[next].wait), base);
+    t->generation = next_generation(m);
+}
+
+void timer_pause_resume(struct moment *m)
+{
+    for (size_t i = 0; i < m->record->n_timers; i++) {
+        Handoff__V1__Timer *t = m->record->timers[i];
+        if (t->episode != m->episode->number) continue;
+        bool should_pause = act_pauses_timer(m->pathway, m->episode, t->kind);
+        if (should_pause && !t->is_paused) t->is_paused = true;
+        else if (!should_pause && t->is_paused) resume(m, t);
+    }
+}
+
+void timer_hasten(struct moment *m)
+{
+    Handoff__V1__Episode *focus = m->episode;
+    for (size_t i = 0; i < m->record->n_timers; i++) {
+        Handoff__V1__Timer *t = m->record->timers[i];
+        Handoff__V1__Episode *episode = machine_episode(m->record, t->episode);
+        if (!episode || t->is_paused || t->appointment) continue;
+        machine_focus(m, episode);
+        const struct timer_kind *k = &m->pathway->timers[t->kind];
+        const struct wait *w = &k->firings[t->firings < k->firing_count ? t->firings : k->firing_count - 1].wait;
+        if (!moment_is_urgent(m) || w->urgent == w->routine) continue;
+        int64_t urgent_due = moment_resolve(m, w->urgent, m->now_ms);
+        if (urgent_due >= t->due_at_ms) continue;
+        t->due_at_ms = urgent_due;
+        t->generation = next_generation(m);
+    }
+    machine_focus(m, focus);
+}
+
+void timer_end_episode(struct moment *m)
+{
+    for (size_t i = m->record->n_timers; i-- > 0;)
+        if (m->record->timers[i]->episode == m->episode->number) remove_timer(m, i);
+}

@@ -1,0 +1,418 @@
+/* Tasks and escalations: what people are asked to do, and what climbs when they do not.
+ *
+ *   task:        open --attempted--> open (next attempt) --3rd--> exhausted
+ *                     --completed / cancelled / withdrawn--> gone (the journal has it)
+ *                     --due time passes--> overdue: its escalation keeps the time from here on
+ *   escalation:  open --a rung's time--> open, one rung up --at the top--> repeated
+ *                     --acknowledged--> still for one rung's time, then resumes one rung up
+ *                     --resolved--> gone
+ *
+ * A ladder never falls: a rung whose person already holds the matter is skipped, the top repeats. */
+#include "core/moment.h"
+#include "core/consent.h"
+#include "core/roster.h"
+
+#include <string.h>
+
+#define CHANGE(NAME) HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_##NAME
+#define CLIMB(NAME) HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_##NAME
+#define SEVERITY(NAME) HANDOFF__V1__SEVERITY__SEVERITY_##NAME
+#define ROLE(NAME) HANDOFF__V1__ROLE__ROLE_##NAME
+enum { CAUSES_MAX = 16, ESCALATIONS_MAX = 64, ATTEMPTS_DEFAULT = 3 };
+
+static const struct task_rule *task_rule(const struct moment *m, Handoff__V1__TaskKind kind)
+{
+    return &m->rules->policy.tasks[kind];
+}
+
+static const struct ladder_rule *ladder(const struct moment *m, Handoff__V1__Severity severity)
+{
+    return &m->rules->policy.ladder[severity ? severity : SEVERITY(ROUTINE)];
+}
+
+/* --- tasks --------------------------------------------------------------------------------------------------- */
+static Handoff__V1__TaskEmission *tell_task(struct moment *m, Handoff__V1__Task *t, Handoff__V1__TaskChange change, uint32_t rule)
+{
+    Handoff__V1__Emission *e = moment_emit(m, rule);
+    if (t->n_causes) e->episode = t->causes[0]->episode;
+    e->body_case = HANDOFF__V1__EMISSION__BODY_TASK;
+    Handoff__V1__TaskEmission *told = MESSAGE_NEW(m->arena, Handoff__V1__TaskEmission, task_emission);
+    e->task = told;
+    told->change = change;
+    told->number = t->number;
+    told->kind = t->kind;
+    told->owner = t->owner;
+    told->severity = t->severity;
+    told->due_at_ms = t->due_at_ms;
+    told->attempts = t->attempts;
+    told->subject = t->subject;
+    told->generation = ++t->generation;
+    return told;
+}
+
+static uint32_t rule_of(const Handoff__V1__Task *t) { return t->n_causes ? t->causes[0]->rule : 0; }
+
+static bool is_about(const Handoff__V1__Task *t, Handoff__V1__TaskKind kind, Handoff__V1__Party party, const char *id)
+{
+    if (t->kind != kind) return false;
+    if (!t->subject) return party == HANDOFF__V1__PARTY__PARTY_UNSPECIFIED;
+    return t->subject->party == party && strcmp(t->subject->id, id) == 0;
+}
+
+static Handoff__V1__Cause *new_cause(struct moment *m, uint32_t rule)
+{
+    Handoff__V1__Cause *c = MESSAGE_NEW(m->arena, Handoff__V1__Cause, cause);
+    c->sequence = m->input->sequence;
+    c->episode = m->episode ? m->episode->number : 0;
+    c->scope = m->scope;
+    c->rule = rule;
+    return c;
+}
+
+static bool has_cause(const Handoff__V1__Task *t, const Handoff__V1__Cause *c)
+{
+    for (size_t i = 0; i < t->n_causes; i++)
+        if (t->causes[i]->episode == c->episode && t->causes[i]->scope == c->scope && t->causes[i]->rule == c->rule) return true;
+    return false;
+}
+
+/* A second cause: never later, never less severe; told only when somebody must act sooner or for another reason. */
+static void join(struct moment *m, Handoff__V1__Task *t, Handoff__V1__Cause *cause, Handoff__V1__Severity severity, int64_t due_ms)
+{
+    bool is_new_cause = !has_cause(t, cause);
+    if (is_new_cause && t->n_causes < CAUSES_MAX) list_append(m->arena, &t->causes, &t->n_causes, cause);
+    bool is_sooner = !t->is_overdue && due_ms < t->due_at_ms, is_graver = severity > t->severity;
+    if (is_sooner) t->due_at_ms = due_ms;
+    if (is_graver) t->severity = severity;
+    m->is_changed = m->is_used = true;
+    if (is_new_cause || is_sooner || is_graver) tell_task(m, t, CHANGE(JOINED), cause->rule);
+}
+
+static Handoff__V1__Severity severity_for(const struct moment *m, Handoff__V1__Severity ordered, const struct task_rule *rule)
+{
+    if (ordered) return ordered;
+    if (rule->severity) return rule->severity;
+    return moment_is_urgent(m) ? SEVERITY(URGENT) : SEVERITY(ROUTINE);
+}
+
+void work_open_task(struct moment *m, const struct task_order *order)
+{
+    const struct task_rule *rule = task_rule(m, order->kind);
+    Handoff__V1__Severity severity = severity_for(m, order->severity, rule);
+    const struct delay *due = order->due ? order->due : rule->due ? rule->due : ladder(m, severity)->due;
+    int64_t due_ms = moment_resolve(m, due, m->now_ms);
+    Handoff__V1__Cause *cause = new_cause(m, order->rule);
+    const char *subject_id = order->subject_id ? order->subject_id : "";
+    for (size_t i = 0; i < m->record->n_tasks; i++) {
+        if (!is_about(m->record->tasks[i], order->kind, order->party, subject_id)) continue;
+        join(m, m->record->tasks[i], cause, severity, due_ms);
+        return;
+    }
+    if (m->record->n_tasks >= LIMIT_RECORD_TASKS) {
+        moment_fault(m, "more open tasks than a record holds");
+        return;
+    }
+    Handoff__V1__Task *t = MESSAGE_NEW(m->arena, Handoff__V1__Task, task);
+    t->number = ++m->record->last_task;
+    t->kind = order->kind;
+    t->owner = order->owner ? order->owner : rule->owner;
+    t->severity = severity;
+    t->due_at_ms = due_ms;
+    t->opened_at_ms = m->now_ms;
+    if (order->party) {
+        t->subject = MESSAGE_NEW(m->arena, Handoff__V1__Recipient, recipient);
+        t->subject->party = order->party;
+        t->subject->id = arena_string(m->arena, subject_id);
+    }
+    list_append(m->arena, &t->causes, &t->n_causes, cause);
+    list_append(m->arena, &m->record->tasks, &m->record->n_tasks, t);
+    m->is_used = true;
+    tell_task(m, t, CHANGE(OPENED), order->rule);
+}
+
+Handoff__V1__Task *work_find_task(const Handoff__V1__PatientRecord *record, uint32_t number)
+{
+    for (size_t i = 0; i < record->n_tasks; i++)
+        if (record->tasks[i]->number == number) return record->tasks[i];
+    return NULL;
+}
+
+/* The escalation that covers a task ends with its last task, unless a pathway raised it: that one stands for more. */
+static void leave_escalation(struct moment *m, Handoff__V1__Task *t)
+{
+    Handoff__V1__Escalation *e = work_find_escalation(m->record, t->escalation);
+    t->escalation = 0;
+    if (!e || !e->task) return;
+    for (size_t i = 0; i < m->record->n_tasks; i++)
+        if (m->record->tasks[i] != t && m->record->tasks[i]->escalation == e->number) {
+            e->task = m->record->tasks[i]->number;
+            return;
+        }
+    work_resolve(m, e);
+}
+
+static void remove_task(struct moment *m, Handoff__V1__Task *t)
+{
+    leave_escalation(m, t);
+    for (size_t i = 0; i < m->record->n_tasks; i++)
+        if (m->record->tasks[i] == t) list_remove(&m->record->tasks, &m->record->n_tasks, i);
+}
+
+void work_complete(struct moment *m, Handoff__V1__Task *t, Handoff__V1__TaskOutcome outcome)
+{
+    tell_task(m, t, CHANGE(COMPLETED), rule_of(t))->outcome = outcome;
+    if (t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK) m->record->assessed_at_ms = m->occurred_ms;
+    remove_task(m, t);
+}
+
+void work_cancel(struct moment *m, Handoff__V1__Task *t)
+{
+    tell_task(m, t, CHANGE(CANCELLED), rule_of(t));
+    remove_task(m, t);
+}
+
+/* An attempt is the act that was asked for: it meets the due time and arms the next attempt. */
+void work_attempt(struct moment *m, Handoff__V1__Task *t)
+{
+    const struct task_rule *rule = task_rule(m, t->kind);
+    t->attempts++;
+    leave_escalation(m, t);
+    t->is_overdue = false;
+    m->is_exhausted = t->attempts >= (rule->max_attempts ? rule->max_attempts : ATTEMPTS_DEFAULT);
+    if (m->is_exhausted) {
+        tell_task(m, t, CHANGE(EXHAUSTED), rule_of(t));
+        remove_task(m, t);
+        return;
+    }
+    const struct delay *again = rule->attempt_again ? rule->attempt_again : ladder(m, t->severity)->rung;
+    t->due_at_ms = moment_resolve(m, again, m->now_ms);
+    tell_task(m, t, CHANGE(ATTEMPTED), rule_of(t));
+}
+
+static bool drop_causes(Handoff__V1__Task *t, uint32_t episode, uint32_t scope)
+{
+    bool is_dropped = false;
+    for (size_t i = t->n_causes; i-- > 0;) {
+        if (t->causes[i]->episode != episode || (scope && t->causes[i]->scope != scope)) continue;
+        list_remove(&t->causes, &t->n_causes, i);
+        is_dropped = true;
+    }
+    return is_dropped;
+}
+
+void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope)
+{
+    for (size_t i = m->record->n_tasks; i-- > 0;) {
+        Handoff__V1__Task *t = m->record->tasks[i];
+        if (kind && t->kind != kind) continue;
+        uint32_t rule = rule_of(t);
+        if (!drop_causes(t, m->episode->number, scope)) continue;
+        m->is_changed = true;
+        if (t->n_causes) continue;
+        tell_task(m, t, CHANGE(WITHDRAWN), rule);
+        remove_task(m, t);
+    }
+}
+
+/* --- escalations --------------------------------------------------------------------------------------------- */
+static void tell_escalation(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__EscalationChange change)
+{
+    Handoff__V1__Emission *told = moment_emit(m, e->cause ? e->cause->rule : 0);
+    if (e->cause) told->episode = e->cause->episode;
+    told->body_case = HANDOFF__V1__EMISSION__BODY_ESCALATION;
+    Handoff__V1__EscalationEmission *x = MESSAGE_NEW(m->arena, Handoff__V1__EscalationEmission, escalation_emission);
+    told->escalation = x;
+    const Handoff__V1__Task *t = work_find_task(m->record, e->task);
+    x->change = change;
+    x->number = e->number;
+    x->severity = e->severity;
+    x->rung = e->rung;
+    x->task = e->task;
+    x->task_kind = t ? t->kind : HANDOFF__V1__TASK_KIND__TASK_KIND_UNSPECIFIED;
+    x->generation = ++e->generation;
+    x->next_at_ms = e->next_at_ms;
+}
+
+Handoff__V1__Escalation *work_find_escalation(const Handoff__V1__PatientRecord *record, uint32_t number)
+{
+    for (size_t i = 0; number && i < record->n_escalations; i++)
+        if (record->escalations[i]->number == number) return record->escalations[i];
+    return NULL;
+}
+
+static Handoff__V1__Escalation *new_escalation(struct moment *m, Handoff__V1__Role rung, Handoff__V1__Severity severity,
+                                               Handoff__V1__Cause *cause, uint32_t task)
+{
+    if (m->record->n_escalations >= ESCALATIONS_MAX) {
+        moment_fault(m, "more open escalations than a record holds");
+        return NULL;
+    }
+    Handoff__V1__Escalation *e = MESSAGE_NEW(m->arena, Handoff__V1__Escalation, escalation);
+    e->number = ++m->record->last_escalation;
+    e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN;
+    e->severity = severity;
+    e->rung = rung;
+    e->raised_at_ms = m->now_ms;
+    e->next_at_ms = moment_resolve(m, ladder(m, severity)->rung, m->now_ms);
+    e->cause = cause;
+    e->task = task;
+    list_append(m->arena, &m->record->escalations, &m->record->n_escalations, e);
+    return e;
+}
+
+static bool is_in_scope(const struct moment *m, const Handoff__V1__Cause *c, uint32_t scope)
+{
+    return c && m->episode && c->episode == m->episode->number && (scope == 0 || c->scope == scope);
+}
+
+/* Position of a role on the overdue ladder; the ladder's length when it is not on it. */
+static uint32_t rung_position(const struct moment *m, Handoff__V1__Role role)
+{
+    uint32_t i = 0;
+    while (i < m->rules->policy.rung_count && m->rules->policy.rungs[i] != role) i++;
+    return i;
+}
+
+/* What the same timer, hold or concern raised before and is still open. */
+static Handoff__V1__Escalation *standing(const struct moment *m, Handoff__V1__Role role)
+{
+    for (size_t i = 0; m->scope && i < m->record->n_escalations; i++) {
+        Handoff__V1__Escalation *e = m->record->escalations[i];
+        if (!is_in_scope(m, e->cause, m->scope) || e->task) continue;
+        uint32_t stands = rung_position(m, e->rung), wanted = rung_position(m, role), top = m->rules->policy.rung_count;
+        if (e->rung == role || (stands < top && wanted < top && stands >= wanted)) return e;
+    }
+    return NULL;
+}
+
+/* The overdue escalation of a task that this scope asked for: it is promoted instead of a second one beside it. */
+static Handoff__V1__Escalation *overdue_in_scope(const struct moment *m)
+{
+    for (size_t i = 0; m->scope && i < m->record->n_tasks; i++) {
+        Handoff__V1__Task *t = m->record->tasks[i];
+        for (size_t c = 0; c < t->n_causes && t->escalation; c++)
+            if (is_in_scope(m, t->causes[c], m->scope)) return work_find_escalation(m->record, t->escalation);
+    }
+    return NULL;
+}
+
+/* From here on this escalation keeps the time of every open task that the same scope asked for. */
+static void cover_tasks(struct moment *m, Handoff__V1__Escalation *e)
+{
+    for (size_t i = 0; m->scope && i < m->record->n_tasks; i++) {
+        Handoff__V1__Task *t = m->record->tasks[i];
+        for (size_t c = 0; c < t->n_causes; c++) {
+            if (!is_in_scope(m, t->causes[c], m->scope) || t->escalation == e->number) continue;
+            leave_escalation(m, t);
+            t->escalation = e->number;
+        }
+    }
+}
+
+static void repeat(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__EscalationChange change)
+{
+    e->repeats++;
+    e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN;
+    e->next_at_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms);
+    tell_escalation(m, e, change);
+}
+
+static void promote(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Role role, Handoff__V1__Severity severity, uint32_t rule)
+{
+    e->task = 0; /* it stands for the matter now, not for one task */
+    e->cause = new_cause(m, rule);
+    if (severity > e->severity) e->severity = severity;
+    if (rung_position(m, role) > rung_position(m, e->rung) || rung_position(m, e->rung) == m->rules->policy.rung_count) e->rung = role;
+    e->repeats = 0;
+    e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN;
+    e->next_at_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms);
+    tell_escalation(m, e, CLIMB(CLIMBED));
+}
+
+void work_raise(struct moment *m, Handoff__V1__Role role, Handoff__V1__Severity severity, uint32_t rule)
+{
+    if (!severity) severity = moment_is_urgent(m) ? SEVERITY(URGENT) : SEVERITY(ROUTINE);
+    m->is_used = true;
+    Handoff__V1__Escalation *e = standing(m, role);
+    if (e) {
+        if (severity > e->severity) e->severity = severity;
+        repeat(m, e, CLIMB(REPEATED));
+    } else if ((e = overdue_in_scope(m))) {
+        promote(m, e, role, severity, rule);
+    } else if ((e = new_escalation(m, role, severity, new_cause(m, rule), 0))) {
+        tell_escalation(m, e, CLIMB(RAISED));
+    }
+    if (e) cover_tasks(m, e);
+}
+
+void work_acknowledge(struct moment *m, Handoff__V1__Escalation *e, const char *by)
+{
+    e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_ACKNOWLEDGED;
+    e->acknowledged_by = arena_string(m->arena, by);
+    e->next_at_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms);
+    tell_escalation(m, e, CLIMB(ACKNOWLEDGED));
+}
+
+/* The tasks it covered are asked for anew: an open task always has a time. */
+void work_resolve(struct moment *m, Handoff__V1__Escalation *e)
+{
+    e->next_at_ms = 0;
+    tell_escalation(m, e, CLIMB(RESOLVED));
+    for (size_t i = 0; i < m->record->n_tasks; i++) {
+        Handoff__V1__Task *t = m->record->tasks[i];
+        if (t->escalation != e->number) continue;
+        t->escalation = 0;
+        if (t->is_overdue) t->due_at_ms = moment_resolve(m, ladder(m, t->severity)->rung, m->now_ms);
+        t->is_overdue = false;
+    }
+    for (size_t i = 0; i < m->record->n_escalations; i++)
+        if (m->record->escalations[i] == e) list_remove(&m->record->escalations, &m->record->n_escalations, i);
+}
+
+void work_resolve_scope(struct moment *m, uint32_t scope)
+{
+    for (size_t i = m->record->n_escalations; i-- > 0;)
+        if (is_in_scope(m, m->record->escalations[i]->cause, scope)) work_resolve(m, m->record->escalations[i]);
+}
+
+/* --- firing -------------------------------------------------------------------------------------------------- */
+void work_fire_task(struct moment *m, Handoff__V1__Task *t)
+{
+    t->is_overdue = true;
+    m->is_changed = true;
+    if (work_find_escalation(m->record, t->escalation)) return; /* somebody above has been told already */
+    Handoff__V1__Cause *cause = t->n_causes ? message_copy(t->causes[0], m->arena) : new_cause(m, 0);
+    Handoff__V1__Escalation *e = new_escalation(m, t->owner, t->severity, cause, t->number);
+    if (!e) return;
+    t->escalation = e->number;
+    tell_escalation(m, e, CLIMB(RAISED));
+}
+
+/* The next rung above whose person does not hold the matter already; the same rung when there is none. */
+static Handoff__V1__Role rung_above(const struct moment *m, const Handoff__V1__Escalation *e)
+{
+    const struct policy *p = &m->rules->policy;
+    const char *holder = roster_resolve(m->rules, m->site, m->record, e->rung);
+    uint32_t at = rung_position(m, e->rung);
+    uint32_t next = at < p->rung_count ? at + 1 : e->task ? 0 : rung_position(m, ROLE(SUPERVISOR));
+    for (; next < p->rung_count; next++)
+        if (strcmp(roster_resolve(m->rules, m->site, m->record, p->rungs[next]), holder) != 0) return p->rungs[next];
+    return e->rung;
+}
+
+void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e)
+{
+    bool was_acknowledged = e->state == HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_ACKNOWLEDGED;
+    Handoff__V1__Role above = rung_above(m, e);
+    e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN;
+    if (above == e->rung) {
+        e->repeats++;
+        e->next_at_ms = moment_resolve(m, ladder(m, e->severity)->repeat, m->now_ms);
+        tell_escalation(m, e, was_acknowledged ? CLIMB(RESUMED) : CLIMB(REPEATED));
+        return;
+    }
+    e->rung = above;
+    e->repeats = 0;
+    e->next_at_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms);
+    tell_escalation(m, e, was_acknowledged ? CLIMB(RESUMED) : CLIMB(CLIMBED));
+}

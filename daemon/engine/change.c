@@ -1,0 +1,166 @@
+/* What changes the folder itself: rules, epochs, the clock. Each is a batch of its own, on a chain of its own. */
+#include "engine/inside.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include "base/limits.h"
+#include "base/yaml.h"
+
+static int add_own(struct engine *e, uint8_t kind, const char *chain, const ProtobufCMessage *input)
+{
+    struct patient_key key;
+    struct found found;
+    subject_key(e->hash_key, SUBJECT_IS_FOLDER, chain, &key);
+    int code = lookup_subject(e, &key, &found);
+    if (code) return code;
+    turn_add(e, &(struct addition){.kind = kind, .key = &key, .found = &found, .input_message = input});
+    return 0;
+}
+
+/* A turn with one entry. */
+static int commit_own(struct engine *e, uint8_t kind, const char *chain, const ProtobufCMessage *input)
+{
+    engine_turn_begin(e);
+    int added = add_own(e, kind, chain, input);
+    int code = engine_turn_commit(e);
+    return added ? added : code;
+}
+
+/* --- epochs and the clock --------------------------------------------------------------------------------------- */
+
+int change_append_epoch(struct engine *e)
+{
+    Handoff__V1__EpochInput epoch = HANDOFF__V1__EPOCH_INPUT__INIT;
+    epoch.schema = ENGINE_SCHEMA;
+    epoch.code = (char *)e->options.code_version;
+    epoch.clock = (char *)clock_kind_name(e->options.clock->kind);
+    epoch.hash_key = (ProtobufCBinaryData){sizeof e->hash_key, e->hash_key};
+    epoch.clock_at_ms = engine_now_ms(e);
+    return commit_own(e, ENTRY_EPOCH, SUBJECT_EPOCH, &epoch.base);
+}
+
+int change_set_clock(struct engine *e, int64_t to_ms)
+{
+    Handoff__V1__ClockAdvanced advanced = HANDOFF__V1__CLOCK_ADVANCED__INIT;
+    Handoff__V1__CommandInput command = HANDOFF__V1__COMMAND_INPUT__INIT;
+    advanced.to_ms = to_ms;
+    command.body_case = HANDOFF__V1__COMMAND_INPUT__BODY_CLOCK_ADVANCED;
+    command.clock_advanced = &advanced;
+    clock_set_ms(e->options.clock, to_ms);
+    return commit_own(e, ENTRY_COMMAND, SUBJECT_CLOCK, &command.base);
+}
+
+int engine_accept_clock(struct engine *e)
+{
+    Handoff__V1__ClockAccepted accepted = HANDOFF__V1__CLOCK_ACCEPTED__INIT;
+    Handoff__V1__CommandInput command = HANDOFF__V1__COMMAND_INPUT__INIT;
+    accepted.jump_ms = e->options.clock->jump_ms;
+    command.body_case = HANDOFF__V1__COMMAND_INPUT__BODY_CLOCK_ACCEPTED;
+    command.clock_accepted = &accepted;
+    clock_accept(e->options.clock);
+    return commit_own(e, ENTRY_COMMAND, SUBJECT_CLOCK, &command.base);
+}
+
+/* --- rules ------------------------------------------------------------------------------------------------------ */
+
+static int say_rules(struct engine *e, uint64_t sequence, const struct yaml_errors *errors)
+{
+    const char *why = errors->count ? errors->list[0].sentence : "it cannot be read";
+    engine_say(e, "the change of rules at %llu cannot be used: %s", (unsigned long long)sequence, why);
+    return ENGINE_E_RULES;
+}
+
+static int apply(struct engine *e, struct ruleset *ruleset, const Handoff__V1__RulesChange *change, uint64_t sequence)
+{
+    struct yaml_errors errors = {0};
+    int code = ruleset_apply(ruleset, change, sequence, &errors) ? say_rules(e, sequence, &errors) : 0;
+    return code;
+}
+
+int change_fold_rules(struct engine *e, struct ruleset *ruleset, const struct entry *entry)
+{
+    arena_reset(e->arena);
+    const Handoff__V1__RulesChange *change =
+        handoff__v1__rules_change__unpack(arena_protobuf(e->arena), entry->input.len, entry->input.data);
+    if (change) return apply(e, ruleset, change, entry->sequence);
+    engine_say(e, "the change of rules at %llu does not unpack", (unsigned long long)entry->sequence);
+    return ENGINE_E_DAMAGED;
+}
+
+static int fold_sequence(struct engine *e, struct ruleset *ruleset, uint64_t sequence)
+{
+    struct entry entry;
+    int code = lookup_sequence(e, sequence, &entry);
+    return code ? code : change_fold_rules(e, ruleset, &entry);
+}
+
+int change_fold_all(struct engine *e, struct ruleset *ruleset)
+{
+    int code = reading_begin(e);
+    uint64_t sequence = 0;
+    while (!code) { /* as many as there are */
+        int next = e->options.index->ops->rules_next(e->index_reader, sequence, &sequence);
+        if (next == INDEX_E_NOT_FOUND) break;
+        if (next || sequence > e->last_sequence) code = ENGINE_E_INDEX;
+        if (!code && sequence <= e->indexed_sequence) code = fold_sequence(e, ruleset, sequence);
+    }
+    for (uint32_t i = 0; i < e->rules_pending_count && !code; i++) {
+        if (e->rules_pending[i] > e->indexed_sequence) code = fold_sequence(e, ruleset, e->rules_pending[i]);
+    }
+    return code;
+}
+
+static int append_rules(struct engine *e, const Handoff__V1__RulesChange *const *changes, size_t count)
+{
+    int code = 0;
+    engine_turn_begin(e);
+    for (size_t i = 0; i < count && !code; i++) code = add_own(e, ENTRY_RULES, SUBJECT_RULES, &changes[i]->base);
+    assert(!code);
+    return engine_turn_commit(e);
+}
+
+/* The changes on top of what is journaled, tried on a ruleset of their own: nothing of it shows unless all is well. */
+static int try_rules(struct engine *e, const Handoff__V1__RulesChange *const *changes, size_t count,
+                     struct ruleset *trial)
+{
+    size_t bytes = 0;
+    int code = change_fold_all(e, trial);
+    reading_end(e);
+    for (size_t i = 0; i < count && !code; i++) {
+        bytes += handoff__v1__rules_change__get_packed_size(changes[i]);
+        code = apply(e, trial, changes[i], e->last_sequence + 1 + i);
+    }
+    if (!code && bytes + BATCH_SPARE_BYTES > LIMIT_BATCH_BYTES) return ENGINE_E_LIMIT;
+    return code;
+}
+
+int engine_change_rules(struct engine *e, const Handoff__V1__RulesChange *const *changes, size_t count)
+{
+    assert(!e->is_in_turn);
+    if (e->is_full || e->is_stopped) return e->is_full ? ENGINE_E_FULL : ENGINE_E_STOPPED;
+    if (!count) return 0;
+    if (count > e->options.batch_events) return ENGINE_E_LIMIT;
+    if (e->rules_pending_count + count > RULES_PENDING_MAX && engine_index_flush(e)) return ENGINE_E_INDEX;
+    struct ruleset *trial = ruleset_new();
+    if (!trial) return ENGINE_E_MEMORY;
+    int code = try_rules(e, changes, count, trial);
+    if (!code) code = append_rules(e, changes, count);
+    if (code) {
+        ruleset_free(trial);
+        return code;
+    }
+    ruleset_free(e->ruleset);
+    e->ruleset = trial;
+    e->rules = ruleset_build(trial);
+    return 0;
+}
+
+const struct rules *engine_rules(const struct engine *e)
+{
+    return e->rules;
+}
+
+struct ruleset *engine_ruleset(struct engine *e)
+{
+    return e->ruleset;
+}

@@ -1,0 +1,159 @@
+/* The indexing thread. indexer.h draws its states. */
+#include "engine/indexer.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+struct indexer {
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards state, is_ending, sweep, error */
+    pthread_cond_t changed;
+    enum indexer_state state;
+    bool is_ending;
+    struct sweep sweep;
+    int error;
+    struct index *index;
+    void (*on_done)(void *context);
+    void *context;
+};
+
+/* --- writing ------------------------------------------------------------------------------------------------ */
+
+static int compare_rows(const void *a, const void *b, void *rows)
+{
+    const struct index_change *all = rows;
+    return memcmp(all[*(const uint32_t *)a].key.bytes, all[*(const uint32_t *)b].key.bytes, PATIENT_KEY_BYTES);
+}
+
+/* In the table unlodge says what is lodged already; for the index it is what must go. */
+static struct index_change for_index(const struct index_change *row)
+{
+    struct index_change change = *row;
+    if (change.unlodge_at_ms == change.row.lodged_at_ms) change.unlodge_at_ms = NO_DUE;
+    return change;
+}
+
+static int write_sorted(struct index *index, const struct sweep *sweep, const uint32_t *order,
+                        struct index_change *chunk)
+{
+    int code = 0;
+    for (uint32_t from = 0; from < sweep->count && !code; from += INDEXER_CHUNK) {
+        uint32_t left = sweep->count - from;
+        uint32_t count = left < INDEXER_CHUNK ? left : INDEXER_CHUNK;
+        bool is_last = count == left;
+        for (uint32_t i = 0; i < count; i++) chunk[i] = for_index(&sweep->rows[order[from + i]]);
+        code = index->ops->apply(index, chunk, count, is_last ? sweep->rules : NULL,
+                                 is_last ? sweep->rules_count : 0, is_last ? sweep->indexed_sequence : 0);
+    }
+    return code;
+}
+
+int sweep_write(struct index *index, const struct sweep *sweep)
+{
+    if (!sweep->count)
+        return index->ops->apply(index, NULL, 0, sweep->rules, sweep->rules_count, sweep->indexed_sequence);
+    uint32_t *order = malloc(sweep->count * sizeof *order);
+    struct index_change *chunk = malloc(INDEXER_CHUNK * sizeof *chunk);
+    int code = order && chunk ? 0 : INDEX_E_MEMORY;
+    if (!code) {
+        for (uint32_t i = 0; i < sweep->count; i++) order[i] = i;
+        qsort_r(order, sweep->count, sizeof *order, compare_rows, (void *)sweep->rows);
+        code = write_sorted(index, sweep, order, chunk);
+    }
+    free(order);
+    free(chunk);
+    return code;
+}
+
+/* --- the thread --------------------------------------------------------------------------------------------- */
+
+static void work(struct indexer *x)
+{
+    pthread_mutex_unlock(&x->lock);
+    int code = sweep_write(x->index, &x->sweep);
+    pthread_mutex_lock(&x->lock);
+    x->error = code;
+    x->state = code ? INDEXER_FAILED : INDEXER_DONE;
+    pthread_cond_broadcast(&x->changed);
+    if (x->on_done) x->on_done(x->context);
+}
+
+static void *run(void *data)
+{
+    struct indexer *x = data;
+    pthread_mutex_lock(&x->lock);
+    while (x->state == INDEXER_WORKING || !x->is_ending) {
+        if (x->state == INDEXER_WORKING)
+            work(x);
+        else
+            pthread_cond_wait(&x->changed, &x->lock);
+    }
+    pthread_mutex_unlock(&x->lock);
+    return NULL;
+}
+
+struct indexer *indexer_new(struct index *index, void (*on_done)(void *context), void *context)
+{
+    struct indexer *x = calloc(1, sizeof *x);
+    if (!x) return NULL;
+    x->index = index;
+    x->on_done = on_done;
+    x->context = context;
+    pthread_mutex_init(&x->lock, NULL);
+    pthread_cond_init(&x->changed, NULL);
+    if (pthread_create(&x->thread, NULL, run, x) == 0) return x;
+    pthread_mutex_destroy(&x->lock);
+    pthread_cond_destroy(&x->changed);
+    free(x);
+    return NULL;
+}
+
+void indexer_free(struct indexer *x)
+{
+    if (!x) return;
+    pthread_mutex_lock(&x->lock);
+    x->is_ending = true;
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+    pthread_join(x->thread, NULL);
+    pthread_mutex_destroy(&x->lock);
+    pthread_cond_destroy(&x->changed);
+    free(x);
+}
+
+void indexer_begin(struct indexer *x, const struct sweep *sweep)
+{
+    pthread_mutex_lock(&x->lock);
+    assert(x->state == INDEXER_IDLE);
+    x->sweep = *sweep;
+    x->state = INDEXER_WORKING;
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+}
+
+void indexer_again(struct indexer *x)
+{
+    pthread_mutex_lock(&x->lock);
+    assert(x->state == INDEXER_FAILED);
+    x->state = INDEXER_WORKING;
+    pthread_cond_broadcast(&x->changed);
+    pthread_mutex_unlock(&x->lock);
+}
+
+enum indexer_state indexer_poll(struct indexer *x, int *ret_error)
+{
+    pthread_mutex_lock(&x->lock);
+    enum indexer_state state = x->state;
+    if (state == INDEXER_DONE) x->state = INDEXER_IDLE;
+    if (state == INDEXER_FAILED) *ret_error = x->error;
+    pthread_mutex_unlock(&x->lock);
+    return state;
+}
+
+void indexer_wait(struct indexer *x)
+{
+    pthread_mutex_lock(&x->lock);
+    while (x->state == INDEXER_WORKING) pthread_cond_wait(&x->changed, &x->lock);
+    pthread_mutex_unlock(&x->lock);
+}

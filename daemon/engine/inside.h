@@ -1,0 +1,192 @@
+/* The engine from inside: the one structure that its files share, and what each of them offers the others.
+ *
+ *     engine.c    opening, closing, state           turn.c     batch, overlay, commit
+ *     recover.c   from the journal to memory        publish.c  an event's way into the batch
+ *     lookup.c    where a record is                 repeat.c   has this event been here before?
+ *     sweep.c     generations and the indexer       fire.c     what is due; manual time
+ *     read.c      for those who only look           change.c   rules, commands, epochs
+ */
+#ifndef HANDOFF_ENGINE_INSIDE_H
+#define HANDOFF_ENGINE_INSIDE_H
+
+#include "engine/engine.h"
+#include "engine/changes.h"
+#include "engine/indexer.h"
+#include "engine/intake.h"
+#include "engine/subject.h"
+#include "pathway/ruleset.h"
+
+enum {
+    ENGINE_SCHEMA = 1,
+    ENGINE_SENTENCE_BYTES = 256,
+    BATCH_SPARE_BYTES = 1024 * 1024, /* a batch is full this far from LIMIT_BATCH_BYTES: one event's entries fit */
+    ENTRIES_PER_EVENT = 2,           /* an event's own, and its source's */
+    RESULTS_PER_BATCH = 4,           /* pending results, in batches: repeats of what is in the batch wait with it */
+    CANDIDATES_PER_FIRING = 4,       /* stale due times looked at beyond the fired ones, in one turn */
+    RULES_PENDING_MAX = 4096         /* rules entries that the index does not know yet */
+};
+
+/* Where a subject's newest record is. */
+struct found {
+    struct index_row row;      /* sequence 0: no such subject */
+    int64_t unlodge_at_ms;     /* what the index has lodged, once the frozen generation is written */
+    struct bytes record;       /* when it is in this batch */
+    bool is_in_batch;
+    bool is_unknown_to_memory; /* the row came from the index */
+};
+
+/* A row of the overlay; beside changes->rows by position. */
+struct overlay_note {
+    struct bytes record;   /* in the builder; data NULL: the row was only lodged anew */
+    bool is_lodged;        /* row.lodged_at_ms wants a place in the heap */
+};
+
+struct result {
+    uint64_t ticket, sequence;
+    uint32_t position;
+    Handoff__V1__Code code;
+    Handoff__V1__Verdict verdict;
+    const char *sentence; /* in the results' arena; "" */
+    const char *field;    /* of a refusal, which is never kept */
+};
+
+enum due_origin { DUE_FROM_NOWHERE, DUE_FROM_ACTIVE, DUE_FROM_FROZEN, DUE_FROM_INDEX };
+
+struct engine {
+    struct engine_options options;
+    struct journal_reader *journal_reader;
+    struct index_reader *index_reader;
+    bool is_reading;              /* both have a snapshot */
+    uint8_t hash_key[HASH_KEY_BYTES];
+    struct ruleset *ruleset;
+    const struct rules *rules;    /* what it builds; NULL: no policy or no site yet, nothing can be decided */
+    struct intake *intake;
+    struct arena *arena;          /* one input: rewound after each */
+    struct arena *results_arena;  /* one batch: sentences of its results */
+    char sentence[ENGINE_SENTENCE_BYTES];
+
+    /* What is committed. */
+    uint64_t last_sequence;
+    int64_t last_time_ms;
+    int64_t totals[TOTAL_COUNT];
+    uint8_t digest[DIGEST_BYTES];
+
+    /* The turn. */
+    bool is_in_turn;
+    int64_t now_ms;
+    struct batch_builder *builder;
+    struct entry *entries;        /* of this batch, sections in the builder */
+    uint32_t entry_count;
+    struct changes overlay;
+    struct overlay_note *notes;
+    int64_t totals_after[TOTAL_COUNT];
+    struct result *results;
+    uint32_t result_count, result_max;
+    struct due *taken;            /* due times taken from the heaps in this turn: given back if it fails */
+    enum due_origin *taken_from;
+    uint32_t taken_count, taken_max;
+
+    /* What the index does not say yet. */
+    struct changes generations[2];
+    struct changes *active, *frozen;
+    struct indexer *indexer;
+    bool is_sweeping, wants_sweep, has_sweep_failed;
+    int64_t last_sweep_ns;
+    uint64_t indexed_sequence, sweep_sequence;
+    uint64_t rules_pending[RULES_PENDING_MAX];
+    uint32_t rules_pending_count, rules_sweeping_count;
+
+    /* Where the due index was read up to, and what comes next there. */
+    struct due scan_next;
+    bool is_scan_known;           /* scan_next is right; at_ms NO_DUE: nothing comes */
+    bool has_scan_begun;          /* scan_next (or scan_after) is a position */
+    struct due scan_after;
+
+    /* Writing. */
+    bool is_full, is_stopped;
+    uint64_t attempted_sequence;  /* the last of the batch whose append was not known to fail */
+    uint8_t attempted_digest[DIGEST_BYTES];
+
+    /* Measured. */
+    uint64_t last_commit_ns, last_commit_events;
+    int64_t longest_silence_ms;
+};
+
+/* engine.c */
+void engine_say(struct engine *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* lookup.c: snapshots are taken when first needed, and end before an append. */
+int reading_begin(struct engine *e);
+void reading_end(struct engine *e);
+/* 0 (sequence 0 when there is none), or ENGINE_E_INDEX. */
+int lookup_subject(struct engine *e, const struct patient_key *key, struct found *ret_found);
+/* The same without this turn's overlay. */
+int lookup_committed(struct engine *e, const struct patient_key *key, struct found *ret_found);
+/* The entry that a row names. */
+int lookup_entry(struct engine *e, const struct index_row *row, struct entry *ret_entry);
+/* By its sequence: from this batch or from the journal. */
+int lookup_sequence(struct engine *e, uint64_t sequence, struct entry *ret_entry);
+int lookup_record(struct engine *e, const struct found *found, struct arena *arena, Handoff__V1__PatientRecord **ret_record);
+
+/* turn.c */
+struct addition {
+    uint8_t kind;
+    const struct patient_key *key;
+    const struct found *found;              /* the subject before */
+    struct bytes input;                     /* bytes as they came, or ... */
+    const ProtobufCMessage *input_message;  /* ... a message to pack */
+    const Handoff__V1__PatientRecord *before, *after; /* NULL: no record */
+    const Handoff__V1__Outcome *outcome;    /* NULL: none */
+    bool is_firing;                         /* lodges anew at whatever is due next */
+    bool is_new_patient;
+};
+uint64_t turn_next_sequence(const struct engine *e);
+void turn_add(struct engine *e, const struct addition *addition);
+/* A subject's due time was met, and it is lodged at another. */
+void turn_lodge(struct engine *e, const struct patient_key *key, const struct found *found, int64_t at_ms);
+/* What one entry does to the running totals. verify counts the same way. */
+struct counted {
+    uint8_t kind;
+    bool is_new_patient;
+    const Handoff__V1__PatientRecord *before;
+    const Handoff__V1__Outcome *outcome;
+    struct record_totals after;
+};
+void totals_count(int64_t totals[TOTAL_COUNT], const struct counted *c);
+/* Told after the commit ... */
+void turn_add_result(struct engine *e, const struct result *result);
+/* ... or now. */
+void turn_tell_result(struct engine *e, const struct result *result);
+void turn_tell_unavailable(struct engine *e, uint64_t ticket, uint32_t position);
+bool turn_has_room(const struct engine *e);
+/* Tells a committed entry to the listener. */
+void turn_tell_entry(struct engine *e, const struct entry *entry);
+
+/* sweep.c */
+void sweep_poll(struct engine *e);
+void sweep_start_if_worthwhile(struct engine *e);
+bool sweep_has_room(const struct engine *e);
+void scan_reset(struct engine *e);
+
+/* repeat.c: 1 and the first entry when it is a repeat, 0 when it is not, ENGINE_E_. */
+int repeat_find(struct engine *e, const Handoff__V1__PatientRecord *record, uint64_t newest, uint64_t hash,
+                const Handoff__V1__Event *event, struct entry *ret_first);
+bool repeat_is_same(struct engine *e, struct bytes first, struct bytes again);
+
+/* fire.c */
+int64_t fire_next_ms(struct engine *e);
+
+/* recover.c */
+int recover(struct engine *e);
+/* A batch that turned out to be in the journal. */
+int recover_batch(struct engine *e, const struct batch_view *view);
+int recover_tail(struct engine *e);
+
+/* change.c */
+int change_append_epoch(struct engine *e);
+int change_set_clock(struct engine *e, int64_t to_ms);
+int change_fold_rules(struct engine *e, struct ruleset *ruleset, const struct entry *entry);
+/* Every rules entry that is committed, in order. */
+int change_fold_all(struct engine *e, struct ruleset *ruleset);
+
+#endif

@@ -1,0 +1,141 @@
+/* Where a subject's newest record is: this batch -> active changes -> frozen changes -> index -> journal.
+ *
+ * A frozen change counts for more than the index even while it is being written there; once it is written, the next
+ * snapshot of the index has it, and only then are the frozen changes let go (sweep.c). */
+#include "engine/inside.h"
+
+#include "base/limits.h"
+
+int reading_begin(struct engine *e)
+{
+    if (e->is_reading) return 0;
+    if (!e->journal_reader || !e->index_reader) return ENGINE_E_STOPPED; /* closed, and did not open again */
+    int code = e->options.journal->ops->read_begin(e->journal_reader);
+    if (code) {
+        engine_say(e, "the journal cannot be read: %s", journal_error(code));
+        return ENGINE_E_DAMAGED;
+    }
+    code = e->options.index->ops->read_begin(e->index_reader);
+    if (code) {
+        e->options.journal->ops->read_end(e->journal_reader);
+        engine_say(e, "the index cannot be read: %s", index_error(code));
+        return ENGINE_E_INDEX;
+    }
+    e->is_reading = true;
+    return 0;
+}
+
+void reading_end(struct engine *e)
+{
+    if (!e->is_reading) return;
+    e->options.index->ops->read_end(e->index_reader);
+    e->options.journal->ops->read_end(e->journal_reader);
+    e->is_reading = false;
+}
+
+static int lookup_index(struct engine *e, const struct patient_key *key, struct found *found)
+{
+    int code = reading_begin(e);
+    if (code) return code;
+    code = e->options.index->ops->get(e->index_reader, key, &found->row);
+    if (code == INDEX_E_NOT_FOUND) return 0;
+    if (code) {
+        engine_say(e, "the index cannot be read: %s", index_error(code));
+        return ENGINE_E_INDEX;
+    }
+    found->unlodge_at_ms = found->row.lodged_at_ms;
+    found->is_unknown_to_memory = true;
+    return 0;
+}
+
+static const struct found nothing = {.row = {.due_at_ms = NO_DUE, .lodged_at_ms = NO_DUE}, .unlodge_at_ms = NO_DUE};
+
+int lookup_committed(struct engine *e, const struct patient_key *key, struct found *ret_found)
+{
+    *ret_found = nothing;
+    const struct index_change *change = changes_find(e->active, key);
+    if (change) {
+        ret_found->row = change->row;
+        ret_found->unlodge_at_ms = change->unlodge_at_ms;
+        return 0;
+    }
+    change = changes_find(e->frozen, key);
+    if (!change) return lookup_index(e, key, ret_found);
+    ret_found->row = change->row;
+    ret_found->unlodge_at_ms = change->row.lodged_at_ms;
+    return 0;
+}
+
+int lookup_subject(struct engine *e, const struct patient_key *key, struct found *ret_found)
+{
+    const struct index_change *change = changes_find(&e->overlay, key);
+    if (!change) return lookup_committed(e, key, ret_found);
+    *ret_found = nothing;
+    ret_found->row = change->row;
+    ret_found->unlodge_at_ms = change->unlodge_at_ms;
+    ret_found->record = e->notes[change - e->overlay.rows].record;
+    ret_found->is_in_batch = ret_found->record.data != NULL;
+    return 0;
+}
+
+static int say_damaged(struct engine *e, uint64_t batch, const char *why)
+{
+    engine_say(e, "the journal is damaged in the batch of %llu: %s", (unsigned long long)batch, why);
+    return ENGINE_E_DAMAGED;
+}
+
+int lookup_entry(struct engine *e, const struct index_row *row, struct entry *ret_entry)
+{
+    struct bytes blob;
+    struct batch_view view;
+    int code = reading_begin(e);
+    if (code) return code;
+    code = e->options.journal->ops->read(e->journal_reader, row->batch_sequence, &blob);
+    if (code) return say_damaged(e, row->batch_sequence, journal_error(code));
+    code = batch_open(blob, &view);
+    if (!code) code = batch_entry(&view, row->offset, ret_entry, NULL);
+    if (code) return say_damaged(e, row->batch_sequence, entry_error(code));
+    if (ret_entry->sequence != row->sequence) return say_damaged(e, row->batch_sequence, "the index names another entry");
+    return 0;
+}
+
+int lookup_sequence(struct engine *e, uint64_t sequence, struct entry *ret_entry)
+{
+    if (sequence > e->last_sequence) {
+        if (sequence - e->last_sequence > e->entry_count) return say_damaged(e, sequence, "there is no such entry");
+        *ret_entry = e->entries[sequence - e->last_sequence - 1];
+        return 0;
+    }
+    uint64_t first;
+    uint32_t offset;
+    struct bytes blob;
+    struct batch_view view;
+    int code = reading_begin(e);
+    if (code) return code;
+    code = e->options.journal->ops->find(e->journal_reader, sequence, &first, &blob);
+    if (code) return say_damaged(e, sequence, journal_error(code));
+    code = batch_open(blob, &view);
+    if (!code) code = batch_find(&view, sequence, &offset);
+    if (!code) code = batch_entry(&view, offset, ret_entry, NULL);
+    return code ? say_damaged(e, sequence, entry_error(code)) : 0;
+}
+
+int lookup_record(struct engine *e, const struct found *found, struct arena *arena,
+                  Handoff__V1__PatientRecord **ret_record)
+{
+    struct bytes bytes = found->record;
+    if (!found->row.sequence) {
+        *ret_record = NULL;
+        return 0;
+    }
+    if (!found->is_in_batch) {
+        struct entry entry;
+        int code = lookup_entry(e, &found->row, &entry);
+        if (code) return code;
+        bytes = entry.record;
+    }
+    *ret_record = NULL;
+    if (!bytes.len) return 0;
+    *ret_record = handoff__v1__patient_record__unpack(arena_protobuf(arena), bytes.len, bytes.data);
+    return *ret_record ? 0 : say_damaged(e, found->row.batch_sequence, "a record does not unpack");
+}

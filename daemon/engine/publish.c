@@ -1,0 +1,192 @@
+/* An event's way: bytes -> intake -> its subject's record -> has it been here? -> step -> the batch. */
+#include "engine/inside.h"
+
+#include <assert.h>
+#include "core/pathway.h"
+
+struct publishing {
+    struct bytes bytes;
+    const Handoff__V1__Event *event;
+    enum subject_kind subject;
+    const char *subject_name;
+    struct patient_key key;
+    uint64_t hash;
+    struct found found;
+    Handoff__V1__PatientRecord *before;
+    uint64_t ticket;
+    uint32_t position;
+};
+
+/* The source's own record, when it hears that nobody knows the patient. */
+struct telling {
+    struct patient_key key;
+    struct found found;
+    Handoff__V1__PatientRecord *before;
+};
+
+/* Staff and directory events may name no patient: they belong to the site. */
+static void name_subject(struct engine *e, struct publishing *p)
+{
+    p->subject = p->event->patient_id[0] ? SUBJECT_IS_PATIENT : SUBJECT_IS_SITE;
+    p->subject_name =
+        p->event->patient_id[0] ? p->event->patient_id : rules_site(e->rules, p->event->site)->name;
+    subject_key(e->hash_key, p->subject, p->subject_name, &p->key);
+    p->hash = subject_event_hash(e->hash_key, p->event->source, p->event->id);
+}
+
+static int find_record(struct engine *e, const struct patient_key *key, struct found *found,
+                       Handoff__V1__PatientRecord **record)
+{
+    int code = lookup_subject(e, key, found);
+    return code ? code : lookup_record(e, found, e->arena, record);
+}
+
+static void tell_repeat(struct engine *e, const struct publishing *p, const struct entry *first)
+{
+    bool is_same = repeat_is_same(e, first->input, p->bytes);
+    struct result result = {
+        .ticket = p->ticket,
+        .position = p->position,
+        .code = is_same ? HANDOFF__V1__CODE__CODE_DUPLICATE : HANDOFF__V1__CODE__CODE_DUPLICATE_DIFFERS,
+        .sequence = first->sequence,
+        .sentence = is_same ? "" : "The same source and id came before with other content; the first one stands.",
+    };
+    if (first->sequence > e->last_sequence)
+        turn_add_result(e, &result);
+    else
+        turn_tell_result(e, &result);
+}
+
+static int tell_source(struct engine *e, const struct publishing *p, struct telling *t)
+{
+    subject_key(e->hash_key, SUBJECT_IS_SOURCE, p->event->source, &t->key);
+    return find_record(e, &t->key, &t->found, &t->before);
+}
+
+/* One step more, on the source's record, in the same batch. */
+static void add_telling(struct engine *e, const struct publishing *p, const struct telling *t)
+{
+    Handoff__V1__UnknownSubject unknown = HANDOFF__V1__UNKNOWN_SUBJECT__INIT;
+    Handoff__V1__CommandInput command = HANDOFF__V1__COMMAND_INPUT__INIT;
+    unknown.patient_id = p->event->patient_id;
+    unknown.event = (char *)event_kind_of(p->event->body_case)->name;
+    command.body_case = HANDOFF__V1__COMMAND_INPUT__BODY_UNKNOWN_SUBJECT;
+    command.unknown_subject = &unknown;
+    struct step_input input = {
+        .kind = STEP_UNKNOWN_SUBJECT,
+        .sequence = turn_next_sequence(e),
+        .now_ms = e->now_ms,
+        .subject = SUBJECT_IS_SOURCE,
+        .subject_name = p->event->source,
+        .unknown = &unknown,
+    };
+    struct outcome outcome;
+    step(e->rules, t->before, &input, e->arena, &outcome);
+    turn_add(e, &(struct addition){
+                    .kind = ENTRY_COMMAND,
+                    .key = &t->key,
+                    .found = &t->found,
+                    .input_message = &command.base,
+                    .before = t->before,
+                    .after = outcome.after,
+                    .outcome = &outcome.journaled,
+                });
+}
+
+static void add_event(struct engine *e, const struct publishing *p, const struct outcome *outcome)
+{
+    turn_add_result(e, &(struct result){
+                           .ticket = p->ticket,
+                           .position = p->position,
+                           .code = HANDOFF__V1__CODE__CODE_ACCEPTED,
+                           .sequence = turn_next_sequence(e),
+                           .verdict = outcome->journaled.verdict,
+                           .sentence = outcome->journaled.sentence,
+                       });
+    turn_add(e, &(struct addition){
+                    .kind = ENTRY_EVENT,
+                    .key = &p->key,
+                    .found = &p->found,
+                    .input = p->bytes,
+                    .before = p->before,
+                    .after = outcome->after,
+                    .outcome = &outcome->journaled,
+                    .is_new_patient = outcome->is_new && p->subject == SUBJECT_IS_PATIENT,
+                });
+}
+
+static int decide(struct engine *e, const struct publishing *p)
+{
+    struct outcome outcome;
+    struct telling telling;
+    struct step_input input = {
+        .kind = STEP_EVENT,
+        .sequence = turn_next_sequence(e),
+        .now_ms = e->now_ms,
+        .subject = p->subject,
+        .subject_name = p->subject_name,
+        .seen_hash = p->hash,
+        .event = p->event,
+    };
+    step(e->rules, p->before, &input, e->arena, &outcome);
+    if (outcome.tells_source) {
+        int code = tell_source(e, p, &telling);
+        if (code) return code; /* nothing was added yet */
+    }
+    add_event(e, p, &outcome);
+    if (outcome.tells_source) add_telling(e, p, &telling);
+    return 0;
+}
+
+static int take(struct engine *e, struct publishing *p)
+{
+    name_subject(e, p);
+    int code = find_record(e, &p->key, &p->found, &p->before);
+    if (code) return code;
+    struct entry first;
+    int repeat = p->before ? repeat_find(e, p->before, p->found.row.sequence, p->hash, p->event, &first) : 0;
+    if (repeat < 0) return repeat;
+    if (!repeat) return decide(e, p);
+    tell_repeat(e, p, &first);
+    return 0;
+}
+
+static bool can_write(const struct engine *e)
+{
+    return !e->is_full && !e->is_stopped && sweep_has_room(e) && e->rules;
+}
+
+/* True when there is a place in a batch. */
+static bool make_room(struct engine *e)
+{
+    if (!can_write(e)) return false;
+    if (!engine_is_batch_full(e)) return true;
+    engine_turn_commit(e); /* those in it are told what became of them */
+    engine_turn_begin(e);
+    return can_write(e);
+}
+
+void engine_publish(struct engine *e, struct bytes event, uint64_t ticket, uint32_t position)
+{
+    assert(e->is_in_turn);
+    struct publishing p = {.bytes = event, .ticket = ticket, .position = position};
+    struct refusal refusal;
+    arena_reset(e->arena);
+    if (!make_room(e)) {
+        turn_tell_unavailable(e, ticket, position);
+        return;
+    }
+    int64_t latest_ms = clock_latest_ms(e->options.clock);
+    if (latest_ms < e->now_ms) latest_ms = e->now_ms;
+    if (intake_read(e->intake, event, latest_ms, e->arena, &p.event, &refusal)) {
+        turn_tell_result(e, &(struct result){
+                                .ticket = ticket,
+                                .position = position,
+                                .code = refusal.code,
+                                .sentence = refusal.sentence,
+                                .field = refusal.field,
+                            });
+        return;
+    }
+    if (take(e, &p)) turn_tell_unavailable(e, ticket, position); /* engine_state says what is damaged */
+}

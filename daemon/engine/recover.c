@@ -1,0 +1,265 @@
+/* From a folder to an engine that knows what is committed. step never runs here: entries carry what is needed.
+ *
+ *     first batch  -> epoch: hash key, kind of clock
+ *     last batch   -> totals, digest, journal time
+ *     index        -> everything up to indexed_sequence, and which entries are rules
+ *     batches behind the index, headers only -> changes
+ *
+ * An index that contradicts the journal is emptied, and then all batches are behind it. */
+#include "engine/inside.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include "base/limits.h"
+
+static int say_batch(struct engine *e, uint64_t first, const char *why)
+{
+    engine_say(e, "the journal is damaged in the batch of %llu: %s", (unsigned long long)first, why);
+    return ENGINE_E_DAMAGED;
+}
+
+/* --- the first entry and the last ------------------------------------------------------------------------------- */
+
+static int check_clock(struct engine *e, const char *stamp)
+{
+    const char *kind = clock_kind_name(e->options.clock->kind);
+    if (strcmp(stamp, kind) == 0) return 0;
+    engine_say(e, "this folder was written under a %.16s clock; it does not open under a %s one", stamp, kind);
+    return ENGINE_E_CLOCK;
+}
+
+static int take_epoch(struct engine *e, const struct entry *entry)
+{
+    arena_reset(e->arena);
+    const Handoff__V1__EpochInput *epoch =
+        handoff__v1__epoch_input__unpack(arena_protobuf(e->arena), entry->input.len, entry->input.data);
+    if (!epoch || entry->kind != ENTRY_EPOCH || epoch->hash_key.len != HASH_KEY_BYTES)
+        return say_batch(e, entry->sequence, "it does not begin with an epoch");
+    memcpy(e->hash_key, epoch->hash_key.data, HASH_KEY_BYTES);
+    return check_clock(e, epoch->clock);
+}
+
+static int read_first(struct engine *e)
+{
+    uint64_t first;
+    struct bytes blob;
+    struct batch_view view;
+    struct entry entry;
+    int code = e->options.journal->ops->next(e->journal_reader, 1, &first, &blob);
+    if (code) return say_batch(e, 1, journal_error(code));
+    code = batch_open(blob, &view);
+    if (!code) code = batch_entry(&view, view.entries_begin, &entry, NULL);
+    return code ? say_batch(e, first, entry_error(code)) : take_epoch(e, &entry);
+}
+
+static void take_tail(struct engine *e, const struct batch_view *view, const struct entry *last)
+{
+    for (int i = 0; i < TOTAL_COUNT; i++) e->totals[i] = batch_total(view, (enum total)i);
+    memcpy(e->digest, view->digest, DIGEST_BYTES);
+    e->last_sequence = last->sequence;
+    e->last_time_ms = last->time_ms;
+}
+
+static int read_tail(struct engine *e, uint64_t last_sequence, struct batch_view *ret_view, struct entry *ret_last)
+{
+    uint64_t first;
+    uint32_t offset;
+    struct bytes blob;
+    int code = e->options.journal->ops->find(e->journal_reader, last_sequence, &first, &blob);
+    if (code) return say_batch(e, last_sequence, journal_error(code));
+    code = batch_open(blob, ret_view);
+    if (!code) code = batch_check_digest(ret_view);
+    if (!code) code = batch_find(ret_view, last_sequence, &offset);
+    if (!code) code = batch_entry(ret_view, offset, ret_last, NULL);
+    return code ? say_batch(e, first, entry_error(code)) : 0;
+}
+
+/* --- headers ------------------------------------------------------------------------------------------------------ */
+
+static int take_header(struct engine *e, const struct batch_view *view, const struct entry *entry, uint32_t offset)
+{
+    struct found found;
+    int code = lookup_committed(e, &entry->key, &found);
+    if (code) return code;
+    struct index_change *change = changes_find(e->active, &entry->key);
+    if (!change) {
+        change = changes_add(e->active, &entry->key);
+        change->row.lodged_at_ms = found.row.lodged_at_ms;
+        change->unlodge_at_ms = found.unlodge_at_ms;
+    }
+    int64_t lodged_at_ms = change->row.lodged_at_ms;
+    change->row = (struct index_row){entry->sequence, view->first_sequence, offset, entry->flags, entry->due_at_ms, lodged_at_ms};
+    if (entry->due_at_ms < lodged_at_ms) {
+        change->row.lodged_at_ms = entry->due_at_ms;
+        changes_push_due(e->active, entry->due_at_ms, &entry->key);
+    }
+    if (entry->kind != ENTRY_RULES) return 0;
+    if (e->rules_pending_count == RULES_PENDING_MAX) return ENGINE_E_LIMIT;
+    e->rules_pending[e->rules_pending_count++] = entry->sequence;
+    return 0;
+}
+
+int recover_batch(struct engine *e, const struct batch_view *view)
+{
+    uint32_t offset = view->entries_begin;
+    if (view->count > LIMIT_BATCH_EVENTS) return say_batch(e, view->first_sequence, "it holds more entries than a batch may");
+    for (uint32_t i = 0; i < view->count; i++) {
+        struct entry entry;
+        uint32_t next;
+        int code = batch_entry_header(view, offset, &entry, &next);
+        if (!code && entry.sequence != view->first_sequence + i) code = ENTRY_E_ORDER;
+        if (code) return say_batch(e, view->first_sequence, entry_error(code));
+        code = take_header(e, view, &entry, offset);
+        if (code) return code;
+        offset = next;
+    }
+    return 0;
+}
+
+/* The table is full before the journal's end: what is there goes to the index now. Ends the snapshot. */
+static int write_index(struct engine *e, uint64_t through)
+{
+    struct sweep sweep = {e->active->rows, e->active->count, e->rules_pending, e->rules_pending_count, through};
+    reading_end(e);
+    int code = sweep_write(e->options.index, &sweep);
+    if (code) {
+        engine_say(e, "the index could not be written: %s", index_error(code));
+        return ENGINE_E_INDEX;
+    }
+    changes_clear(e->active);
+    e->rules_pending_count = 0;
+    e->indexed_sequence = through;
+    return reading_begin(e);
+}
+
+static bool is_table_full(const struct engine *e)
+{
+    return e->active->count >= e->options.changes_max || e->rules_pending_count + LIMIT_BATCH_EVENTS > RULES_PENDING_MAX;
+}
+
+static int read_behind_index(struct engine *e)
+{
+    uint64_t at = e->indexed_sequence + 1;
+    while (at <= e->last_sequence) {
+        uint64_t first;
+        struct bytes blob;
+        struct batch_view view;
+        int code = e->options.journal->ops->find(e->journal_reader, at, &first, &blob);
+        if (code) return say_batch(e, at, journal_error(code));
+        code = batch_open(blob, &view);
+        if (code) return say_batch(e, first, entry_error(code));
+        code = recover_batch(e, &view);
+        if (code) return code;
+        at = first + view.count;
+        if (is_table_full(e)) code = write_index(e, at - 1);
+        if (code) return code;
+    }
+    return 0;
+}
+
+/* --- the index ---------------------------------------------------------------------------------------------------- */
+
+static int empty_index(struct engine *e, const char *why)
+{
+    if (!e->options.empty_index) return ENGINE_E_INDEX;
+    reading_end(e);
+    e->options.index->ops->reader_free(e->index_reader);
+    e->index_reader = NULL;
+    struct index *emptied = e->options.empty_index(e->options.storage_context);
+    if (!emptied) {
+        engine_say(e, "the index (%s) could not be made anew", why);
+        return ENGINE_E_INDEX;
+    }
+    e->options.index = emptied;
+    if (emptied->ops->reader_new(emptied, &e->index_reader)) return ENGINE_E_INDEX;
+    changes_clear(e->active);
+    e->rules_pending_count = 0;
+    e->indexed_sequence = 0;
+    if (e->options.on_notice) e->options.on_notice(e->options.storage_context, why);
+    return reading_begin(e);
+}
+
+static int fold_rules(struct engine *e)
+{
+    struct ruleset *ruleset = ruleset_new();
+    if (!ruleset) return ENGINE_E_MEMORY;
+    int code = change_fold_all(e, ruleset);
+    if (code) {
+        ruleset_free(ruleset);
+        return code;
+    }
+    ruleset_free(e->ruleset);
+    e->ruleset = ruleset;
+    e->rules = ruleset_build(ruleset);
+    return 0;
+}
+
+static int read_index(struct engine *e)
+{
+    e->indexed_sequence = e->options.index->ops->indexed_sequence(e->options.index);
+    if (e->indexed_sequence > e->last_sequence) {
+        engine_say(e, "the index is ahead of the journal");
+        return ENGINE_E_INDEX;
+    }
+    int code = read_behind_index(e);
+    return code ? code : fold_rules(e);
+}
+
+/* --- all of it ------------------------------------------------------------------------------------------------------ */
+
+static int begin_folder(struct engine *e)
+{
+    randombytes_buf(e->hash_key, sizeof e->hash_key);
+    clock_start(e->options.clock, e->options.clock->kind == CLOCK_KIND_MANUAL ? e->options.clock_start_ms : 0);
+    if (e->options.index->ops->indexed_sequence(e->options.index) == 0) return 0;
+    return empty_index(e, "The index belonged to another journal; it was emptied.");
+}
+
+static int resume_folder(struct engine *e)
+{
+    struct batch_view view;
+    struct entry last;
+    int code = read_first(e);
+    if (!code) code = read_tail(e, journal_last_sequence(e->options.journal), &view, &last);
+    if (code) return code;
+    take_tail(e, &view, &last);
+    clock_start(e->options.clock, e->last_time_ms);
+    clock_resume(e->options.clock, e->last_time_ms);
+    code = read_index(e);
+    if (code != ENGINE_E_INDEX) return code;
+    code = empty_index(e, "The index did not fit the journal; it was rebuilt.");
+    return code ? code : read_index(e);
+}
+
+int recover(struct engine *e)
+{
+    int code = reading_begin(e);
+    if (code) return code;
+    code = journal_last_sequence(e->options.journal) ? resume_folder(e) : begin_folder(e);
+    reading_end(e);
+    return code;
+}
+
+/* After a reopen: the journal ends where we knew, or with the batch whose fate was open; anything else is damage. */
+int recover_tail(struct engine *e)
+{
+    struct batch_view view;
+    struct entry last;
+    uint64_t last_sequence = journal_last_sequence(e->options.journal);
+    int code = reading_begin(e);
+    if (!code) code = read_tail(e, last_sequence, &view, &last);
+    if (code) return code;
+    if (last_sequence == e->last_sequence && memcmp(view.digest, e->digest, DIGEST_BYTES) == 0) return 0;
+    if (last_sequence != e->attempted_sequence || memcmp(view.digest, e->attempted_digest, DIGEST_BYTES) != 0)
+        return say_batch(e, last_sequence, "it is not what was written here");
+    code = recover_batch(e, &view);
+    if (code) return code;
+    take_tail(e, &view, &last);
+    uint32_t offset = view.entries_begin;
+    for (uint32_t i = 0; i < view.count && !code; i++) {
+        struct entry entry;
+        code = batch_entry(&view, offset, &entry, &offset);
+        if (!code) turn_tell_entry(e, &entry);
+    }
+    return code ? say_batch(e, view.first_sequence, entry_error(code)) : fold_rules(e);
+}

@@ -1,0 +1,29 @@
+/* What an entry is about, as a key: a keyed hash of a kind and a name, so that neither a key in a file name nor one
+ * in a log tells who it is. The hash key belongs to the folder and is in its first entry. */
+#ifndef HANDOFF_ENGINE_SUBJECT_H
+#define HANDOFF_ENGINE_SUBJECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "handoff/v1/record.pb-c.h"
+#include "core/step.h"
+#include "store/entry.h"
+
+enum { HASH_KEY_BYTES = 16 };
+/* Beside patients, sites and sources, a folder keeps a chain of entries about itself: epochs, rules, the clock. */
+enum { SUBJECT_IS_FOLDER = 255 };
+#define SUBJECT_RULES "rules"
+#define SUBJECT_CLOCK "clock"
+#define SUBJECT_EPOCH "epoch"
+
+/* name: at most LIMIT_ID_BYTES. */
+void subject_key(const uint8_t hash_key[HASH_KEY_BYTES], int kind, const char *name, struct patient_key *ret_key);
+/* For repeats: hash of source, a NUL, id. */
+uint64_t subject_event_hash(const uint8_t hash_key[HASH_KEY_BYTES], const char *source, const char *id);
+
+static inline bool key_equals(const struct patient_key *a, const struct patient_key *b)
+{
+    return memcmp(a->bytes, b->bytes, PATIENT_KEY_BYTES) == 0;
+}
+
+#endif

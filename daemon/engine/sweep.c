@@ -1,0 +1,108 @@
+/* The two generations of changes, and when one goes to the index.
+ *
+ *     active (takes commits) --start: swap--> frozen (read only, being written) --done--> empty again            */
+#include "engine/inside.h"
+
+#include "base/limits.h"
+
+#define SWEEP_PAUSE_NS INT64_C(50000000)  /* a few changes wait no longer for the index */
+#define SWEEP_AGAIN_NS INT64_C(1000000000) /* after one that failed */
+
+void scan_reset(struct engine *e)
+{
+    e->is_scan_known = false;
+    e->has_scan_begun = false;
+}
+
+static void finish(struct engine *e)
+{
+    reading_end(e); /* the next snapshot has what the frozen generation had */
+    changes_clear(e->frozen);
+    e->rules_pending_count -= e->rules_sweeping_count;
+    memmove(e->rules_pending, e->rules_pending + e->rules_sweeping_count, e->rules_pending_count * sizeof *e->rules_pending);
+    e->indexed_sequence = e->sweep_sequence;
+    e->is_sweeping = false;
+    if (e->has_sweep_failed) e->sentence[0] = '\0';
+    e->has_sweep_failed = false;
+    scan_reset(e);
+}
+
+void sweep_poll(struct engine *e)
+{
+    if (!e->is_sweeping || e->is_in_turn) return;
+    int error = 0;
+    switch (indexer_poll(e->indexer, &error)) {
+    case INDEXER_DONE:
+        finish(e);
+        break;
+    case INDEXER_FAILED:
+        if (clock_machine_ns() - e->last_sweep_ns < SWEEP_AGAIN_NS && e->has_sweep_failed) break;
+        engine_say(e, "the index could not be written (%s); it is tried again", index_error(error));
+        e->has_sweep_failed = true;
+        e->last_sweep_ns = clock_machine_ns();
+        indexer_again(e->indexer);
+        break;
+    case INDEXER_IDLE:
+    case INDEXER_WORKING:
+        break;
+    }
+}
+
+static void start(struct engine *e)
+{
+    struct changes *full = e->active;
+    e->active = e->frozen;
+    e->frozen = full;
+    e->sweep_sequence = e->last_sequence;
+    e->rules_sweeping_count = e->rules_pending_count;
+    e->is_sweeping = true;
+    e->wants_sweep = false;
+    e->last_sweep_ns = clock_machine_ns();
+    indexer_begin(e->indexer, &(struct sweep){
+                                  .rows = full->rows,
+                                  .count = full->count,
+                                  .rules = e->rules_pending,
+                                  .rules_count = e->rules_sweeping_count,
+                                  .indexed_sequence = e->sweep_sequence,
+                              });
+}
+
+void sweep_start_if_worthwhile(struct engine *e)
+{
+    if (e->is_sweeping || e->is_in_turn || !e->active->count) return;
+    bool is_large = e->active->count >= e->options.sweep_changes;
+    if (is_large || e->wants_sweep || clock_machine_ns() - e->last_sweep_ns >= SWEEP_PAUSE_NS) start(e);
+}
+
+bool sweep_has_room(const struct engine *e)
+{
+    return e->active->count + e->overlay.count < e->options.changes_max;
+}
+
+bool engine_can_accept(const struct engine *e)
+{
+    return sweep_has_room(e);
+}
+
+bool engine_index_catch_up(struct engine *e, uint64_t as_of)
+{
+    sweep_poll(e);
+    if (e->indexed_sequence >= as_of) return true;
+    e->wants_sweep = true;
+    sweep_start_if_worthwhile(e);
+    return false;
+}
+
+int engine_index_flush(struct engine *e)
+{
+    for (int sweep = 0; sweep < 3 && e->indexed_sequence < e->last_sequence; sweep++) {
+        int error = 0;
+        e->wants_sweep = true;
+        sweep_start_if_worthwhile(e);
+        indexer_wait(e->indexer);
+        enum indexer_state state = indexer_poll(e->indexer, &error);
+        if (state == INDEXER_FAILED) return ENGINE_E_INDEX;
+        if (state == INDEXER_DONE) finish(e);
+    }
+    return e->indexed_sequence >= e->last_sequence ? 0 : ENGINE_E_INDEX;
+}

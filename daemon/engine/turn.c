@@ -1,0 +1,341 @@
+/* A turn: entries go into the builder, rows into the overlay, and either all of it becomes true with one append or
+ * none of it ever was.
+ *
+ *     begin --> add, add, ... --> seal, append --+--> durable: overlay -> active changes, listener is told
+ *                                                \--> not: overlay dropped, due times given back, UNAVAILABLE  */
+#include "engine/inside.h"
+
+#include <assert.h>
+#include "base/limits.h"
+
+uint64_t turn_next_sequence(const struct engine *e)
+{
+    return e->last_sequence + e->entry_count + 1;
+}
+
+bool turn_has_room(const struct engine *e)
+{
+    return e->entry_count + ENTRIES_PER_EVENT <= e->options.batch_events &&
+           batch_bytes(e->builder) + BATCH_SPARE_BYTES <= LIMIT_BATCH_BYTES;
+}
+
+bool engine_is_batch_full(const struct engine *e)
+{
+    return !turn_has_room(e) || e->result_count == e->result_max;
+}
+
+static void forget_turn(struct engine *e)
+{
+    e->entry_count = 0;
+    e->result_count = 0;
+    e->taken_count = 0;
+    changes_clear(&e->overlay);
+    arena_reset(e->results_arena);
+}
+
+void engine_turn_begin(struct engine *e)
+{
+    assert(!e->is_in_turn);
+    reading_end(e);
+    sweep_poll(e);
+    sweep_start_if_worthwhile(e);
+    forget_turn(e);
+    e->now_ms = engine_now_ms(e);
+    batch_begin(e->builder, e->last_sequence + 1);
+    memcpy(e->totals_after, e->totals, sizeof e->totals);
+    e->is_in_turn = true;
+}
+
+/* --- adding ------------------------------------------------------------------------------------------------- */
+
+static size_t packed_size(const ProtobufCMessage *message)
+{
+    return message ? protobuf_c_message_get_packed_size(message) : 0;
+}
+
+static void pack(const ProtobufCMessage *message, struct bytes to)
+{
+    if (message) protobuf_c_message_pack(message, (uint8_t *)to.data);
+}
+
+/* Sections are packed where they will stay. */
+static uint32_t fill_sections(struct engine *e, struct entry *entry, const struct addition *a)
+{
+    const ProtobufCMessage *outcome = a->outcome ? &a->outcome->base : NULL;
+    const ProtobufCMessage *after = a->after ? &a->after->base : NULL;
+    size_t input_bytes = a->input_message ? packed_size(a->input_message) : a->input.len;
+    uint32_t offset = batch_reserve(e->builder, entry, input_bytes, packed_size(outcome), packed_size(after));
+    if (a->input_message)
+        pack(a->input_message, entry->input);
+    else if (a->input.len)
+        memcpy((uint8_t *)entry->input.data, a->input.data, a->input.len);
+    pack(outcome, entry->outcome);
+    pack(after, entry->record);
+    batch_finish_entry(e->builder, offset, entry);
+    return offset;
+}
+
+static uint16_t flags_of(const struct record_totals *after, const Handoff__V1__Outcome *outcome)
+{
+    uint16_t flags = 0;
+    if (after->open_tasks || after->open_escalations) flags |= ENTRY_HAS_OPEN_WORK;
+    if (after->open_episodes) flags |= ENTRY_HAS_OPEN_EPISODE;
+    if (outcome && outcome->verdict == HANDOFF__V1__VERDICT__VERDICT_PARKED) flags |= ENTRY_IS_PARKED;
+    if (outcome && outcome->n_emissions) flags |= ENTRY_HAS_EMISSIONS;
+    return flags;
+}
+
+static struct overlay_note *put_overlay(struct engine *e, const struct patient_key *key, const struct found *found,
+                                        const struct index_row *row)
+{
+    struct index_change *change = changes_find(&e->overlay, key);
+    if (!change) {
+        change = changes_add(&e->overlay, key);
+        e->notes[change - e->overlay.rows] = (struct overlay_note){0};
+    }
+    change->row = *row;
+    change->unlodge_at_ms = found->unlodge_at_ms;
+    return &e->notes[change - e->overlay.rows];
+}
+
+/* Lazy: a due time is lodged only when it is earlier than what is; a later one is found out when that fires. */
+static bool lodge(struct index_row *row, bool is_firing)
+{
+    if (!is_firing && row->due_at_ms >= row->lodged_at_ms) return false;
+    row->lodged_at_ms = row->due_at_ms;
+    return true;
+}
+
+static void place_row(struct engine *e, const struct addition *a, const struct entry *entry, uint32_t offset)
+{
+    struct index_row row = {
+        .sequence = entry->sequence,
+        .batch_sequence = e->last_sequence + 1,
+        .offset = offset,
+        .flags = entry->flags,
+        .due_at_ms = entry->due_at_ms,
+        .lodged_at_ms = a->found->row.lodged_at_ms,
+    };
+    bool is_lodged = lodge(&row, a->is_firing);
+    struct overlay_note *note = put_overlay(e, a->key, a->found, &row);
+    note->record = entry->record;
+    if (is_lodged) note->is_lodged = row.lodged_at_ms != NO_DUE;
+}
+
+static void count_emissions(int64_t totals[TOTAL_COUNT], const Handoff__V1__Outcome *outcome)
+{
+    for (size_t i = 0; i < outcome->n_emissions; i++) {
+        switch (outcome->emissions[i]->body_case) {
+        case HANDOFF__V1__EMISSION__BODY_TASK:
+        case HANDOFF__V1__EMISSION__BODY_REMINDER:
+            totals[TOTAL_EMISSIONS_TASK]++;
+            break;
+        case HANDOFF__V1__EMISSION__BODY_ESCALATION:
+            totals[TOTAL_EMISSIONS_ESCALATION]++;
+            break;
+        case HANDOFF__V1__EMISSION__BODY_STATUS:
+            totals[TOTAL_EMISSIONS_STATUS]++;
+            break;
+        case HANDOFF__V1__EMISSION__BODY_AUDIT:
+            totals[TOTAL_EMISSIONS_AUDIT]++;
+            break;
+        case HANDOFF__V1__EMISSION__BODY__NOT_SET:
+        case _HANDOFF__V1__EMISSION__BODY__CASE_IS_INT_SIZE:
+            break;
+        }
+    }
+}
+
+/* A review is something recorded that a human looks at. */
+static void count_event(int64_t totals[TOTAL_COUNT], Handoff__V1__Verdict verdict)
+{
+    totals[TOTAL_EVENTS]++;
+    if (verdict == HANDOFF__V1__VERDICT__VERDICT_APPLIED) totals[TOTAL_EVENTS_APPLIED]++;
+    if (verdict == HANDOFF__V1__VERDICT__VERDICT_RECORDED || verdict == HANDOFF__V1__VERDICT__VERDICT_REVIEW)
+        totals[TOTAL_EVENTS_RECORDED]++;
+    if (verdict == HANDOFF__V1__VERDICT__VERDICT_OVERTAKEN) totals[TOTAL_EVENTS_OVERTAKEN]++;
+}
+
+void totals_count(int64_t totals[TOTAL_COUNT], const struct counted *c)
+{
+    struct record_totals before = {0};
+    if (c->before) step_totals(c->before, &before);
+    totals[TOTAL_ENTRIES]++;
+    if (c->kind == ENTRY_EVENT) count_event(totals, c->outcome->verdict);
+    if (c->kind == ENTRY_TIMER) totals[TOTAL_FIRINGS]++;
+    if (c->is_new_patient) totals[TOTAL_PATIENTS]++;
+    if (c->outcome && c->outcome->verdict == HANDOFF__V1__VERDICT__VERDICT_PARKED) totals[TOTAL_PARKED]++;
+    totals[TOTAL_OPEN_EPISODES] += c->after.open_episodes - before.open_episodes;
+    totals[TOTAL_OPEN_TASKS] += c->after.open_tasks - before.open_tasks;
+    totals[TOTAL_OPEN_ESCALATIONS] += c->after.open_escalations - before.open_escalations;
+    totals[TOTAL_PENDING_TIMERS] += c->after.pending_timers - before.pending_timers;
+    if (c->outcome) count_emissions(totals, c->outcome);
+}
+
+void turn_add(struct engine *e, const struct addition *a)
+{
+    assert(e->is_in_turn && e->entry_count < e->options.batch_events);
+    struct counted counted = {a->kind, a->is_new_patient, a->before, a->outcome, {0}};
+    Handoff__V1__TimerInput firing = HANDOFF__V1__TIMER_INPUT__INIT;
+    if (a->after) step_totals(a->after, &counted.after);
+    struct entry *entry = &e->entries[e->entry_count];
+    *entry = (struct entry){
+        .sequence = turn_next_sequence(e),
+        .prev_sequence = a->found->row.sequence,
+        .time_ms = e->now_ms,
+        .due_at_ms = a->after ? step_next_due(a->after, &firing) : NO_DUE,
+        .key = *a->key,
+        .flags = flags_of(&counted.after, a->outcome),
+        .kind = a->kind,
+        .format = ENTRY_FORMAT_PROTOBUF,
+    };
+    uint32_t offset = fill_sections(e, entry, a);
+    e->entry_count++;
+    place_row(e, a, entry, offset);
+    totals_count(e->totals_after, &counted);
+}
+
+void turn_lodge(struct engine *e, const struct patient_key *key, const struct found *found, int64_t at_ms)
+{
+    struct index_row row = found->row;
+    row.lodged_at_ms = at_ms;
+    struct overlay_note *note = put_overlay(e, key, found, &row);
+    note->is_lodged = at_ms != NO_DUE;
+}
+
+/* --- results -------------------------------------------------------------------------------------------------- */
+
+void turn_tell_result(struct engine *e, const struct result *result)
+{
+    if (!e->options.listener.on_result) return;
+    Handoff__V1__PublishResult told = HANDOFF__V1__PUBLISH_RESULT__INIT;
+    told.code = result->code;
+    told.sequence = result->sequence;
+    told.verdict = result->verdict;
+    told.sentence = (char *)result->sentence;
+    if (result->field) told.field = (char *)result->field;
+    e->options.listener.on_result(e->options.listener.context, result->ticket, result->position, &told);
+}
+
+void turn_add_result(struct engine *e, const struct result *result)
+{
+    assert(e->result_count < e->result_max);
+    struct result *kept = &e->results[e->result_count++];
+    *kept = *result;
+    kept->sentence = result->sentence[0] ? arena_string(e->results_arena, result->sentence) : "";
+}
+
+void turn_tell_unavailable(struct engine *e, uint64_t ticket, uint32_t position)
+{
+    turn_tell_result(e, &(struct result){
+                            .ticket = ticket,
+                            .position = position,
+                            .code = HANDOFF__V1__CODE__CODE_UNAVAILABLE,
+                            .sentence = "Nothing is known to be stored; publish it again with the same id.",
+                        });
+}
+
+void turn_tell_entry(struct engine *e, const struct entry *entry)
+{
+    if (!e->options.listener.on_entry) return;
+    char key_text[33];
+    Handoff__V1__Outcome *outcome = NULL;
+    arena_reset(e->arena);
+    engine_key_text(&entry->key, key_text);
+    bool has_outcome = entry->kind == ENTRY_EVENT || entry->kind == ENTRY_TIMER || entry->record.len;
+    if (has_outcome)
+        outcome = handoff__v1__outcome__unpack(arena_protobuf(e->arena), entry->outcome.len, entry->outcome.data);
+    e->options.listener.on_entry(e->options.listener.context, entry, outcome, key_text);
+}
+
+/* --- the end of a turn ----------------------------------------------------------------------------------------- */
+
+static void merge_overlay(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->overlay.count; i++) {
+        const struct index_change *from = &e->overlay.rows[i];
+        struct index_change *to = changes_find(e->active, &from->key);
+        if (!to) to = changes_add(e->active, &from->key);
+        to->row = from->row;
+        to->unlodge_at_ms = from->unlodge_at_ms;
+        if (e->notes[i].is_lodged) changes_push_due(e->active, from->row.lodged_at_ms, &from->key);
+    }
+}
+
+static void note_rules(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->entry_count; i++) {
+        if (e->entries[i].kind == ENTRY_RULES) e->rules_pending[e->rules_pending_count++] = e->entries[i].sequence;
+    }
+}
+
+static void give_back(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->taken_count; i++) {
+        const struct due *due = &e->taken[i];
+        if (e->taken_from[i] == DUE_FROM_ACTIVE) changes_push_due(e->active, due->at_ms, &due->key);
+        if (e->taken_from[i] == DUE_FROM_FROZEN) changes_push_due(e->frozen, due->at_ms, &due->key);
+        if (e->taken_from[i] == DUE_FROM_INDEX) scan_reset(e);
+    }
+}
+
+static void note_failure(struct engine *e, int code)
+{
+    if (code == JOURNAL_E_FULL) {
+        e->is_full = true;
+        engine_say(e, "there is no room for the journal (%s): read-only until there is", journal_error(code));
+        return;
+    }
+    e->is_stopped = true;
+    engine_say(e, "the journal could not be written (%s): read-only until it was opened again", journal_error(code));
+}
+
+static int append(struct engine *e)
+{
+    uint8_t digest[DIGEST_BYTES];
+    struct bytes blob = batch_seal(e->builder, e->totals_after, e->digest, digest);
+    int64_t started_ns = clock_machine_ns();
+    int code = journal_append(e->options.journal, e->last_sequence, e->last_sequence + 1, e->entry_count, blob);
+    e->last_commit_ns = (uint64_t)(clock_machine_ns() - started_ns);
+    e->last_commit_events = e->entry_count;
+    memcpy(e->attempted_digest, digest, DIGEST_BYTES);
+    e->attempted_sequence = e->last_sequence + e->entry_count;
+    if (code) {
+        note_failure(e, code);
+        return code == JOURNAL_E_FULL ? ENGINE_E_FULL : ENGINE_E_STOPPED;
+    }
+    e->last_sequence += e->entry_count;
+    e->last_time_ms = e->now_ms;
+    memcpy(e->digest, digest, DIGEST_BYTES);
+    memcpy(e->totals, e->totals_after, sizeof e->totals);
+    return 0;
+}
+
+static void tell_all(struct engine *e, bool is_durable)
+{
+    for (uint32_t i = 0; i < e->entry_count && is_durable; i++) turn_tell_entry(e, &e->entries[i]);
+    for (uint32_t i = 0; i < e->result_count; i++) {
+        if (is_durable)
+            turn_tell_result(e, &e->results[i]);
+        else
+            turn_tell_unavailable(e, e->results[i].ticket, e->results[i].position);
+    }
+}
+
+int engine_turn_commit(struct engine *e)
+{
+    assert(e->is_in_turn);
+    reading_end(e);
+    int code = e->entry_count ? append(e) : 0;
+    e->is_in_turn = false;
+    if (code) {
+        give_back(e);
+    } else {
+        merge_overlay(e);
+        note_rules(e);
+    }
+    changes_clear(&e->overlay);
+    tell_all(e, code == 0);
+    sweep_start_if_worthwhile(e);
+    return code;
+}

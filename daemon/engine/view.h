@@ -1,0 +1,77 @@
+/* What readers see: records, tasks, escalations, timelines and emissions with the names, persons and sentences that
+ * the journal stores as numbers.
+ *
+ * Pure rendering from rules, an entry and a record; it looks nothing up and decides nothing but what the gate
+ * withholds. Reasons come from the pathway's rule, else from the policy's task. Everything it returns lives in the
+ * view's arena or points into what it was given (rules, record, entry), which must live as long.
+ *
+ * view.c: records, tasks, escalations. view_entry.c: entries, emissions. view_words.c: the words. */
+#ifndef HANDOFF_ENGINE_VIEW_H
+#define HANDOFF_ENGINE_VIEW_H
+
+#include "base/arena.h"
+#include "core/rules.h"
+#include "handoff/v1/api.pb-c.h"
+#include "store/entry.h"
+
+struct view {
+    const struct rules *rules;
+    struct arena *arena;
+    int64_t now_ms;
+};
+/* Whose: the subject's key as text (32 letters) and a record of it. */
+struct view_subject {
+    const char *key;
+    const Handoff__V1__PatientRecord *record;
+};
+
+/* --- records -------------------------------------------------------------------------------------------------- */
+Handoff__V1__PatientReply *view_patient(const struct view *v, const struct view_subject *of, uint64_t sequence, int64_t at_ms);
+Handoff__V1__TaskView *view_task(const struct view *v, const struct view_subject *of, const Handoff__V1__Task *task);
+Handoff__V1__EscalationView *view_escalation(const struct view *v, const struct view_subject *of,
+                                             const Handoff__V1__Escalation *escalation);
+
+/* --- entries -------------------------------------------------------------------------------------------------- */
+/* Unpacks the entry's sections. NULL: they do not unpack (the journal is damaged there). */
+struct view_entry {
+    const struct entry *entry;
+    const Handoff__V1__Outcome *outcome;
+    const Handoff__V1__PatientRecord *record; /* after it; NULL where the entry has none */
+    const Handoff__V1__Event *event;          /* EVENT */
+    const Handoff__V1__TimerInput *firing;    /* TIMER */
+    const Handoff__V1__CommandInput *command; /* COMMAND */
+    char key[33];
+};
+struct view_entry *view_open_entry(const struct view *v, const struct entry *entry);
+
+/* As history, for the workforce: the gate is not asked. with_event: the event itself too. */
+Handoff__V1__TimelineEntry *view_timeline_entry(const struct view *v, const struct view_entry *of, bool with_event);
+/* A firing that has not happened (engine_forecast). */
+Handoff__V1__TimelineEntry *view_forecast(const struct view *v, const struct view_subject *after, int64_t at_ms,
+                                          const Handoff__V1__TimerInput *firing, const Handoff__V1__Outcome *outcome);
+
+/* The stream an emission goes out on. */
+Handoff__V1__Stream view_stream(const Handoff__V1__Emission *emission);
+/* Rings on the stream `record`: an input that was accepted about somebody. */
+bool view_is_record(const struct entry *entry);
+/* To be delivered: the gate is asked about the newest record (NULL: the entry's own), and what it does not deliver is
+ * shown without a body and with the gate's reason. */
+Handoff__V1__Emission *view_emission(const struct view *v, const struct view_entry *of,
+                                     const Handoff__V1__PatientRecord *now, uint32_t position);
+/* The id of what an emission is about, "KEY-t4", and of the emission itself, "KEY-t4.2". */
+const char *view_subject_id(struct arena *arena, const char *key, const Handoff__V1__Emission *emission);
+const char *view_emission_id(struct arena *arena, const char *key, const Handoff__V1__Emission *emission);
+Handoff__V1__Severity view_severity(const Handoff__V1__Emission *emission);
+
+/* --- words ---------------------------------------------------------------------------------------------------- */
+/* TASK_KIND_CALL_FAMILY: "call-family". A number without a name: the number. */
+const char *view_word(struct arena *arena, const ProtobufCEnumDescriptor *of, int value);
+const char *view_format(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* 1: "1st" */
+const char *view_ordinal(struct arena *arena, uint32_t n);
+/* The sentence of a pathway's rule, or NULL. */
+const char *view_rule_text(const struct pathway *pathway, uint32_t rule);
+/* The pathway of an episode, open or closed, as the record knows it; NULL. */
+const struct pathway *view_pathway(const struct rules *rules, const Handoff__V1__PatientRecord *record, uint32_t episode);
+
+#endif

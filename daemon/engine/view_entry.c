@@ -1,0 +1,379 @@
+/* Entries, firings and emissions for readers: see view.h. */
+#include "engine/view.h"
+
+#include <string.h>
+
+#include "core/gate.h"
+#include "core/message.h"
+#include "core/roster.h"
+#include "core/step.h"
+
+#define PARTS_42 "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
+
+static char *text(const char *borrowed) { return (char *)(uintptr_t)(borrowed != NULL ? borrowed : ""); }
+
+static const char *make_id(struct arena *arena, const char *key, const char *letters, uint32_t number, uint32_t generation)
+{
+    char id[STEP_ID_BYTES];
+    step_id(id, key, letters, number, generation);
+    return arena_string(arena, id);
+}
+
+/* --- emissions ------------------------------------------------------------------------------------------------ */
+Handoff__V1__Stream view_stream(const Handoff__V1__Emission *emission)
+{
+    switch (emission->body_case) {
+    case HANDOFF__V1__EMISSION__BODY_TASK:
+    case HANDOFF__V1__EMISSION__BODY_REMINDER: return HANDOFF__V1__STREAM__STREAM_TASK;
+    case HANDOFF__V1__EMISSION__BODY_ESCALATION: return HANDOFF__V1__STREAM__STREAM_ESCALATION;
+    case HANDOFF__V1__EMISSION__BODY_STATUS: return HANDOFF__V1__STREAM__STREAM_STATUS;
+    case HANDOFF__V1__EMISSION__BODY_AUDIT: return HANDOFF__V1__STREAM__STREAM_AUDIT;
+    case HANDOFF__V1__EMISSION__BODY__NOT_SET:
+    case _HANDOFF__V1__EMISSION__BODY__CASE_IS_INT_SIZE: break;
+    }
+    return HANDOFF__V1__STREAM__STREAM_UNSPECIFIED;
+}
+
+/* What an emission's id is made of. Notices (reminders, status, audit) have a number of their own and no changes. */
+struct subject_number {
+    const char *letters;
+    uint32_t number, generation;
+};
+static struct subject_number subject_number(const Handoff__V1__Emission *e)
+{
+    switch (e->body_case) {
+    case HANDOFF__V1__EMISSION__BODY_TASK: return (struct subject_number){"t", e->task->number, e->task->generation};
+    case HANDOFF__V1__EMISSION__BODY_ESCALATION:
+        return (struct subject_number){"e", e->escalation->number, e->escalation->generation};
+    case HANDOFF__V1__EMISSION__BODY_STATUS: return (struct subject_number){"n", e->status->notice_number, 0};
+    case HANDOFF__V1__EMISSION__BODY_REMINDER: return (struct subject_number){"n", e->reminder->notice_number, 0};
+    case HANDOFF__V1__EMISSION__BODY_AUDIT: return (struct subject_number){"n", e->audit->notice_number, 0};
+    case HANDOFF__V1__EMISSION__BODY__NOT_SET:
+    case _HANDOFF__V1__EMISSION__BODY__CASE_IS_INT_SIZE: break;
+    }
+    return (struct subject_number){"n", 0, 0};
+}
+
+const char *view_subject_id(struct arena *arena, const char *key, const Handoff__V1__Emission *emission)
+{
+    struct subject_number n = subject_number(emission);
+    return make_id(arena, key, n.letters, n.number, 0);
+}
+
+const char *view_emission_id(struct arena *arena, const char *key, const Handoff__V1__Emission *emission)
+{
+    struct subject_number n = subject_number(emission);
+    return make_id(arena, key, n.letters, n.number, n.generation);
+}
+
+Handoff__V1__Severity view_severity(const Handoff__V1__Emission *e)
+{
+    if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK) return e->task->severity;
+    if (e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION) return e->escalation->severity;
+    return HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED;
+}
+
+static const char *emission_reason(const struct view *v, const struct pathway *p, const Handoff__V1__Emission *e)
+{
+    const char *reason = e->episode != 0 ? view_rule_text(p, e->rule) : NULL;
+    if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_TASK && (uint32_t)e->task->kind < RULES_TASK_KINDS)
+        reason = v->rules->policy.tasks[e->task->kind].reason;
+    if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_AUDIT) reason = e->audit->text;
+    return reason;
+}
+
+static const char *resolve(const struct view *v, const Handoff__V1__PatientRecord *record, Handoff__V1__Role role)
+{
+    return role == HANDOFF__V1__ROLE__ROLE_UNSPECIFIED
+               ? ""
+               : roster_resolve(v->rules, rules_site(v->rules, record->site), record, role);
+}
+
+static void render_status(const struct view *v, const struct pathway *p, Handoff__V1__StatusEmission *s,
+                          const struct gate_decision *decision)
+{
+    if (p != NULL && s->state_number < p->main.state_count) s->state = text(p->main.states[s->state_number].name);
+    if (decision->consent != NULL) {
+        s->consent_id = decision->consent->id;
+        s->notice = text(view_format(v->arena, "Disclosed under consent %s, scope %s. " PARTS_42, decision->consent->id,
+                                     view_word(v->arena, &handoff__v1__diagnosis_category__descriptor,
+                                               (int)decision->consent->category)));
+    } else if (s->exception[0]) {
+        s->notice = text(view_format(v->arena, "Disclosed under exception %s. " PARTS_42, s->exception));
+    }
+}
+
+/* What must not leave is shown without its content: the head says that something is there and why it stays. */
+static void withhold(const struct view *v, Handoff__V1__Emission *e, const struct gate_decision *decision)
+{
+    static const char *const words[] = {"", "waits", "withheld", "dropped"};
+    const char *why = decision->answer == GATE_WAIT ? "outside the hours that are permitted" : decision->reason;
+    e->reason = text(view_format(v->arena, "%s: %s", words[decision->answer], why != NULL ? why : ""));
+    e->body_case = HANDOFF__V1__EMISSION__BODY__NOT_SET;
+    e->task = NULL;
+    e->person_id = text("");
+}
+
+static void render_body(const struct view *v, const char *key, const struct pathway *p,
+                        const Handoff__V1__PatientRecord *now, bool is_delivery, Handoff__V1__Emission *e)
+{
+    struct gate_decision decision = {.answer = GATE_DELIVER};
+    if (is_delivery) decision = gate(v->rules, now, e, NULL, v->now_ms);
+    if (decision.answer != GATE_DELIVER) {
+        withhold(v, e, &decision);
+        return;
+    }
+    if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK) {
+        e->task->task_id = text(make_id(v->arena, key, "t", e->task->number, 0));
+        e->person_id = text(resolve(v, now, e->task->owner));
+    } else if (e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION) {
+        e->escalation->escalation_id = text(make_id(v->arena, key, "e", e->escalation->number, 0));
+        e->person_id = text(resolve(v, now, e->escalation->rung));
+    } else if (e->body_case == HANDOFF__V1__EMISSION__BODY_STATUS) {
+        render_status(v, p, e->status, &decision);
+    }
+}
+
+/* Where an emission stands. */
+struct place {
+    const char *key;
+    uint64_t sequence;
+    uint32_t position;
+    int64_t at_ms;
+};
+
+/* now: the newest record, when it is rendered to be delivered and the gate must be asked; NULL: as history. */
+static Handoff__V1__Emission *render(const struct view *v, const struct place *at, const Handoff__V1__PatientRecord *then,
+                                     const Handoff__V1__PatientRecord *now, const Handoff__V1__Emission *stored)
+{
+    Handoff__V1__Emission *e = message_copy(stored, v->arena);
+    const struct pathway *p = view_pathway(v->rules, then, e->episode);
+    e->id = text(view_emission_id(v->arena, at->key, stored));
+    e->sequence = at->sequence;
+    e->position = at->position;
+    e->at_ms = at->at_ms;
+    e->patient_id = then->patient_id;
+    e->site = text(rules_site(v->rules, then->site)->name);
+    e->reason = text(emission_reason(v, p, e));
+    if (e->episode != 0) e->episode_id = text(make_id(v->arena, at->key, "ep", e->episode, 0));
+    if (p != NULL) e->pathway = text(p->name);
+    render_body(v, at->key, p, now != NULL ? now : then, now != NULL, e);
+    return e;
+}
+
+/* --- what the input was, in words ----------------------------------------------------------------------------- */
+static const char *event_words(const struct view *v, const Handoff__V1__Event *event)
+{
+    const struct event_kind *kind = event_kind_of(event->body_case);
+    if (event->body_case == HANDOFF__V1__EVENT__BODY_CUSTOM) return view_format(v->arena, "custom.%s", event->custom->name);
+    return kind != NULL ? kind->name : "event";
+}
+
+/* Which firing of its timer this was: the timer counts while it runs, else the rule of the firing tells. 0: unknown. */
+static uint32_t firing_ordinal(const Handoff__V1__PatientRecord *after, const struct pathway *p,
+                               const Handoff__V1__TimerInput *firing, const Handoff__V1__Outcome *outcome)
+{
+    for (size_t i = 0; i < after->n_timers; i++) {
+        const Handoff__V1__Timer *t = after->timers[i];
+        if (t->episode == firing->episode && t->kind == firing->timer && t->appointment == firing->appointment &&
+            t->firings > 0)
+            return t->firings;
+    }
+    if (p == NULL || firing->timer >= p->timer_count) return 0;
+    const struct timer_kind *kind = &p->timers[firing->timer];
+    for (size_t i = 0; i < outcome->n_applied; i++)
+        for (uint32_t f = 0; f < kind->firing_count; f++)
+            if (outcome->applied[i]->kind == HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_FIRED &&
+                outcome->applied[i]->rule == kind->firings[f].rule)
+                return f + 1;
+    return 0;
+}
+
+static const char *timer_words(const struct view *v, const Handoff__V1__PatientRecord *after,
+                               const Handoff__V1__TimerInput *firing, const Handoff__V1__Outcome *outcome)
+{
+    const struct pathway *p = view_pathway(v->rules, after, firing->episode);
+    const char *name = firing->episode == 0                         ? "safety-net"
+                       : p != NULL && firing->timer < p->timer_count ? p->timers[firing->timer].name
+                                                                      : "?";
+    uint32_t ordinal = firing_ordinal(after, p, firing, outcome);
+    if (ordinal == 0) return view_format(v->arena, "timer %s", name);
+    return view_format(v->arena, "timer %s (%s)", name, view_ordinal(v->arena, ordinal));
+}
+
+static Handoff__V1__TaskKind task_kind(const Handoff__V1__PatientRecord *after, const Handoff__V1__Outcome *outcome,
+                                       uint32_t number)
+{
+    for (size_t i = 0; i < after->n_tasks; i++)
+        if (after->tasks[i]->number == number) return after->tasks[i]->kind;
+    for (size_t i = 0; i < outcome->n_emissions; i++) {
+        const Handoff__V1__Emission *e = outcome->emissions[i];
+        if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK && e->task->number == number) return e->task->kind;
+        if (e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION && e->escalation->task == number)
+            return e->escalation->task_kind;
+    }
+    return HANDOFF__V1__TASK_KIND__TASK_KIND_UNSPECIFIED;
+}
+
+static const char *escalation_words(const struct view *v, const Handoff__V1__Outcome *outcome, uint32_t number)
+{
+    const char *verb = "is due";
+    for (size_t i = 0; i < outcome->n_emissions; i++) {
+        const Handoff__V1__Emission *e = outcome->emissions[i];
+        if (e->body_case != HANDOFF__V1__EMISSION__BODY_ESCALATION || e->escalation->number != number) continue;
+        if (e->escalation->change == HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_CLIMBED) verb = "climbs";
+        if (e->escalation->change == HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_REPEATED) verb = "repeats";
+        if (e->escalation->change == HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESUMED) verb = "resumes";
+    }
+    return view_format(v->arena, "escalation e%u %s", number, verb);
+}
+
+static const char *firing_words(const struct view *v, const Handoff__V1__PatientRecord *after,
+                                const Handoff__V1__TimerInput *firing, const Handoff__V1__Outcome *outcome)
+{
+    if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION) return escalation_words(v, outcome, firing->number);
+    if (firing->kind != HANDOFF__V1__DUE_KIND__DUE_KIND_TASK) return timer_words(v, after, firing, outcome);
+    Handoff__V1__TaskKind kind = task_kind(after, outcome, firing->number);
+    if (kind == HANDOFF__V1__TASK_KIND__TASK_KIND_UNSPECIFIED) return view_format(v->arena, "task t%u overdue", firing->number);
+    return view_format(v->arena, "task t%u %s overdue", firing->number,
+                       view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)kind));
+}
+
+static const char *command_words(const struct view *v, const Handoff__V1__CommandInput *command)
+{
+    switch (command->body_case) {
+    case HANDOFF__V1__COMMAND_INPUT__BODY_CLOCK_ADVANCED: return "clock advanced";
+    case HANDOFF__V1__COMMAND_INPUT__BODY_CLOCK_ACCEPTED: return "clock jump accepted";
+    case HANDOFF__V1__COMMAND_INPUT__BODY_UNKNOWN_SUBJECT:
+        return view_format(v->arena, "%s for an unknown patient", command->unknown_subject->event);
+    case HANDOFF__V1__COMMAND_INPUT__BODY__NOT_SET:
+    case _HANDOFF__V1__COMMAND_INPUT__BODY__CASE_IS_INT_SIZE: break;
+    }
+    return "command";
+}
+
+static const char *input_words(const struct view *v, const struct view_entry *of)
+{
+    if (of->event != NULL) return event_words(v, of->event);
+    if (of->firing != NULL && of->record != NULL) return firing_words(v, of->record, of->firing, of->outcome);
+    if (of->command != NULL) return command_words(v, of->command);
+    return of->entry->kind == ENTRY_RULES ? "rules changed" : of->entry->kind == ENTRY_EPOCH ? "epoch" : "entry";
+}
+
+/* --- entries -------------------------------------------------------------------------------------------------- */
+bool view_is_record(const struct entry *entry)
+{
+    return entry->record.len > 0 &&
+           (entry->kind == ENTRY_EVENT || entry->kind == ENTRY_TIMER || entry->kind == ENTRY_COMMAND);
+}
+
+static bool unpack_input(const struct view *v, struct view_entry *of)
+{
+    ProtobufCAllocator *in = arena_protobuf(v->arena);
+    struct bytes input = of->entry->input;
+    if (of->entry->kind == ENTRY_EVENT)
+        return (of->event = handoff__v1__event__unpack(in, input.len, input.data)) != NULL;
+    if (of->entry->kind == ENTRY_TIMER)
+        return (of->firing = handoff__v1__timer_input__unpack(in, input.len, input.data)) != NULL;
+    if (of->entry->kind == ENTRY_COMMAND)
+        return (of->command = handoff__v1__command_input__unpack(in, input.len, input.data)) != NULL;
+    return true;
+}
+
+static void key_text(const struct patient_key *key, char ret_text[33])
+{
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 0; i < PATIENT_KEY_BYTES; i++) {
+        ret_text[2 * i] = digits[key->bytes[i] >> 4];
+        ret_text[2 * i + 1] = digits[key->bytes[i] & 15];
+    }
+    ret_text[32] = 0;
+}
+
+struct view_entry *view_open_entry(const struct view *v, const struct entry *entry)
+{
+    ProtobufCAllocator *in = arena_protobuf(v->arena);
+    struct view_entry *of = ARENA_NEW(v->arena, struct view_entry);
+    of->entry = entry;
+    key_text(&entry->key, of->key);
+    of->outcome = handoff__v1__outcome__unpack(in, entry->outcome.len, entry->outcome.data);
+    if (of->outcome == NULL || !unpack_input(v, of)) return NULL;
+    if (entry->record.len == 0) return of;
+    of->record = handoff__v1__patient_record__unpack(in, entry->record.len, entry->record.data);
+    return of->record != NULL ? of : NULL;
+}
+
+static Handoff__V1__TimelineStep *view_step(const struct view *v, const char *key, const Handoff__V1__Applied *a)
+{
+    Handoff__V1__TimelineStep *step = MESSAGE_NEW(v->arena, Handoff__V1__TimelineStep, timeline_step);
+    const struct pathway *p = rules_pathway(v->rules, a->pathway);
+    step->kind = a->kind;
+    step->episode_id = text(make_id(v->arena, key, "ep", a->episode, 0));
+    if (p == NULL || a->machine > p->region_count) return step;
+    const struct machine *m = a->machine == 0 ? &p->main : &p->regions[a->machine - 1];
+    step->pathway = text(p->name);
+    step->machine = text(m->name);
+    if (a->from_state < m->state_count) step->from_state = text(m->states[a->from_state].name);
+    if (a->to_state < m->state_count) step->to_state = text(m->states[a->to_state].name);
+    step->rule = text(view_rule_text(p, a->rule));
+    return step;
+}
+
+static void add_steps(const struct view *v, const char *key, const Handoff__V1__Outcome *outcome, Handoff__V1__TimelineEntry *t)
+{
+    t->verdict = outcome->verdict;
+    t->sentence = outcome->sentence;
+    for (size_t i = 0; i < outcome->n_applied; i++)
+        list_append(v->arena, &t->steps, &t->n_steps, view_step(v, key, outcome->applied[i]));
+}
+
+static struct place place_of(const struct view_entry *of, uint32_t position)
+{
+    return (struct place){of->key, of->entry->sequence, position, of->entry->time_ms};
+}
+
+Handoff__V1__TimelineEntry *view_timeline_entry(const struct view *v, const struct view_entry *of,
+                                                bool with_event)
+{
+    Handoff__V1__TimelineEntry *t = MESSAGE_NEW(v->arena, Handoff__V1__TimelineEntry, timeline_entry);
+    t->sequence = of->entry->sequence;
+    t->at_ms = t->occurred_at_ms = of->entry->time_ms;
+    t->input = text(input_words(v, of));
+    add_steps(v, of->key, of->outcome, t);
+    if (of->event != NULL) {
+        t->occurred_at_ms = of->event->occurred_at_ms;
+        t->source = of->event->source;
+        t->event_id = of->event->id;
+        if (with_event) t->event = (Handoff__V1__Event *)(uintptr_t)of->event;
+    }
+    if (of->firing != NULL) t->occurred_at_ms = of->firing->due_at_ms;
+    for (size_t i = 0; i < of->outcome->n_emissions && of->record != NULL; i++) {
+        struct place at = place_of(of, (uint32_t)i);
+        list_append(v->arena, &t->emissions, &t->n_emissions, render(v, &at, of->record, NULL, of->outcome->emissions[i]));
+    }
+    return t;
+}
+
+Handoff__V1__Emission *view_emission(const struct view *v, const struct view_entry *of,
+                                     const Handoff__V1__PatientRecord *now, uint32_t position)
+{
+    struct place at = place_of(of, position);
+    return render(v, &at, of->record, now != NULL ? now : of->record, of->outcome->emissions[position]);
+}
+
+Handoff__V1__TimelineEntry *view_forecast(const struct view *v, const struct view_subject *after, int64_t at_ms,
+                                          const Handoff__V1__TimerInput *firing, const Handoff__V1__Outcome *outcome)
+{
+    Handoff__V1__TimelineEntry *t = MESSAGE_NEW(v->arena, Handoff__V1__TimelineEntry, timeline_entry);
+    struct view then = *v;
+    then.now_ms = at_ms;
+    t->at_ms = t->occurred_at_ms = at_ms;
+    t->input = text(firing_words(v, after->record, firing, outcome));
+    add_steps(v, after->key, outcome, t);
+    for (size_t i = 0; i < outcome->n_emissions; i++) {
+        struct place at = {after->key, 0, (uint32_t)i, at_ms};
+        list_append(v->arena, &t->emissions, &t->n_emissions,
+                    render(&then, &at, after->record, NULL, outcome->emissions[i]));
+    }
+    return t;
+}

@@ -1,0 +1,305 @@
+/* The loop and its turn: see loop.h. */
+#include "net/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <zmq.h>
+
+#include "base/log.h"
+#include "net/limits.h"
+#include "net/zmq_watcher.h"
+
+#define ARENA_BYTES ((size_t)32 * 1024 * 1024)
+static const double WAITING_S = 0.005; /* between looks at what another thread works on */
+static const double HELD_S = 1.0;      /* between looks at timers that may not fire */
+enum { RETRY_SECONDS = 3 };            /* between attempts to write to a full disk */
+
+struct loop {
+    struct loop_options options;
+    struct ev_loop *ev;
+    void *zmq;
+    struct front *front;
+    struct stream *stream;
+    struct service *service;
+    struct arena *arena; /* doorbells and reloads */
+    struct zmq_watcher front_watcher, stream_watcher;
+    ev_check turn;
+    ev_idle busy;     /* on while there is more to do */
+    ev_timer due;     /* the next due timer of a patient */
+    ev_timer waiting; /* on while another thread works for us */
+    ev_timer second;
+    ev_async wake;
+    ev_signal on_term, on_int, on_hup;
+    uint32_t seconds;
+};
+
+static void on_wake(struct ev_loop *ev, ev_async *w, int revents) { (void)ev; (void)w; (void)revents; }
+
+struct loop *loop_new(void)
+{
+    struct loop *l = calloc(1, sizeof *l);
+    if (l == NULL) return NULL;
+    l->ev = ev_loop_new(EVFLAG_AUTO);
+    l->zmq = zmq_ctx_new();
+    l->arena = arena_new(ARENA_BYTES);
+    ev_async_init(&l->wake, on_wake); /* the indexing thread may send before the loop runs */
+    if (l->ev != NULL && l->zmq != NULL && l->arena != NULL) {
+        ev_async_start(l->ev, &l->wake);
+        return l;
+    }
+    loop_free(l);
+    return NULL;
+}
+
+const char *loop_front_endpoint(const struct loop *l) { return front_endpoint(l->front); }
+const char *loop_stream_endpoint(const struct loop *l) { return stream_endpoint(l->stream); }
+const struct front_counts *loop_front_counts(const struct loop *l) { return front_counts(l->front); }
+const struct service_counts *loop_service_counts(const struct loop *l) { return service_counts(l->service); }
+
+/* --- what the engine tells ------------------------------------------------------------------------------------ */
+static void on_entry(void *context, const struct entry *entry, const Handoff__V1__Outcome *outcome, const char *key)
+{
+    struct loop *l = context;
+    if (l->stream != NULL && outcome != NULL) stream_ring(l->stream, entry, outcome, key, l->arena);
+}
+
+static void on_result(void *context, uint64_t ticket, uint32_t position, const Handoff__V1__PublishResult *result)
+{
+    struct loop *l = context;
+    assert(l->service != NULL);
+    service_result(l->service, ticket, position, result);
+}
+
+/* On the indexing thread. */
+static void on_indexed(void *context)
+{
+    struct loop *l = context;
+    ev_async_send(l->ev, &l->wake);
+}
+
+struct engine_listener loop_listener(struct loop *l)
+{
+    return (struct engine_listener){.context = l, .on_entry = on_entry, .on_result = on_result, .on_indexed = on_indexed};
+}
+
+/* --- a turn --------------------------------------------------------------------------------------------------- */
+static bool is_read_only(struct loop *l)
+{
+    struct engine_state state;
+    engine_state(l->options.engine, &state);
+    return state.is_read_only;
+}
+
+static bool may_fire(struct loop *l) { return !l->options.clock->is_held && !is_read_only(l); }
+
+/* How long until a patient's timer is due, in seconds; negative: no need to wake for one. */
+static double due_in(struct loop *l)
+{
+    int64_t next_ms = engine_next_due(l->options.engine);
+    if (next_ms == NO_DUE) return -1;
+    if (!may_fire(l)) return HELD_S;
+    if (next_ms <= clock_now_ms(l->options.clock)) return 0;
+    int64_t wait_ms = clock_wait_ms(l->options.clock, next_ms);
+    if (wait_ms == INT64_MAX) return -1;
+    return wait_ms < 3600000 ? (double)wait_ms / 1000 : 3600;
+}
+
+static void arm(struct loop *l)
+{
+    double due_s = due_in(l);
+    ev_timer_stop(l->ev, &l->due);
+    if (due_s >= 0) {
+        ev_now_update(l->ev);
+        ev_timer_set(&l->due, due_s, 0);
+        ev_timer_start(l->ev, &l->due);
+    }
+    if (service_is_busy(l->service))
+        ev_idle_start(l->ev, &l->busy);
+    else
+        ev_idle_stop(l->ev, &l->busy);
+    if (service_is_waiting(l->service))
+        ev_timer_again(l->ev, &l->waiting);
+    else
+        ev_timer_stop(l->ev, &l->waiting);
+}
+
+static void take_turn(struct ev_loop *ev, ev_check *check, int revents)
+{
+    struct loop *l = check->data;
+    (void)ev;
+    (void)revents;
+    front_receive(l->front);
+    engine_turn_begin(l->options.engine);
+    service_serve(l->service);
+    if (may_fire(l)) engine_fire(l->options.engine, l->options.fire_per_turn);
+    engine_turn_commit(l->options.engine); /* an error was told to the publishers; engine_state keeps it */
+    service_answer(l->service);
+    l->options.after_turn(l->options.context);
+    arm(l);
+}
+
+/* --- wakers --------------------------------------------------------------------------------------------------- */
+/* The turn looks at everything; these only end the sleep. */
+static void on_front(void *context, int events) { (void)context; (void)events; }
+static void on_stream(void *context, int events)
+{
+    (void)events;
+    stream_read(((struct loop *)context)->stream);
+}
+static void on_idle(struct ev_loop *ev, ev_idle *w, int revents) { (void)ev; (void)w; (void)revents; }
+static void on_timer(struct ev_loop *ev, ev_timer *w, int revents) { (void)ev; (void)w; (void)revents; }
+
+static void on_second(struct ev_loop *ev, ev_timer *w, int revents)
+{
+    struct loop *l = w->data;
+    (void)ev;
+    (void)revents;
+    if (++l->seconds % RETRY_SECONDS == 0 && is_read_only(l)) engine_retry(l->options.engine);
+    l->options.every_second(l->options.context);
+}
+
+static void on_end(struct ev_loop *ev, ev_signal *w, int revents)
+{
+    struct loop *l = w->data;
+    (void)revents;
+    l->options.on_stop(l->options.context, w->signum == SIGTERM ? "SIGTERM" : "SIGINT");
+    ev_break(ev, EVBREAK_ALL);
+}
+
+static void on_reload(struct ev_loop *ev, ev_signal *w, int revents)
+{
+    struct loop *l = w->data;
+    (void)ev;
+    (void)revents;
+    size_t mark = arena_used(l->arena);
+    l->options.reload(l->options.context, l->arena);
+    arena_rewind(l->arena, mark);
+}
+
+static struct reload_report reload_for_service(void *context, struct arena *arena)
+{
+    struct loop *l = context;
+    return l->options.reload(l->options.context, arena);
+}
+
+static void wake_for_service(void *context)
+{
+    struct loop *l = context;
+    ev_async_send(l->ev, &l->wake);
+}
+
+/* --- opening -------------------------------------------------------------------------------------------------- */
+static void start_signal(struct loop *l, ev_signal *w, int signal, void (*callback)(struct ev_loop *, ev_signal *, int))
+{
+    ev_signal_init(w, callback, signal);
+    w->data = l;
+    ev_signal_start(l->ev, w);
+}
+
+static void start_watchers(struct loop *l)
+{
+    ev_check_init(&l->turn, take_turn);
+    l->turn.data = l;
+    ev_set_priority(&l->turn, EV_MINPRI); /* after the sockets', timers' and signals' own */
+    ev_check_start(l->ev, &l->turn);
+    ev_idle_init(&l->busy, on_idle);
+    ev_timer_init(&l->due, on_timer, 0, 0);
+    ev_timer_init(&l->waiting, on_timer, 0, WAITING_S);
+    ev_timer_init(&l->second, on_second, 1, 1);
+    l->second.data = l;
+    ev_timer_start(l->ev, &l->second);
+    start_signal(l, &l->on_term, SIGTERM, on_end);
+    start_signal(l, &l->on_int, SIGINT, on_end);
+    start_signal(l, &l->on_hup, SIGHUP, on_reload);
+}
+
+static int open_service(struct loop *l)
+{
+    const struct loop_options *o = &l->options;
+    l->service = service_new(&(struct service_options){
+        .engine = o->engine,
+        .clock = o->clock,
+        .journal = o->journal,
+        .front = l->front,
+        .version = o->version,
+        .stream_endpoint = stream_endpoint(l->stream),
+        .batch_events = o->batch_events,
+        .context = l,
+        .reload = reload_for_service,
+        .wake = wake_for_service,
+    });
+    return l->service != NULL ? 0 : -ENOMEM;
+}
+
+static bool recall_entry(void *context, const struct entry *entry)
+{
+    struct loop *l = context;
+    size_t mark = arena_used(l->arena);
+    Handoff__V1__Outcome *outcome =
+        handoff__v1__outcome__unpack(arena_protobuf(l->arena), entry->outcome.len, entry->outcome.data);
+    if (outcome != NULL) stream_recall(l->stream, entry, outcome);
+    arena_rewind(l->arena, mark);
+    return true;
+}
+
+/* So that the first doorbells refer to what rang before. What lies further back reads as 0: ask the front. */
+static void recall(struct loop *l)
+{
+    struct engine_state state;
+    uint64_t last;
+    engine_state(l->options.engine, &state);
+    uint64_t from = state.last_sequence > NET_STREAM_RECALL ? state.last_sequence - NET_STREAM_RECALL : 1;
+    if (engine_scan(l->options.engine, from, NET_STREAM_RECALL + 1, l, recall_entry, &last) != 0)
+        log_warn("the newest doorbells are not known; subscribers will ask the front");
+}
+
+int loop_open(struct loop *l, const struct loop_options *options, const char **ret_endpoint)
+{
+    l->options = *options;
+    *ret_endpoint = options->stream_endpoint;
+    int rc = stream_open(l->zmq, options->stream_endpoint, &l->stream);
+    if (rc < 0) return rc;
+    *ret_endpoint = options->front_endpoint;
+    rc = front_open(l->zmq, options->front_endpoint, &l->front);
+    if (rc < 0) return rc;
+    rc = open_service(l);
+    if (rc < 0) return rc;
+    recall(l);
+    start_watchers(l);
+    rc = zmq_watcher_start(&l->front_watcher, l->ev, front_socket(l->front), ZMQ_POLLIN, l, on_front);
+    if (rc < 0) return rc;
+    return zmq_watcher_start(&l->stream_watcher, l->ev, stream_socket(l->stream), ZMQ_POLLIN, l, on_stream);
+}
+
+void loop_await_backup(struct loop *l)
+{
+    if (l->service != NULL) service_await_backup(l->service);
+}
+
+void loop_run(struct loop *l) { ev_run(l->ev, 0); }
+
+void loop_close(struct loop *l)
+{
+    service_free(l->service); /* waits for a backup, which may still wake the loop */
+    l->service = NULL;
+    if (l->ev != NULL) {
+        zmq_watcher_stop(&l->front_watcher, l->ev);
+        zmq_watcher_stop(&l->stream_watcher, l->ev);
+    }
+    front_close(l->front);
+    stream_close(l->stream);
+    l->front = NULL;
+    l->stream = NULL;
+}
+
+void loop_free(struct loop *l)
+{
+    if (l == NULL) return;
+    loop_close(l);
+    if (l->zmq != NULL) zmq_ctx_term(l->zmq);
+    arena_free(l->arena);
+    if (l->ev != NULL) ev_loop_destroy(l->ev);
+    free(l);
+}

@@ -1,0 +1,314 @@
+/* Requests from the front to the engine and back: see service.h. */
+#include "net/service_inner.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/limits.h"
+
+#define ARENA_BYTES ((size_t)160 * 1024 * 1024)
+#define ARENA_SPARE ((size_t)8 * 1024 * 1024) /* for one record and its view, whatever it holds */
+
+typedef void serve_function(struct service *s, const struct call *call);
+
+/* By Request.body; publish is served within the turn. */
+static serve_function *const readers[] = {
+    [HANDOFF__V1__REQUEST__BODY_PATIENT] = serve_patient,
+    [HANDOFF__V1__REQUEST__BODY_TIMELINE] = serve_timeline,
+    [HANDOFF__V1__REQUEST__BODY_NEXT] = serve_next,
+    [HANDOFF__V1__REQUEST__BODY_TASKS] = serve_tasks,
+    [HANDOFF__V1__REQUEST__BODY_ESCALATIONS] = serve_escalations,
+    [HANDOFF__V1__REQUEST__BODY_STATISTICS] = serve_statistics,
+    [HANDOFF__V1__REQUEST__BODY_EMISSIONS] = serve_emissions,
+    [HANDOFF__V1__REQUEST__BODY_CLOCK] = serve_clock,
+    [HANDOFF__V1__REQUEST__BODY_INFO] = serve_info,
+    [HANDOFF__V1__REQUEST__BODY_BACKUP] = serve_backup,
+    [HANDOFF__V1__REQUEST__BODY_RELOAD] = serve_reload,
+};
+
+struct service *service_new(const struct service_options *options)
+{
+    struct service *s = calloc(1, sizeof *s);
+    if (s == NULL) return NULL;
+    s->options = *options;
+    s->engine = options->engine;
+    s->front = options->front;
+    s->arena = arena_new(ARENA_BYTES);
+    s->pending = pending_new();
+    pthread_mutex_init(&s->backing_up.lock, NULL);
+    if (s->arena != NULL && s->pending != NULL) return s;
+    service_free(s);
+    return NULL;
+}
+
+void service_free(struct service *s)
+{
+    if (s == NULL) return;
+    service_await_backup(s);
+    pthread_mutex_destroy(&s->backing_up.lock);
+    for (uint32_t i = 0; i < s->reading_count; i++)
+        zmq_msg_close(&s->readings[i].payload);
+    for (uint32_t i = 0; i < s->parked_count; i++)
+        zmq_msg_close(&s->parked[i].payload);
+    pending_free(s->pending);
+    arena_free(s->arena);
+    free(s);
+}
+
+const struct service_counts *service_counts(const struct service *s) { return &s->counts; }
+
+bool service_is_busy(const struct service *s)
+{
+    if (s->advancing.is_active || s->postponed_count > 0) return true;
+    return front_waiting(s->front) > 0 && engine_can_accept(s->engine);
+}
+
+bool service_is_waiting(const struct service *s)
+{
+    return s->parked_count > 0 || s->backing_up.is_active || !engine_can_accept(s->engine);
+}
+
+int64_t service_monotonic_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* --- replies -------------------------------------------------------------------------------------------------- */
+struct view service_view(struct service *s)
+{
+    return (struct view){engine_rules(s->engine), s->arena, engine_now_ms(s->engine)};
+}
+
+void service_reply(struct service *s, const struct call *call, Handoff__V1__Reply__BodyCase body, void *message)
+{
+    Handoff__V1__Reply reply = HANDOFF__V1__REPLY__INIT;
+    reply.tag = call->request->tag;
+    reply.body_case = body;
+    reply.patient = message; /* every member of the oneof is a pointer to a message */
+    front_reply(s->front, call->from, &reply);
+}
+
+void service_refuse(struct service *s, const struct call *call, Handoff__V1__Code code, const char *sentence, const char *field)
+{
+    s->counts.refused[code]++;
+    front_refuse(s->front, call->from, call->request->tag, code, sentence, field);
+}
+
+void service_refuse_error(struct service *s, const struct call *call, int engine_error)
+{
+    static const struct {
+        int error;
+        Handoff__V1__Code code;
+        const char *sentence, *field;
+    } rows[] = {
+        {ENGINE_E_UNKNOWN, HANDOFF__V1__CODE__CODE_UNKNOWN_PATIENT, "nobody told of this patient by then", "patient_id"},
+        {ENGINE_E_DAMAGED, HANDOFF__V1__CODE__CODE_INTERNAL, "the journal does not read back; run handoffd verify", NULL},
+        {ENGINE_E_FULL, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "the disk is full; retry when there is room", NULL},
+        {ENGINE_E_STOPPED, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "a write failed; retry later", NULL},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].error == engine_error) {
+            service_refuse(s, call, rows[i].code, rows[i].sentence, rows[i].field);
+            return;
+        }
+    service_refuse(s, call, HANDOFF__V1__CODE__CODE_INTERNAL, "an error that is not the request's; the log has it", NULL);
+}
+
+uint32_t service_rows(uint32_t limit)
+{
+    if (limit == 0) return NET_DEFAULT_ROWS;
+    return limit < LIMIT_PAGE_ROWS ? limit : LIMIT_PAGE_ROWS;
+}
+
+bool service_is_reply_full(struct service *s, size_t reply_bytes)
+{
+    return reply_bytes >= NET_REPLY_BYTES || arena_left(s->arena) < ARENA_SPARE;
+}
+
+/* --- publishing ----------------------------------------------------------------------------------------------- */
+void service_result(struct service *s, uint64_t ticket, uint32_t position, const Handoff__V1__PublishResult *result)
+{
+    struct pending_reply complete;
+    if ((uint32_t)result->code < 64) s->counts.results[result->code]++;
+    if (!pending_add(s->pending, ticket, position, result, &complete)) return;
+    Handoff__V1__Reply reply = HANDOFF__V1__REPLY__INIT;
+    reply.tag = complete.tag;
+    reply.body_case = HANDOFF__V1__REPLY__BODY_PUBLISH;
+    reply.publish = &complete.reply;
+    front_reply(s->front, complete.to, &reply);
+    pending_close(s->pending, ticket);
+}
+
+static void serve_publish(struct service *s, const struct call *call)
+{
+    const Handoff__V1__PublishRequest *publish = call->request->publish;
+    if (publish->n_events == 0) {
+        service_refuse(s, call, HANDOFF__V1__CODE__CODE_MISSING_FIELD, "publish.events is empty", "publish.events");
+        return;
+    }
+    uint64_t ticket = pending_open(s->pending, call->from, call->request->tag, (uint32_t)publish->n_events);
+    if (ticket == 0) {
+        service_refuse(s, call, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "out of memory; retry with the same ids", NULL);
+        return;
+    }
+    for (size_t i = 0; i < publish->n_events; i++) {
+        struct bytes event = {publish->events[i].data, publish->events[i].len};
+        engine_publish(s->engine, event, ticket, (uint32_t)i);
+        s->counts.events++;
+    }
+}
+
+/* --- a turn --------------------------------------------------------------------------------------------------- */
+static void set_aside(struct service *s, const struct call *call, zmq_msg_t *payload)
+{
+    struct reading *r = &s->readings[s->reading_count++];
+    zmq_msg_init(&r->payload);
+    zmq_msg_move(&r->payload, payload);
+    r->call = *call;
+}
+
+static void serve_one(struct service *s, struct peer from, zmq_msg_t *payload)
+{
+    struct bytes bytes = {zmq_msg_data(payload), zmq_msg_size(payload)};
+    struct call call = {.from = from};
+    Handoff__V1__Request *request;
+    struct request_fault fault;
+    s->counts.requests++;
+    if (request_read(bytes, s->arena, &request, &fault) != 0) {
+        s->counts.refused[fault.code]++;
+        front_refuse(s->front, from, request_tag(bytes), fault.code, fault.sentence, fault.field);
+        return;
+    }
+    call.request = request;
+    if (request->body_case == HANDOFF__V1__REQUEST__BODY_PUBLISH)
+        serve_publish(s, &call);
+    else
+        set_aside(s, &call, payload);
+}
+
+void service_serve(struct service *s)
+{
+    struct peer from;
+    zmq_msg_t payload;
+    size_t bytes = 0;
+    uint64_t events_before = s->counts.events;
+    while (bytes < NET_TURN_BYTES && s->counts.events - events_before < s->options.batch_events &&
+           s->reading_count < NET_TURN_READS && !pending_is_full(s->pending) && engine_can_accept(s->engine) &&
+           front_next(s->front, &from, &payload)) {
+        bytes += zmq_msg_size(&payload) + NET_MESSAGE_COST;
+        serve_one(s, from, &payload);
+        zmq_msg_close(&payload);
+    }
+}
+
+uint64_t service_as_of(struct service *s, const Handoff__V1__Request *request)
+{
+    uint64_t as_of = request->body_case == HANDOFF__V1__REQUEST__BODY_TASKS         ? request->tasks->as_of
+                     : request->body_case == HANDOFF__V1__REQUEST__BODY_ESCALATIONS ? request->escalations->as_of
+                                                                                     : 0;
+    if (as_of != 0) return as_of;
+    struct engine_state state;
+    engine_state(s->engine, &state);
+    return state.last_sequence;
+}
+
+static bool is_listing(const Handoff__V1__Request *request)
+{
+    return request->body_case == HANDOFF__V1__REQUEST__BODY_TASKS ||
+           request->body_case == HANDOFF__V1__REQUEST__BODY_ESCALATIONS;
+}
+
+/* as_of 0: it waits for nothing but its turn. */
+static bool park(struct service *s, struct reading *r, uint64_t as_of)
+{
+    if (s->parked_count == NET_PARKED) return false;
+    struct parked *p = &s->parked[s->parked_count++];
+    zmq_msg_init(&p->payload);
+    zmq_msg_move(&p->payload, &r->payload);
+    p->from = r->call.from;
+    p->as_of = as_of;
+    p->until_ms = service_monotonic_ms() + NET_PARK_MS;
+    s->postponed_count += as_of == 0;
+    return true;
+}
+
+static void answer_listing(struct service *s, struct reading *r)
+{
+    struct engine_state state;
+    uint64_t as_of = service_as_of(s, r->call.request);
+    engine_state(s->engine, &state);
+    if (as_of > state.last_sequence)
+        service_refuse(s, &r->call, HANDOFF__V1__CODE__CODE_BAD_VALUE, "as_of has not been reached", "as_of");
+    else if (engine_index_catch_up(s->engine, as_of))
+        readers[r->call.request->body_case](s, &r->call);
+    else if (!park(s, r, as_of))
+        service_refuse(s, &r->call, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "too many listings wait for the index; retry", NULL);
+}
+
+static void answer_reading(struct service *s, struct reading *r)
+{
+    size_t mark = arena_used(s->arena);
+    if (is_listing(r->call.request))
+        answer_listing(s, r);
+    else
+        readers[r->call.request->body_case](s, &r->call);
+    arena_rewind(s->arena, mark);
+}
+
+/* Reads it again from its bytes: the arena that held it was reset long ago. */
+static void answer_parked(struct service *s, struct parked *p, bool has_caught_up)
+{
+    struct request_fault fault;
+    struct bytes bytes = {zmq_msg_data(&p->payload), zmq_msg_size(&p->payload)};
+    Handoff__V1__Request *request;
+    size_t mark = arena_used(s->arena);
+    if (request_read(bytes, s->arena, &request, &fault) == 0) {
+        struct call call = {p->from, request};
+        if (p->as_of != 0 && request->body_case == HANDOFF__V1__REQUEST__BODY_TASKS) request->tasks->as_of = p->as_of;
+        if (p->as_of != 0 && request->body_case == HANDOFF__V1__REQUEST__BODY_ESCALATIONS)
+            request->escalations->as_of = p->as_of;
+        if (has_caught_up)
+            readers[request->body_case](s, &call);
+        else
+            service_refuse(s, &call, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "the index is too far behind; retry later", NULL);
+    }
+    arena_rewind(s->arena, mark);
+}
+
+/* Keeps the ones that must wait on. deadline_ms: of this turn's time for reading. */
+static void answer_all_parked(struct service *s, int64_t deadline_ms)
+{
+    uint32_t count = s->parked_count;
+    s->parked_count = s->postponed_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct parked p = s->parked[i];
+        int64_t now_ms = service_monotonic_ms();
+        bool has_caught_up = p.as_of == 0 || engine_index_catch_up(s->engine, p.as_of);
+        if (now_ms < deadline_ms && (has_caught_up || now_ms > p.until_ms)) {
+            answer_parked(s, &p, has_caught_up);
+            zmq_msg_close(&p.payload);
+        } else {
+            s->postponed_count += has_caught_up;
+            s->parked[s->parked_count++] = p;
+        }
+    }
+}
+
+void service_answer(struct service *s)
+{
+    int64_t deadline_ms = service_monotonic_ms() + NET_TURN_MS;
+    answer_all_parked(s, deadline_ms);
+    for (uint32_t i = 0; i < s->reading_count; i++) {
+        struct reading *r = &s->readings[i];
+        bool is_postponed = service_monotonic_ms() >= deadline_ms && !is_listing(r->call.request) && park(s, r, 0);
+        if (!is_postponed) answer_reading(s, r);
+        zmq_msg_close(&r->payload);
+    }
+    s->reading_count = 0;
+    service_advance(s);
+    service_end_backup(s);
+    arena_reset(s->arena);
+}

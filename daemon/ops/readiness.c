@@ -1,0 +1,83 @@
+/* See readiness.h. */
+#include "ops/readiness.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HANDOFF_MAY_READ_CLOCK
+#include "base/banned.h"
+
+struct condition {
+    char name[READINESS_NAME_BYTES];
+    char sentence[READINESS_SENTENCE_BYTES];
+    bool is_failing;
+};
+
+struct readiness {
+    pthread_mutex_t lock;
+    size_t count;
+    struct condition conditions[READINESS_CONDITIONS];
+};
+
+struct readiness *readiness_new(void)
+{
+    struct readiness *r = calloc(1, sizeof *r);
+    if (r) pthread_mutex_init(&r->lock, NULL);
+    return r;
+}
+
+void readiness_free(struct readiness *r)
+{
+    if (!r) return;
+    pthread_mutex_destroy(&r->lock);
+    free(r);
+}
+
+static struct condition *find(struct readiness *r, const char *name)
+{
+    for (size_t i = 0; i < r->count; i++)
+        if (strcmp(r->conditions[i].name, name) == 0) return &r->conditions[i];
+    assert(r->count < READINESS_CONDITIONS && strlen(name) < READINESS_NAME_BYTES);
+    struct condition *added = &r->conditions[r->count++];
+    snprintf(added->name, sizeof added->name, "%s", name);
+    return added;
+}
+
+void readiness_fail(struct readiness *r, const char *name, const char *sentence)
+{
+    pthread_mutex_lock(&r->lock);
+    struct condition *c = find(r, name);
+    c->is_failing = true;
+    snprintf(c->sentence, sizeof c->sentence, "%s", sentence);
+    pthread_mutex_unlock(&r->lock);
+}
+
+void readiness_pass(struct readiness *r, const char *name)
+{
+    pthread_mutex_lock(&r->lock);
+    find(r, name)->is_failing = false;
+    pthread_mutex_unlock(&r->lock);
+}
+
+bool readiness_text(struct readiness *r, char ret_text[READINESS_TEXT_BYTES])
+{
+    size_t len = 0;
+    pthread_mutex_lock(&r->lock);
+    for (size_t i = 0; i < r->count; i++) {
+        const struct condition *c = &r->conditions[i];
+        if (!c->is_failing) continue;
+        len += (size_t)snprintf(ret_text + len, READINESS_TEXT_BYTES - len, "%s: %s\n", c->name, c->sentence);
+    }
+    pthread_mutex_unlock(&r->lock);
+    if (len == 0) snprintf(ret_text, READINESS_TEXT_BYTES, "ready\n");
+    return len == 0;
+}
+
+bool readiness_is_ready(struct readiness *r)
+{
+    char text[READINESS_TEXT_BYTES];
+    return readiness_text(r, text);
+}

@@ -1,0 +1,22 @@
+/* How short and how long a delay may turn out in clock time, measured: it is resolved from every hour and from every
+ * opening and closing of 14 months. */
+#ifndef HANDOFF_PATHWAY_DELAY_BOUNDS_H
+#define HANDOFF_PATHWAY_DELAY_BOUNDS_H
+
+#include "core/calendar.h"
+#include "core/pathway.h"
+
+struct delay_bounds {
+    int64_t least_ms, most_ms;
+};
+/* compressed(a, ...) counts as a. */
+struct delay_bounds delay_bounds(const struct delay *delay, const struct calendar *calendar);
+
+bool delay_is_same(const struct delay *a, const struct delay *b);
+/* Whether some part of it is of this kind. */
+bool delay_has(const struct delay *delay, enum delay_op op);
+
+/* Monday to Friday, 08:00 to 17:00, New York, no holidays: for checks that know no site. */
+const struct calendar *calendar_for_checks(void);
+
+#endif

@@ -1,0 +1,133 @@
+/* See policy.h: the message to what core reads. It trusts nothing of the message, which may be years old. */
+#include "pathway/policy.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include "pathway/delay_bounds.h"
+#include "pathway/delay_parse.h"
+
+static_assert((int)HANDOFF__V1__TASK_KIND__TASK_KIND_INFORM_TEAM < (int)RULES_TASK_KINDS, "every task has a place in the table");
+static_assert((int)HANDOFF__V1__PARTY__PARTY_OTHER < (int)RULES_PARTIES, "every party has a bit");
+
+struct compiler {
+    struct arena *arena;
+    struct policy *policy;
+    struct yaml_errors *errors;
+};
+
+__attribute__((format(printf, 2, 3))) static void refuse(struct compiler *c, const char *format, ...)
+{
+    char sentence[300];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    yaml_error_at(c->errors, "policy", 0, 0, "%s", sentence);
+}
+
+static const struct delay *compile_delay(struct compiler *c, const char *text, const char *what)
+{
+    struct parse_error error;
+    const struct delay *delay = NULL;
+    if (delay_parse(c->arena, text, &delay, &error))
+        refuse(c, "%s: %s", what, error.sentence);
+    else if (delay_has(delay, DELAY_COMPRESSED))
+        refuse(c, "%s: compressed(...) belongs to a pathway, which knows the time to keep", what);
+    else if (delay->op == DELAY_CLOCK && delay->amount < 0)
+        refuse(c, "%s: a due time cannot lie in the past", what);
+    return delay;
+}
+
+/* What repeats must not repeat at once. */
+static const struct delay *compile_repeat(struct compiler *c, const char *text, const char *what)
+{
+    const struct delay *delay = compile_delay(c, text, what);
+    if (delay && delay_bounds(delay, calendar_for_checks()).least_ms <= 0) refuse(c, "%s may be zero; it would never end", what);
+    return delay;
+}
+
+static bool is_value(const ProtobufCEnumDescriptor *type, int value)
+{
+    return value != 0 && protobuf_c_enum_descriptor_get_value(type, value) != NULL;
+}
+
+static void compile_task(struct compiler *c, const Handoff__V1__TaskRule *row)
+{
+    char name[WORD_BYTES];
+    if (!is_value(&handoff__v1__task_kind__descriptor, (int)row->kind)) return refuse(c, "task %d is unknown", (int)row->kind);
+    word_of(&handoff__v1__task_kind__descriptor, WORD_KEBAB, (int)row->kind, name);
+    if (!is_value(&handoff__v1__role__descriptor, (int)row->owner)) return refuse(c, "the task %s has no owner", name);
+    if ((unsigned)row->severity >= RULES_SEVERITIES) return refuse(c, "the severity of the task %s is unknown", name);
+    struct task_rule *rule = &c->policy->tasks[row->kind];
+    if (rule->is_set) return refuse(c, "the task %s has two rows", name);
+    rule->is_set = true;
+    rule->owner = row->owner;
+    rule->severity = row->severity;
+    rule->due = row->due[0] ? compile_delay(c, row->due, name) : NULL;
+    rule->attempt_again = row->attempt_again[0] ? compile_repeat(c, row->attempt_again, name) : NULL;
+    rule->max_attempts = row->max_attempts ? row->max_attempts : 3;
+    rule->reason = arena_string(c->arena, row->reason);
+}
+
+static void compile_ladder(struct compiler *c, const Handoff__V1__LadderRule *row)
+{
+    if (!row->severity || (unsigned)row->severity >= RULES_SEVERITIES) return refuse(c, "a ladder has no severity");
+    struct ladder_rule *rule = &c->policy->ladder[row->severity];
+    rule->due = compile_delay(c, row->due, "ladder, due");
+    rule->rung = compile_repeat(c, row->rung, "ladder, rung");
+    rule->repeat = compile_repeat(c, row->repeat, "ladder, repeat");
+}
+
+static void compile_rungs(struct compiler *c, const Handoff__V1__Policy *message)
+{
+    enum { RUNGS_MAX = sizeof c->policy->rungs / sizeof *c->policy->rungs };
+    if (message->n_overdue_rungs == 0 || message->n_overdue_rungs > RUNGS_MAX) return refuse(c, "overdue work climbs 1 to 8 rungs");
+    for (size_t i = 0; i < message->n_overdue_rungs; i++) {
+        if (!is_value(&handoff__v1__role__descriptor, (int)message->overdue_rungs[i])) refuse(c, "rung %zu is no role", i + 1);
+        c->policy->rungs[i] = message->overdue_rungs[i];
+    }
+    c->policy->rung_count = (uint32_t)message->n_overdue_rungs;
+}
+
+static void compile_authority(struct compiler *c, const Handoff__V1__AuthorityRule *row)
+{
+    if (!row->level_of_care || (unsigned)row->level_of_care >= RULES_LEVELS) return refuse(c, "a row of the authority matrix has no level of care");
+    for (size_t i = 0; i < row->n_referrers; i++) {
+        if (!is_value(&handoff__v1__party__descriptor, (int)row->referrers[i])) return refuse(c, "a referrer of the authority matrix is unknown");
+        c->policy->authority[row->level_of_care] |= UINT32_C(1) << row->referrers[i];
+    }
+}
+
+static void compile_figures(struct compiler *c, const Handoff__V1__Policy *message)
+{
+    c->policy->roi_days = message->roi_days;
+    c->policy->roi_max_days = message->roi_max_days;
+    c->policy->bh_signing_age = message->bh_signing_age;
+    c->policy->adult_age = message->adult_age;
+    c->policy->is_pcp_workforce = message->is_pcp_workforce;
+    if (!message->roi_days || message->roi_days > message->roi_max_days) refuse(c, "roi_days must be 1 to roi_max_days");
+    if (!message->bh_signing_age || !message->adult_age) refuse(c, "bh_signing_age and adult_age must be given");
+    const char **agencies = ARENA_ARRAY(c->arena, const char *, message->n_workforce_agencies + 1);
+    for (size_t i = 0; i < message->n_workforce_agencies; i++) agencies[i] = arena_string(c->arena, message->workforce_agencies[i]);
+    c->policy->workforce_agencies = agencies;
+    c->policy->workforce_agency_count = (uint32_t)message->n_workforce_agencies;
+}
+
+int policy_compile(const Handoff__V1__Policy *message, struct arena *arena, struct policy *ret_policy, struct yaml_errors *errors)
+{
+    static const char *const severities[] = {"", "routine", "urgent", "emergent"};
+    struct policy policy = {0};
+    struct compiler c = {arena, &policy, errors};
+    size_t errors_before = errors->count;
+    for (size_t i = 0; i < message->n_tasks; i++) compile_task(&c, message->tasks[i]);
+    for (size_t i = 0; i < message->n_ladder; i++) compile_ladder(&c, message->ladder[i]);
+    for (int i = 1; i < RULES_SEVERITIES; i++)
+        if (!policy.ladder[i].due) refuse(&c, "the ladder has no row for %s", severities[i]);
+    compile_rungs(&c, message);
+    for (size_t i = 0; i < message->n_authority; i++) compile_authority(&c, message->authority[i]);
+    compile_figures(&c, message);
+    if (errors->count > errors_before) return -EINVAL;
+    *ret_policy = policy;
+    return 0;
+}

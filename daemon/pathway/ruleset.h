@@ -1,0 +1,58 @@
+/* The rules over time: folds the journaled changes, builds the immutable `struct rules` that core decides by, and says
+ * what must be journaled so that the rules become those of the configured files.
+ *
+ *     journal -- RulesChange --> ruleset_apply        at start, and after each of one's own appends
+ *                                ruleset_build  ----> struct rules
+ *     folder  -- read_folder --> ruleset_diff   ----> changes to journal, then apply
+ *
+ * Nothing here writes. Everything built stays valid until ruleset_free, so that a decision under way never loses its
+ * rules; a change costs some hundred KiB of memory until the next start. */
+#ifndef HANDOFF_PATHWAY_RULESET_H
+#define HANDOFF_PATHWAY_RULESET_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "base/yaml.h"
+#include "core/rules.h"
+
+enum {
+    RULESET_VERSIONS_MAX = 4096, /* of all pathways over the journal's life; more: refused */
+    RULESET_SITES_MAX = 256,
+    RULESET_FILES_MAX = 128
+};
+
+struct ruleset;
+
+struct rules_file {
+    const char *name; /* without its folder, as messages show it */
+    struct bytes text;
+};
+struct rules_folder { /* all of it lives in the arena it was read into */
+    const struct rules_file *pathways; /* sorted by name */
+    size_t pathway_count;
+    struct rules_file policy; /* name NULL: there is none */
+};
+struct rules_changes {
+    const Handoff__V1__RulesChange *const *list; /* in the order in which they must be journaled */
+    size_t count;
+};
+
+/* NULL: no memory. */
+struct ruleset *ruleset_new(void);
+void ruleset_free(struct ruleset *rs);
+
+/* Folds one change in. 0; -EINVAL: it cannot be understood, said in errors, and nothing changed. change is copied. */
+int ruleset_apply(struct ruleset *rs, const Handoff__V1__RulesChange *change, uint64_t sequence, struct yaml_errors *errors);
+
+/* The rules as they are now; the same until the next apply. NULL: there is no policy or no site yet. */
+const struct rules *ruleset_build(struct ruleset *rs);
+
+/* Every *.yaml of a folder: policy.yaml is the policy, each other a pathway. 0, or -EINVAL with the reasons. */
+int ruleset_read_folder(const char *path, struct arena *arena, struct rules_folder *ret_folder, struct yaml_errors *errors);
+
+/* What to journal. Every text must load and pass the verifier together with the policy and the sites given here, or
+ * else errors say why and there are no changes. The changes live in the arena. */
+int ruleset_diff(const struct ruleset *rs, const struct rules_folder *folder, const Handoff__V1__Site *const *sites,
+                 size_t site_count, struct arena *arena, struct yaml_errors *errors, struct rules_changes *ret_changes);
+
+#endif

@@ -1,0 +1,462 @@
+/* See scenario.h. A run keeps the newest record, moves its own clock from due time to due time, and compares what
+ * each step caused with what the file expects. */
+#include "pathway/scenario.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/limits.h"
+#include "core/message.h"
+#include "core/step.h"
+#include "pathway/words.h"
+
+enum { WORDS_MAX = 256, TEXT_BYTES = 160, FIRINGS_MAX = 20000 };
+
+struct words { /* what happened, or what should have */
+    char list[WORDS_MAX][TEXT_BYTES];
+    size_t count;
+};
+enum happened { TASKS, ESCALATIONS, DISCLOSURES, WITHHELD, JOINED, WITHDRAWN, RESOLVED, HAPPENED_COUNT };
+static const char *const happened_keys[] = {"tasks", "escalations", "disclosures", "withheld", "joined", "withdrawn", "resolved"};
+enum { EXACT_COUNT = 4 }; /* the first four are exact also when the file does not speak of them */
+
+struct run {
+    const struct rules *rules;
+    const struct calendar *calendar;
+    struct scenario_report *report;
+    struct arena *arena;
+    const char *name, *patient;
+    Handoff__V1__PatientRecord *record;
+    int64_t now_ms;
+    uint64_t sequence;
+    struct words happened[HAPPENED_COUNT];
+    int64_t reminders;
+    Handoff__V1__Verdict verdict;
+    const char *sentence;
+    size_t step;
+};
+
+/* --- words --------------------------------------------------------------------------------------------------- */
+__attribute__((format(printf, 2, 3))) static void add_word(struct words *w, const char *format, ...)
+{
+    if (w->count >= WORDS_MAX) return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(w->list[w->count++], TEXT_BYTES, format, arguments);
+    va_end(arguments);
+}
+
+static int by_text(const void *a, const void *b) { return strcmp(a, b); }
+static void sort_words(struct words *w) { qsort(w->list, w->count, TEXT_BYTES, by_text); }
+
+static bool is_same(struct words *a, struct words *b)
+{
+    sort_words(a);
+    sort_words(b);
+    for (size_t i = 0; i < a->count && a->count == b->count; i++)
+        if (strcmp(a->list[i], b->list[i]) != 0) return false;
+    return a->count == b->count;
+}
+
+static void join_words(const struct words *w, char *buffer, size_t bytes)
+{
+    size_t n = 0;
+    buffer[0] = '\0';
+    for (size_t i = 0; i < w->count && n < bytes; i++) n += (size_t)snprintf(buffer + n, bytes - n, "%s%s", i ? ", " : "", w->list[i]);
+}
+
+static const char *kebab(const ProtobufCEnumDescriptor *type, int value, char *buffer) { return word_of(type, WORD_KEBAB, value, buffer); }
+static const char *upper(const ProtobufCEnumDescriptor *type, int value, char *buffer) { return word_of(type, WORD_UPPER, value, buffer); }
+
+static void local_time(const struct run *r, int64_t at_ms, char *buffer)
+{
+    uint32_t date = date_from_day(calendar_local_day(r->calendar, at_ms));
+    int32_t minute = calendar_local_minute(r->calendar, at_ms);
+    snprintf(buffer, TEXT_BYTES, "%04u-%02u-%02u %02d:%02d", date / 10000, date / 100 % 100, date % 100, minute / 60, minute % 60);
+}
+
+/* --- reporting ----------------------------------------------------------------------------------------------- */
+__attribute__((format(printf, 3, 4))) static void check(struct run *r, bool is_so, const char *format, ...)
+{
+    char what[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    unsigned number = r->report->passed + r->report->failed + 1;
+    fprintf(r->report->tap, "%sok %u - %s, step %zu: %s\n", is_so ? "" : "not ", number, r->name, r->step, what);
+    if (is_so) r->report->passed++;
+    else r->report->failed++;
+}
+
+static void compare(struct run *r, const char *key, struct words *got, struct words *expected)
+{
+    char a[2048], b[2048];
+    bool is_so = is_same(got, expected);
+    join_words(got, a, sizeof a);
+    join_words(expected, b, sizeof b);
+    if (is_so) check(r, true, "%s: %s", key, b[0] ? b : "none");
+    else check(r, false, "%s: expected [%s], got [%s]", key, b, a);
+}
+
+/* --- what came out ------------------------------------------------------------------------------------------- */
+static void note_task(struct run *r, const Handoff__V1__TaskEmission *t)
+{
+    char kind[WORD_BYTES];
+    enum happened list = t->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED      ? TASKS
+                         : t->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED    ? JOINED
+                         : t->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_WITHDRAWN ? WITHDRAWN
+                                                                                        : HAPPENED_COUNT;
+    if (list == HAPPENED_COUNT) return;
+    const char *subject = t->subject ? t->subject->id : "";
+    add_word(&r->happened[list], "%s%s%s", kebab(&handoff__v1__task_kind__descriptor, t->kind, kind), *subject ? "@" : "", subject);
+}
+
+static void note_escalation(struct run *r, const Handoff__V1__EscalationEmission *e)
+{
+    char rung[WORD_BYTES], change[WORD_BYTES];
+    kebab(&handoff__v1__role__descriptor, e->rung, rung);
+    kebab(&handoff__v1__escalation_change__descriptor, e->change, change);
+    if (e->change == HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED) add_word(&r->happened[RESOLVED], "%s", rung);
+    else if (e->change == HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RAISED) add_word(&r->happened[ESCALATIONS], "%s", rung);
+    else if (e->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_ACKNOWLEDGED) add_word(&r->happened[ESCALATIONS], "%s %s", rung, change);
+}
+
+static void note_emission(struct run *r, const Handoff__V1__Emission *e)
+{
+    char kind[WORD_BYTES], party[WORD_BYTES];
+    switch (e->body_case) {
+    case HANDOFF__V1__EMISSION__BODY_TASK: note_task(r, e->task); return;
+    case HANDOFF__V1__EMISSION__BODY_ESCALATION: note_escalation(r, e->escalation); return;
+    case HANDOFF__V1__EMISSION__BODY_STATUS:
+        add_word(&r->happened[DISCLOSURES], "%s %s %s", kebab(&handoff__v1__status_kind__descriptor, e->status->kind, kind),
+                 upper(&handoff__v1__party__descriptor, e->status->recipient->party, party), e->status->recipient->id);
+        return;
+    case HANDOFF__V1__EMISSION__BODY_REMINDER: r->reminders += !e->reminder->is_dropped; return;
+    case HANDOFF__V1__EMISSION__BODY_AUDIT:
+        if (e->audit->kind == HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_WITHHELD)
+            add_word(&r->happened[WITHHELD], "%s %s", upper(&handoff__v1__party__descriptor, e->audit->recipient->party, party), e->audit->recipient->id);
+        return;
+    case HANDOFF__V1__EMISSION__BODY__NOT_SET:
+    case _HANDOFF__V1__EMISSION__BODY__CASE_IS_INT_SIZE: return;
+    }
+}
+
+/* One line an emission; the driver of the real daemon writes the same lines (tests/e2e). */
+static void write_emission(struct run *r, const Handoff__V1__Emission *e)
+{
+    char a[WORD_BYTES], b[WORD_BYTES], c[WORD_BYTES];
+    FILE *to = r->report->transcript;
+    if (!to) return;
+    fprintf(to, "%lld ", (long long)r->now_ms);
+    switch (e->body_case) {
+    case HANDOFF__V1__EMISSION__BODY_TASK:
+        fprintf(to, "task %s t%u %s %s %s due=%lld subject=%s\n", kebab(&handoff__v1__task_change__descriptor, e->task->change, a), e->task->number,
+                kebab(&handoff__v1__task_kind__descriptor, e->task->kind, b), kebab(&handoff__v1__role__descriptor, e->task->owner, c),
+                e->task->severity == 1 ? "routine" : e->task->severity == 2 ? "urgent" : "emergent", (long long)e->task->due_at_ms,
+                e->task->subject ? e->task->subject->id : "");
+        return;
+    case HANDOFF__V1__EMISSION__BODY_ESCALATION:
+        fprintf(to, "escalation %s e%u %s next=%lld\n", kebab(&handoff__v1__escalation_change__descriptor, e->escalation->change, a),
+                e->escalation->number, kebab(&handoff__v1__role__descriptor, e->escalation->rung, b), (long long)e->escalation->next_at_ms);
+        return;
+    case HANDOFF__V1__EMISSION__BODY_STATUS:
+        fprintf(to, "status %s %s %s consent=%s\n", kebab(&handoff__v1__status_kind__descriptor, e->status->kind, a),
+                upper(&handoff__v1__party__descriptor, e->status->recipient->party, b), e->status->recipient->id, e->status->consent_id);
+        return;
+    case HANDOFF__V1__EMISSION__BODY_REMINDER:
+        fprintf(to, "reminder %s starts=%lld dropped=%d\n", e->reminder->appointment_id, (long long)e->reminder->starts_at_ms, e->reminder->is_dropped);
+        return;
+    case HANDOFF__V1__EMISSION__BODY_AUDIT:
+        fprintf(to, "audit %s %s\n", kebab(&handoff__v1__audit_kind__descriptor, e->audit->kind, a), e->audit->recipient ? e->audit->recipient->id : "");
+        return;
+    case HANDOFF__V1__EMISSION__BODY__NOT_SET:
+    case _HANDOFF__V1__EMISSION__BODY__CASE_IS_INT_SIZE: return;
+    }
+}
+
+static void note_outcome(struct run *r, const struct outcome *o)
+{
+    r->record = o->after;
+    r->verdict = o->journaled.verdict;
+    r->sentence = o->journaled.sentence;
+    for (size_t i = 0; i < o->journaled.n_emissions; i++) {
+        note_emission(r, o->journaled.emissions[i]);
+        write_emission(r, o->journaled.emissions[i]);
+    }
+}
+
+/* --- driving ------------------------------------------------------------------------------------------------- */
+static void take_step(struct run *r, struct step_input input)
+{
+    struct outcome outcome;
+    input.sequence = ++r->sequence;
+    input.now_ms = r->now_ms;
+    input.subject_name = r->patient;
+    step(r->rules, r->record, &input, r->arena, &outcome);
+    note_outcome(r, &outcome);
+}
+
+static void advance(struct run *r, int64_t to_ms)
+{
+    Handoff__V1__TimerInput firing;
+    int64_t due = 0;
+    for (int i = 0; i < FIRINGS_MAX && r->record && (due = step_next_due(r->record, &firing)) <= to_ms; i++) {
+        if (due > r->now_ms) r->now_ms = due;
+        take_step(r, (struct step_input){.kind = STEP_FIRING, .firing = message_copy(&firing, r->arena)});
+    }
+    if (to_ms > r->now_ms) r->now_ms = to_ms;
+}
+
+/* FNV-1a: any hash will do where one patient's repeats are told apart. */
+static uint64_t hash_text(const char *text)
+{
+    uint64_t h = UINT64_C(14695981039346656037);
+    for (; *text; text++) h = (h ^ (uint8_t)*text) * UINT64_C(1099511628211);
+    return h;
+}
+
+static char *task_id(const struct run *r, const char *wanted)
+{
+    char kind[WORD_BYTES], text[TEXT_BYTES], *id = arena_alloc(r->arena, STEP_ID_BYTES);
+    for (size_t i = r->record ? r->record->n_tasks : 0; i-- > 0;) {
+        const Handoff__V1__Task *t = r->record->tasks[i];
+        kebab(&handoff__v1__task_kind__descriptor, t->kind, kind);
+        snprintf(text, sizeof text, "%s@%s", kind, t->subject ? t->subject->id : "");
+        if (strcmp(wanted, kind) != 0 && strcmp(wanted, text) != 0) continue;
+        snprintf(id, STEP_ID_BYTES, "t%u", t->number);
+        return id;
+    }
+    return id;
+}
+
+static char *escalation_id(const struct run *r, const char *wanted)
+{
+    char rung[WORD_BYTES], *id = arena_alloc(r->arena, STEP_ID_BYTES);
+    for (size_t i = r->record ? r->record->n_escalations : 0; i-- > 0;) {
+        if (strcmp(kebab(&handoff__v1__role__descriptor, r->record->escalations[i]->rung, rung), wanted) != 0) continue;
+        snprintf(id, STEP_ID_BYTES, "e%u", r->record->escalations[i]->number);
+        return id;
+    }
+    return id;
+}
+
+static char *text_of(struct run *r, struct yaml_node step, const char *key)
+{
+    const char *text = yaml_text(yaml_get(step, key));
+    return arena_string(r->arena, text ? text : "");
+}
+
+static void fill_envelope(struct run *r, struct yaml_node step, Handoff__V1__Event *e)
+{
+    char id[TEXT_BYTES];
+    snprintf(id, sizeof id, "%s-%zu", r->patient, r->step);
+    e->id = arena_string(r->arena, id);
+    e->source = arena_string(r->arena, yaml_text(yaml_get(step, "source")) ? yaml_text(yaml_get(step, "source")) : "scenario");
+    e->patient_id = arena_string(r->arena, r->patient);
+    e->occurred_at_ms = r->now_ms;
+    scenario_time(yaml_text(yaml_get(step, "occurred")), r->calendar, &e->occurred_at_ms);
+    e->referral_id = text_of(r, step, "referral");
+    e->appointment_id = text_of(r, step, "appointment");
+    e->episode_id = text_of(r, step, "episode");
+    const char *task = yaml_text(yaml_get(step, "task")), *escalation = yaml_text(yaml_get(step, "escalation"));
+    if (task) e->task_id = task_id(r, task);
+    if (escalation) e->escalation_id = escalation_id(r, escalation);
+}
+
+/* --- expectations -------------------------------------------------------------------------------------------- */
+static void read_words(struct yaml_node at, struct words *w)
+{
+    w->count = 0;
+    for (size_t i = 0; i < yaml_size(at); i++) add_word(w, "%s", yaml_text(yaml_item(at, i)));
+}
+
+static const struct pathway *pathway_of(const struct run *r, uint32_t number) { return rules_pathway(r->rules, number); }
+
+static const char *open_state(const struct run *r, const char *pathway)
+{
+    for (size_t i = r->record->n_episodes; i-- > 0;) {
+        const struct pathway *p = pathway_of(r, r->record->episodes[i]->pathway);
+        if (p && strcmp(p->name, pathway) == 0) return p->main.states[r->record->episodes[i]->state].name;
+    }
+    return "none open";
+}
+
+static const char *ended_state(const struct run *r, const char *pathway)
+{
+    for (size_t i = r->record->n_closed_episodes; i-- > 0;) {
+        const struct pathway *p = pathway_of(r, r->record->closed_episodes[i]->pathway);
+        if (p && strcmp(p->name, pathway) == 0) return p->main.states[r->record->closed_episodes[i]->state].name;
+    }
+    return "none ended";
+}
+
+static const char *region_state(const struct run *r, const char *region)
+{
+    for (size_t i = r->record->n_episodes; i-- > 0;) {
+        const struct pathway *p = pathway_of(r, r->record->episodes[i]->pathway);
+        for (uint32_t k = 0; p && k < p->region_count; k++)
+            if (strcmp(p->regions[k].name, region) == 0) return p->regions[k].states[r->record->episodes[i]->region_states[k]].name;
+    }
+    return "no such region";
+}
+
+static void due_of(const struct run *r, const char *name, char *buffer)
+{
+    snprintf(buffer, TEXT_BYTES, "not running");
+    for (size_t i = 0; i < r->record->n_timers; i++) {
+        const Handoff__V1__Timer *t = r->record->timers[i];
+        for (size_t e = 0; e < r->record->n_episodes; e++) {
+            const struct pathway *p = r->record->episodes[e]->number == t->episode ? pathway_of(r, r->record->episodes[e]->pathway) : NULL;
+            if (!p || strcmp(p->timers[t->kind].name, name) != 0) continue;
+            if (t->is_paused) snprintf(buffer, TEXT_BYTES, "paused");
+            else local_time(r, t->due_at_ms, buffer);
+        }
+    }
+}
+
+typedef void look_up(const struct run *r, const char *name, char *buffer);
+static void look_state(const struct run *r, const char *name, char *buffer) { snprintf(buffer, TEXT_BYTES, "%s", open_state(r, name)); }
+static void look_ended(const struct run *r, const char *name, char *buffer) { snprintf(buffer, TEXT_BYTES, "%s", ended_state(r, name)); }
+static void look_region(const struct run *r, const char *name, char *buffer) { snprintf(buffer, TEXT_BYTES, "%s", region_state(r, name)); }
+
+static void expect_map(struct run *r, const char *key, struct yaml_node map, look_up *look)
+{
+    char got[TEXT_BYTES];
+    for (size_t i = 0; i < yaml_size(map); i++) {
+        const char *name = yaml_text(yaml_key(map, i)), *expected = yaml_text(yaml_value(map, i));
+        look(r, name, got);
+        if (strcmp(got, expected) == 0) check(r, true, "%s %s: %s", key, name, expected);
+        else check(r, false, "%s %s: expected %s, got %s", key, name, expected, got);
+    }
+}
+
+static void current_holds(const struct run *r, struct words *w)
+{
+    w->count = 0;
+    for (size_t i = 0; i < r->record->n_episodes; i++)
+        for (size_t h = 0; h < r->record->episodes[i]->n_holds; h++) {
+            const struct pathway *p = pathway_of(r, r->record->episodes[i]->pathway);
+            if (p) add_word(w, "%s", p->holds[r->record->episodes[i]->holds[h]->kind].name);
+        }
+}
+
+static void open_tasks(const struct run *r, struct words *w)
+{
+    char kind[WORD_BYTES];
+    w->count = 0;
+    for (size_t i = 0; i < r->record->n_tasks; i++) {
+        const Handoff__V1__Task *t = r->record->tasks[i];
+        const char *subject = t->subject ? t->subject->id : "";
+        add_word(w, "%s%s%s", kebab(&handoff__v1__task_kind__descriptor, t->kind, kind), *subject ? "@" : "", subject);
+    }
+}
+
+static void expect_happened(struct run *r, struct yaml_node expect)
+{
+    static struct words expected;
+    for (int i = 0; i < HAPPENED_COUNT; i++) {
+        struct yaml_node at = yaml_get(expect, happened_keys[i]);
+        if (i >= EXACT_COUNT && !yaml_is_present(at)) continue;
+        read_words(at, &expected);
+        if (yaml_is_present(at) || r->happened[i].count) compare(r, happened_keys[i], &r->happened[i], &expected);
+    }
+    int64_t reminders = 0;
+    struct yaml_errors ignored = {0};
+    if (yaml_is_present(yaml_get(expect, "reminders"))) yaml_read_int(yaml_get(expect, "reminders"), 0, 1000, &reminders, &ignored);
+    if (reminders || r->reminders) check(r, reminders == r->reminders, "reminders: expected %lld, got %lld", (long long)reminders, (long long)r->reminders);
+}
+
+static void expect_lists(struct run *r, struct yaml_node expect)
+{
+    static struct words expected, got;
+    static const struct { const char *key; void (*gather)(const struct run *, struct words *); } lists[] = {{"holds", current_holds}, {"open", open_tasks}};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        struct yaml_node at = yaml_get(expect, lists[i].key);
+        if (!yaml_is_present(at)) continue;
+        read_words(at, &expected);
+        lists[i].gather(r, &got);
+        compare(r, lists[i].key, &got, &expected);
+    }
+}
+
+static void expect_rest(struct run *r, struct yaml_node expect)
+{
+    char verdict[WORD_BYTES];
+    const char *says = yaml_text(yaml_get(expect, "says")), *wanted = yaml_text(yaml_get(expect, "verdict"));
+    if (says) check(r, r->sentence && strstr(r->sentence, says), "the sender is told \"%s\"", says);
+    if (wanted) {
+        kebab(&handoff__v1__verdict__descriptor, r->verdict, verdict);
+        check(r, strcmp(verdict, wanted) == 0, "verdict %s (got %s)", wanted, verdict);
+    }
+    if (yaml_is_present(yaml_get(expect, "no_timers"))) check(r, r->record->n_timers == 0, "no timer is pending (%zu are)", r->record->n_timers);
+    check(r, r->record->parked == 0, "no invariant broke");
+}
+
+static void run_step(struct run *r, struct yaml_node step, struct yaml_errors *errors)
+{
+    static const char *const keys[] = {"say", "at", "event", "with", "source", "occurred", "referral", "appointment", "episode", "task", "escalation", "expect", NULL};
+    static const char *const expect_keys[] = {"tasks", "escalations", "reminders", "disclosures", "withheld", "withdrawn", "resolved", "joined", "state",
+                                              "ended", "region", "holds", "timers", "no_timers", "open", "verdict", "says", NULL};
+    yaml_expect_keys(step, keys, errors);
+    struct yaml_node expect = yaml_require(step, "expect", errors);
+    yaml_expect_keys(expect, expect_keys, errors);
+    int64_t at = 0;
+    if (!scenario_time(yaml_text(yaml_get(step, "at")), r->calendar, &at)) {
+        yaml_error_add(errors, step, "a step needs `at: YYYY-MM-DD HH:MM`");
+        return;
+    }
+    memset(r->happened, 0, sizeof r->happened);
+    r->reminders = 0;
+    r->sentence = NULL;
+    if (r->report->transcript) fprintf(r->report->transcript, "step %zu\n", r->step);
+    advance(r, at);
+    if (yaml_is_present(yaml_get(step, "event"))) {
+        Handoff__V1__Event *event = scenario_event(step, r->calendar, r->arena, errors);
+        if (!event) return;
+        fill_envelope(r, step, event);
+        take_step(r, (struct step_input){.kind = STEP_EVENT, .event = event, .seen_hash = hash_text(event->id)});
+    }
+    if (!r->record) return;
+    expect_happened(r, expect);
+    expect_map(r, "state", yaml_get(expect, "state"), look_state);
+    expect_map(r, "ended", yaml_get(expect, "ended"), look_ended);
+    expect_map(r, "region", yaml_get(expect, "region"), look_region);
+    expect_map(r, "timer", yaml_get(expect, "timers"), due_of);
+    expect_lists(r, expect);
+    expect_rest(r, expect);
+}
+
+static void run_all(struct run *r, struct yaml_node root, struct yaml_errors *errors)
+{
+    static const char *const keys[] = {"scenario", "about", "start", "patient", "site", "steps", NULL};
+    yaml_expect_keys(root, keys, errors);
+    r->name = yaml_text(yaml_require(root, "scenario", errors));
+    r->patient = yaml_text(yaml_require(root, "patient", errors));
+    if (!scenario_time(yaml_text(yaml_get(root, "start")), r->calendar, &r->now_ms)) yaml_error_add(errors, root, "a scenario needs `start: YYYY-MM-DD HH:MM`");
+    struct yaml_node steps = yaml_require(root, "steps", errors);
+    for (size_t i = 0; i < yaml_size(steps) && !errors->count; i++) {
+        r->step = i + 1;
+        run_step(r, yaml_item(steps, i), errors);
+    }
+}
+
+int scenario_run(const char *path, const struct rules *rules, struct scenario_report *report, struct yaml_errors *errors)
+{
+    struct yaml *yaml = yaml_load_file(path, errors);
+    struct run *r = calloc(1, sizeof *r);
+    struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+    if (yaml && r && arena) {
+        const char *site = yaml_text(yaml_get(yaml_root(yaml), "site"));
+        *r = (struct run){.rules = rules, .calendar = &rules_site(rules, site ? site : "")->calendar, .report = report, .arena = arena};
+        run_all(r, yaml_root(yaml), errors);
+    } else if (yaml) {
+        yaml_error_at(errors, path, 0, 0, "no memory");
+    }
+    yaml_close(yaml);
+    arena_free(arena);
+    free(r);
+    return errors->count ? -EINVAL : 0;
+}

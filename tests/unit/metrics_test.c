@@ -1,0 +1,105 @@
+/* The text that Prometheus reads. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "ops/metrics.h"
+
+static const char *const refusals[] = {NULL, "BAD_ID", "TOO_LARGE"};
+
+static int make_metrics(void **state)
+{
+    *state = metrics_new("1.0", refusals, 3);
+    return *state ? 0 : -1;
+}
+
+static int free_metrics(void **state)
+{
+    metrics_free(*state);
+    return 0;
+}
+
+static void assert_shows(const struct metrics *m, const char *line)
+{
+    size_t bytes;
+    char *text = metrics_render(m, &bytes);
+    assert_int_equal(strlen(text), bytes);
+    if (!strstr(text, line)) fail_msg("no \"%s\" in:\n%s", line, text);
+    free(text);
+}
+
+static void counters_are_shown_by_label(void **state)
+{
+    metrics_add(*state, METRIC_EVENTS, METRIC_ACCEPTED, 5);
+    metrics_add(*state, METRIC_EVENTS, METRIC_PARKED, 1);
+    metrics_add(*state, METRIC_REFUSED, 2, 3);
+    assert_shows(*state, "\nhandoff_events_total{verdict=\"accepted\"} 5\n");
+    assert_shows(*state, "\nhandoff_events_total{verdict=\"duplicate_differs\"} 0\n");
+    assert_shows(*state, "\nhandoff_events_total{verdict=\"parked\"} 1\n");
+    assert_shows(*state, "\nhandoff_refused_total{code=\"BAD_ID\"} 0\nhandoff_refused_total{code=\"TOO_LARGE\"} 3\n");
+}
+
+static void gauges_are_shown_and_durations_in_seconds(void **state)
+{
+    metrics_set(*state, METRIC_JOURNAL_SEQUENCE, INT64_C(12345678901234));
+    metrics_set(*state, METRIC_OLDEST_OVERDUE_TIMER_MS, 61500);
+    metrics_set(*state, METRIC_READY, 1);
+    assert_shows(*state, "\nhandoff_journal_sequence 12345678901234\n");
+    assert_shows(*state, "\nhandoff_oldest_overdue_timer_seconds 61.500\n");
+    assert_shows(*state, "\nhandoff_ready 1\n");
+    assert_shows(*state, "\nhandoff_build_info{version=\"1.0\"} 1\n");
+}
+
+static void a_commit_is_counted_in_every_bucket_that_holds_it(void **state)
+{
+    metrics_observe_commit(*state, 1000000, 64);
+    metrics_observe_commit(*state, 1000001, 65);
+    metrics_observe_commit(*state, UINT64_C(9000000000), 5000);
+    assert_shows(*state, "\nhandoff_commit_seconds_bucket{le=\"0.0005\"} 0\n"
+                         "handoff_commit_seconds_bucket{le=\"0.001\"} 1\n"
+                         "handoff_commit_seconds_bucket{le=\"0.0025\"} 2\n");
+    assert_shows(*state, "\nhandoff_commit_seconds_bucket{le=\"1\"} 2\n"
+                         "handoff_commit_seconds_bucket{le=\"+Inf\"} 3\n"
+                         "handoff_commit_seconds_sum 9.002000001\nhandoff_commit_seconds_count 3\n");
+    assert_shows(*state, "\nhandoff_commit_events_bucket{le=\"64\"} 1\nhandoff_commit_events_bucket{le=\"128\"} 2\n");
+    assert_shows(*state, "\nhandoff_commit_events_sum 5129\nhandoff_commit_events_count 3\n");
+}
+
+static void every_line_is_help_type_or_a_value(void **state)
+{
+    size_t bytes, helps = 0, types = 0;
+    char *text = metrics_render(*state, &bytes);
+    for (char *line = text, *end; *line; line = end + 1) {
+        end = strchr(line, '\n');
+        assert_non_null(end);
+        helps += strncmp(line, "# HELP handoff_", 15) == 0;
+        types += strncmp(line, "# TYPE handoff_", 15) == 0;
+        assert_true(line[0] == '#' || strncmp(line, "handoff_", 8) == 0);
+    }
+    assert_int_equal(helps, METRIC_COUNT + 3);
+    assert_int_equal(types, helps);
+    free(text);
+}
+
+static void a_label_beyond_all_is_kept_under_the_last(void **state)
+{
+    metrics_add(*state, METRIC_REFUSED, 100000, 1);
+    assert_shows(*state, "handoff_refused_total{code=\"TOO_LARGE\"} 0\n");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(counters_are_shown_by_label, make_metrics, free_metrics),
+        cmocka_unit_test_setup_teardown(gauges_are_shown_and_durations_in_seconds, make_metrics, free_metrics),
+        cmocka_unit_test_setup_teardown(a_commit_is_counted_in_every_bucket_that_holds_it, make_metrics, free_metrics),
+        cmocka_unit_test_setup_teardown(every_line_is_help_type_or_a_value, make_metrics, free_metrics),
+        cmocka_unit_test_setup_teardown(a_label_beyond_all_is_kept_under_the_last, make_metrics, free_metrics),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

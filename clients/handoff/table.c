@@ -137,11 +137,21 @@ static size_t column_width(struct libscols_table *table, size_t column)
     return widest;
 }
 
+/* Columns of the terminal, or those that COLUMNS asks for; 0: lines are not wrapped. */
+static size_t choose_width(void)
+{
+    const char *columns = getenv("COLUMNS");
+    struct winsize size;
+    if (isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col) return size.ws_col;
+    long width = columns ? strtol(columns, NULL, 10) : 0;
+    return width > 0 && width < 10000 ? (size_t)width : 0;
+}
+
 /* What the other columns leave is shared among the wrapped ones. If that is too little, lines overflow. */
 static void wrap_to_terminal(struct libscols_table *table)
 {
-    struct winsize size;
-    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_col) return;
+    size_t wanted = choose_width();
+    if (!wanted) return;
     scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER); /* it would cut words */
     size_t count = scols_table_get_ncols(table), fixed = 0;
     double shares = 0;
@@ -155,7 +165,7 @@ static void wrap_to_terminal(struct libscols_table *table)
     for (size_t i = 0; i < count; i++) {
         const struct libscols_column *column = scols_table_get_column(table, i);
         if (!scols_column_is_wrap(column)) continue;
-        double left = size.ws_col > fixed ? (double)(size.ws_col - fixed) : 0;
+        double left = wanted > fixed ? (double)(wanted - fixed) : 0;
         size_t width = (size_t)(left * scols_column_get_whint(column) / shares);
         wrap_column(table, i, width > LEAST_WRAP ? width : LEAST_WRAP);
     }

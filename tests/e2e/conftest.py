@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -156,6 +157,12 @@ class Daemon:
         except urllib.error.HTTPError as answer:
             with answer:
                 return answer.code, answer.read().decode()
+
+    def await_metric(self, value, name, **labels):
+        """Counters follow a reply by a moment."""
+        deadline = time.monotonic() + BOUND_S
+        while self.metric(name, **labels) != value:
+            assert time.monotonic() < deadline, f"{name}{labels} is {self.metric(name, **labels)}, not {value}"
 
     def metric(self, name, **labels):
         """The value of one sample, 0 when there is none."""

@@ -126,7 +126,7 @@ static void check_file(struct check *c, const char *file)
 {
     struct bytes text;
     struct pathway_source *source;
-    struct verify_options options = {c->calendars, c->calendar_count, c->has_policy ? &c->policy : NULL};
+    struct verify_options options = {c->calendars, c->calendar_count, c->has_policy ? &c->policy : NULL, NULL};
     if (!read_file(c->arena, file, &text, &c->errors) || pathway_read(c->arena, file, text, &c->errors, &source)) return;
     pathway_verify(source, &options, &c->errors);
     c->sources[c->source_count++] = source;

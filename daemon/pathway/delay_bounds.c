@@ -47,6 +47,19 @@ bool delay_has(const struct delay *delay, enum delay_op op)
     return delay && (delay->op == op || delay_has(delay->a, op) || delay_has(delay->b, op));
 }
 
+struct delay_bounds delay_memo_bounds(struct delay_memo *memo, const struct delay *delay, const struct calendar *calendar)
+{
+    for (size_t i = 0; i < memo->count; i++)
+        if (memo->rows[i].calendar == calendar && delay_is_same(memo->rows[i].delay, delay)) return memo->rows[i].bounds;
+    struct delay_bounds bounds = delay_bounds(delay, calendar);
+    if (memo->count == DELAY_MEMO_ROWS) return bounds;
+    memo->rows[memo->count].delay = delay;
+    memo->rows[memo->count].calendar = calendar;
+    memo->rows[memo->count].bounds = bounds;
+    memo->count++;
+    return bounds;
+}
+
 #define WORKDAY {{8 * 60, 17 * 60}}
 
 const struct calendar *calendar_for_checks(void)

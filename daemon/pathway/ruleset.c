@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "pathway/delay_bounds.h"
 #include "pathway/policy.h"
 #include "pathway/site_compile.h"
 
@@ -179,7 +180,8 @@ static void measure(struct ruleset *rs)
 {
     const struct calendar *calendars[RULESET_SITES_MAX];
     for (size_t i = 0; i < rs->site_count; i++) calendars[i] = &rs->sites[i].calendar;
-    struct verify_options options = {calendars, rs->site_count, &rs->compiled};
+    struct delay_memo memo = {0};
+    struct verify_options options = {calendars, rs->site_count, &rs->compiled, &memo};
     for (uint32_t i = 0; i < rs->version_count; i++) pathway_measure(rs->versions[i].source, &options);
     rs->is_measured = true;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "pathway/delay_bounds.h"
 #include "pathway/policy.h"
 #include "pathway/site_compile.h"
 
@@ -121,7 +122,8 @@ static void check_policy(struct candidate *c)
 
 static void check_pathways(struct candidate *c)
 {
-    struct verify_options options = {c->calendars, c->site_count, &c->compiled};
+    struct delay_memo memo = {0};
+    struct verify_options options = {c->calendars, c->site_count, &c->compiled, &memo};
     size_t errors_before = c->errors->count;
     for (size_t i = 0; i < c->folder->pathway_count; i++) {
         struct pathway_source *source;
@@ -212,7 +214,7 @@ static void introduce(struct candidate *c, struct change_list *list, size_t i, u
     text->name = arena_string(c->arena, c->sources[i]->pathway->name);
     text->file = arena_string(c->arena, c->folder->pathways[i].name);
     text->text.len = c->folder->pathways[i].text.len;
-    text->text.data = arena_copy(c->arena, c->folder->pathways[i].text.data, text->text.len);
+    text->text.data = (uint8_t *)(uintptr_t)c->folder->pathways[i].text.data; /* only ever read */
     add(list, HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY)->pathway = text;
 }
 

@@ -52,8 +52,8 @@ static int64_t longest_wait(const struct wait *wait, const struct verify_options
 {
     int64_t most = 0;
     for (size_t i = 0; i < options->calendar_count; i++) {
-        int64_t routine = delay_bounds(wait->routine, options->calendars[i]).most_ms;
-        int64_t urgent = delay_is_same(wait->routine, wait->urgent) ? routine : delay_bounds(wait->urgent, options->calendars[i]).most_ms;
+        int64_t routine = delay_memo_bounds(options->memo, wait->routine, options->calendars[i]).most_ms;
+        int64_t urgent = delay_memo_bounds(options->memo, wait->urgent, options->calendars[i]).most_ms;
         if (routine > most) most = routine;
         if (urgent > most) most = urgent;
     }

@@ -70,32 +70,39 @@ static void refuse_silences(const struct verifier *v)
 
 /* --- one pathway ---------------------------------------------------------------------------------------------- */
 
-static struct verify_options with_calendar(const struct verify_options *options, const struct calendar **room)
+/* What the caller left out. */
+struct defaults {
+    const struct calendar *calendar;
+    struct delay_memo memo;
+};
+
+static struct verify_options filled(const struct verify_options *options, struct defaults *defaults)
 {
-    struct verify_options filled = *options;
-    if (filled.calendar_count) return filled;
-    *room = calendar_for_checks();
-    filled.calendars = room;
-    filled.calendar_count = 1;
-    return filled;
+    struct verify_options all = *options;
+    *defaults = (struct defaults){.calendar = calendar_for_checks()};
+    if (!all.memo) all.memo = &defaults->memo;
+    if (all.calendar_count) return all;
+    all.calendars = &defaults->calendar;
+    all.calendar_count = 1;
+    return all;
 }
 
 void pathway_measure(const struct pathway_source *source, const struct verify_options *options)
 {
-    const struct calendar *room;
-    struct verify_options filled = with_calendar(options, &room);
-    silence_measure(source, &filled);
+    struct defaults defaults;
+    struct verify_options all = filled(options, &defaults);
+    silence_measure(source, &all);
 }
 
 int pathway_verify(const struct pathway_source *source, const struct verify_options *options, struct yaml_errors *errors)
 {
-    const struct calendar *room;
-    struct verify_options filled = with_calendar(options, &room);
-    struct verifier v = {source, source->pathway, &filled, errors};
+    struct defaults defaults;
+    struct verify_options all = filled(options, &defaults);
+    struct verifier v = {source, source->pathway, &all, errors};
     size_t errors_before = errors->count;
     verify_graph(&v);
     verify_use(&v);
-    silence_measure(source, &filled);
+    silence_measure(source, &all);
     refuse_silences(&v);
     return errors->count > errors_before ? -EINVAL : 0;
 }

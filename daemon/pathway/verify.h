@@ -6,10 +6,13 @@
 #include "core/rules.h"
 #include "pathway/load.h"
 
+struct delay_memo; /* delay_bounds.h */
+
 struct verify_options {
     const struct calendar *const *calendars; /* of the sites: the slowest counts. None: calendar_for_checks() */
     size_t calendar_count;
     const struct policy *policy; /* NULL: whether each task has an owner is not asked */
+    struct delay_memo *memo;     /* shared between calls that have the calendars in common; NULL: none */
 };
 
 /* 0, or -EINVAL with what is wrong added to errors. Either way the longest silences are filled in. */

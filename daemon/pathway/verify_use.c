@@ -97,7 +97,7 @@ static struct delay_bounds bounds_of(const struct verifier *v, const struct dela
 {
     struct delay_bounds all = {INT64_MAX, INT64_MIN};
     for (size_t i = 0; i < v->options->calendar_count; i++) {
-        struct delay_bounds bounds = delay_bounds(delay, v->options->calendars[i]);
+        struct delay_bounds bounds = delay_memo_bounds(v->options->memo, delay, v->options->calendars[i]);
         if (bounds.least_ms < all.least_ms) all.least_ms = bounds.least_ms;
         if (bounds.most_ms > all.most_ms) all.most_ms = bounds.most_ms;
     }

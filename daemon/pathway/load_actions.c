@@ -71,7 +71,8 @@ static void read_task(struct loader *l, struct yaml_node value, const struct con
     if (!is_short && !yaml_expect_keys(value, keys, l->errors)) return;
     struct yaml_node kind = is_short ? value : yaml_require(value, "kind", l->errors);
     struct yaml_node owner = yaml_get(value, "owner"), due = yaml_get(value, "due");
-    struct action *action = add(l, list, ACTION_TASK, value, reason_of(l, value, context));
+    bool has_reason = !is_short && yaml_is_present(yaml_get(value, "reason"));
+    struct action *action = add(l, list, ACTION_TASK, value, has_reason ? reason_of(l, value, context) : ""); /* "": the policy's */
     int number = 0;
     if (yaml_is_present(kind) && loader_enum(l, kind, "task", task_kinds, &number)) action->task = (Handoff__V1__TaskKind)number;
     if (yaml_is_present(owner) && loader_enum(l, owner, "role", &handoff__v1__role__descriptor, &number))
@@ -298,7 +299,7 @@ static const struct {
     {"take", read_take},       {"open", read_open},         {"signal", read_signal},   {"status", read_status},
     {"move", read_move},       {"refuse", read_refuse},     {"note", read_note},       {"doubt", read_doubt},
 };
-static const char *const action_names[] = {"task", "withdraw", "start", "stop", "raise", "resolve", "hold", "lift",
+const char *const pathway_action_names[] = {"task", "withdraw", "start", "stop", "raise", "resolve", "hold", "lift",
                                            "concern", "settle", "set", "count", "take", "open", "signal", "status",
                                            "move", "refuse", "note", "doubt", NULL};
 
@@ -323,7 +324,7 @@ static void read_word(struct loader *l, struct yaml_node item, const struct cont
         yaml_error_add(l->errors, item, "an item of `do` is one action; begin each with its own dash");
         return;
     }
-    if (yaml_read_name(yaml_key(item, 0), "action", action_names, &word, l->errors))
+    if (yaml_read_name(yaml_key(item, 0), "action", pathway_action_names, &word, l->errors))
         action_words[word].read(l, yaml_value(item, 0), context, list);
 }
 

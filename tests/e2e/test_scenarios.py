@@ -1,12 +1,7 @@
 """The cases as data, through the real daemon: what must come out does, whatever it is killed in the middle of, and it
 is to the letter what comes out of the rules alone."""
 
-import itertools
-import shutil
-import subprocess
-
 import pytest
-from conftest import BOUND_S
 from scenario import FILES, Mortal, Play, Scenario
 
 SCENARIOS = [Scenario(path) for path in FILES]
@@ -39,50 +34,68 @@ def finish(play, alone):
     assert play.transcript == alone[play.scenario.name]
 
 
-def state(play):
-    """All that a reader sees of the patient, and when it was."""
-    return play.client.patient(play.patient_id).SerializeToString(deterministic=True)
-
-
-def run(mortal, command):
-    data = ["--data", str(mortal.daemon.data)]
-    done = subprocess.run(mortal.daemon.command(command, *data), capture_output=True, text=True, timeout=BOUND_S)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_a_scenario_comes_out_as_written_with_the_daemon_killed_at_every_step(mortal, scenario, alone):
-    play = Play(scenario, mortal)
-    for i in range(len(scenario.steps)):
-        mortal.advance(play.at_ms(i))
+def play_all(play, move, publish):
+    """move(at_ms) and publish(event) say how."""
+    for i in range(len(play.scenario.steps)):
+        move(play.at_ms(i))
         event = play.event(i)
-        mortal.kill()  # between the clock and the event
         if event is not None:
-            play.publish(event)
-            mortal.kill()  # between the acknowledgement and all that follows
+            publish(event)
         play.check(i, play.collect(i))
-        mortal.kill()  # between two steps
-    finish(play, alone)
 
-    before = state(play)
-    mortal.stop()
-    run(mortal, "verify")
-    shutil.rmtree(mortal.daemon.data / "index")
-    run(mortal, "reindex")
-    assert state(play) == before
+
+def test_a_scenario_comes_out_as_written_with_a_kill_at_every_step(mortal, scenario, alone):
+    play = Play(scenario, mortal)
+
+    def publish(event):
+        mortal.kill()  # between the clock and the event
+        play.publish(event)
+        mortal.kill()  # between the acknowledgement and all that follows
+
+    def move(at_ms):
+        mortal.kill()  # between two steps
+        mortal.advance(at_ms)
+
+    play_all(play, move, publish)
+    finish(play, alone)
 
 
 def test_an_event_said_twice_happens_once(mortal, scenario, alone):
     play = Play(scenario, mortal)
-    for i in range(len(scenario.steps)):
-        mortal.advance(play.at_ms(i))
-        event = play.event(i)
-        if event is not None:
-            play.publish(event)
-            play.publish_again(event)
-        play.check(i, play.collect(i))
-    mortal.kill()
-    for i in range(len(scenario.steps)):
-        event = None if "task" in scenario.steps[i] or "escalation" in scenario.steps[i] else play.event(i)
-        if event is not None:
-            (result,) = play.client.publish(event)
+
+    def publish(event):
+        play.publish(event)
+        play.publish_again(event)
+        mortal.kill()
+        play.publish_again(event)
+        mortal.kill()
+
+    play_all(play, mortal.advance, publish)
     finish(play, alone)
+
+
+def test_a_kill_before_the_answer_loses_nothing_and_repeats_nothing(mortal, scenario, alone):
+    play = Play(scenario, mortal)
+    play_all(play, mortal.advance_cut_at_once, play.publish_unheard)
+    finish(play, alone)
+
+
+def test_a_kill_within_an_advance_of_the_clock_loses_nothing_and_repeats_nothing(mortal, scenario, alone):
+    play = Play(scenario, mortal)
+    play_all(play, mortal.advance_cut_at_each_bell, play.publish)
+    finish(play, alone)
+
+
+@pytest.mark.parametrize("pair", NEIGHBOURS, ids=lambda pair: " and ".join(map(by_name, pair)))
+def test_two_scenarios_at_once_come_out_as_each_alone(stopped, pair, alone):
+    mortal = Mortal(stopped, min(scenario.start_ms for scenario in pair))
+    plays = [Play(scenario, mortal, patient_id=scenario.name) for scenario in pair]
+    steps = sorted((play.at_ms(i), n, i) for n, play in enumerate(plays) for i in range(len(play.scenario.steps)))
+    for at_ms, n, i in steps:
+        mortal.advance(at_ms)
+        event = plays[n].event(i)
+        if event is not None:
+            plays[n].publish(event)
+        plays[n].check(i, plays[n].collect(i))
+    for play in plays:
+        finish(play, alone)

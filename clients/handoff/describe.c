@@ -38,6 +38,15 @@ static void append_message(const ProtobufCMessage *message, unsigned depth, char
     append(text, size, ")");
 }
 
+static void append_number(const ProtobufCFieldDescriptor *field, uint32_t number, char *text, size_t size)
+{
+    if (field_is_date(field)) {
+        append(text, size, "%04u-%02u-%02u", number / 10000, number / 100 % 100, number % 100);
+    } else {
+        append(text, size, "%u", number);
+    }
+}
+
 static void append_value(const ProtobufCFieldDescriptor *field, const void *at, unsigned depth, char *text,
                          size_t size)
 {
@@ -50,7 +59,7 @@ static void append_value(const ProtobufCFieldDescriptor *field, const void *at, 
         append(text, size, "%s", *(const char *const *)at);
         break;
     case PROTOBUF_C_TYPE_UINT32:
-        append(text, size, "%u", *(const uint32_t *)at);
+        append_number(field, *(const uint32_t *)at, text, size);
         break;
     case PROTOBUF_C_TYPE_INT64:
         if (is_time(field)) {
@@ -163,7 +172,7 @@ static bool is_open_after(Handoff__V1__TaskChange change)
 static void append_task(const Handoff__V1__Emission *emission, char *text, size_t size)
 {
     const Handoff__V1__TaskEmission *task = emission->task;
-    append(text, size, "task %s %s: %s", *task->task_id ? task->task_id : "",
+    append(text, size, "task %s %s: %s", short_id(task->task_id),
            WORD(handoff__v1__task_change__descriptor, task->change),
            WORD(handoff__v1__task_kind__descriptor, task->kind));
     append_recipient(task->subject, " about ", text, size);
@@ -180,7 +189,7 @@ static void append_task(const Handoff__V1__Emission *emission, char *text, size_
 static void append_escalation(const Handoff__V1__Emission *emission, char *text, size_t size)
 {
     const Handoff__V1__EscalationEmission *escalation = emission->escalation;
-    append(text, size, "escalation %s %s", *escalation->escalation_id ? escalation->escalation_id : "",
+    append(text, size, "escalation %s %s", short_id(escalation->escalation_id),
            WORD(handoff__v1__escalation_change__descriptor, escalation->change));
     if (escalation->task_kind) {
         append(text, size, ": %s t%u", WORD(handoff__v1__task_kind__descriptor, escalation->task_kind),
@@ -268,5 +277,22 @@ const char *describe_list(char **items, size_t count, char *text, size_t size)
 {
     text[0] = 0;
     for (size_t i = 0; i < count; i++) append(text, size, "%s%s", i ? ", " : "", items[i]);
+    return text;
+}
+
+/* What is cut off is the patient's key: 32 digits of hexadecimal. */
+const char *short_id(const char *id)
+{
+    size_t key = strspn(id, "0123456789abcdef");
+    return key == 32 && id[key] == '-' ? id + key + 1 : id;
+}
+
+char *make_printable(char *text)
+{
+    for (unsigned char *at = (unsigned char *)text; *at; at++) {
+        bool is_c1 = at[0] == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0; /* U+0080 to U+009F */
+        if (*at < 0x20 || *at == 0x7F) *at = ' ';
+        if (is_c1) at[0] = at[1] = ' ';
+    }
     return text;
 }

@@ -17,6 +17,11 @@ const char *describe_recipient(const Handoff__V1__Recipient *recipient, char *te
 /* "holds a, b" joined by commas. */
 const char *describe_list(char **items, size_t count, char *text, size_t size);
 
+/* "t3" of "KEY-t3", as people say it within a patient; the daemon understands both. Borrows from `id`. */
+const char *short_id(const char *id);
+/* Text of events must not steer a terminal: control characters become spaces. Tables do it by themselves. */
+char *make_printable(char *text);
+
 /* The word of an enum's value in a buffer of the expression's own. */
 #define WORD(descriptor, value) word_of(&(descriptor), (int)(value), (char[64]){0})
 static inline const char *word_of(const ProtobufCEnumDescriptor *descriptor, int value, char word[64])

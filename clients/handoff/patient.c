@@ -57,7 +57,10 @@ static char *borrow(const char *text)
 
 static void print_fact(const char *name, const char *text)
 {
-    if (*text) printf("%-14s%s\n", name, text);
+    char line[512];
+    if (!*text) return;
+    snprintf(line, sizeof line, "%-14s%s", name, text);
+    puts(make_printable(line));
 }
 
 static void print_facts(const Handoff__V1__PatientReply *patient)
@@ -90,7 +93,7 @@ static void print_episodes(const Handoff__V1__PatientReply *patient)
         const Handoff__V1__EpisodeView *view = patient->episodes[i];
         struct libscols_line *line = table_line(table, NULL);
         char text[DESCRIPTION_BYTES], when[WHEN_TEXT_BYTES];
-        table_cell(line, 0, view->episode_id);
+        table_cell(line, 0, short_id(view->episode_id));
         table_cell(line, 1, view->pathway);
         table_cell(line, 2, view->state);
         table_cell(line, 3, describe_list(view->regions, view->n_regions, text, sizeof text));
@@ -104,6 +107,14 @@ static void print_episodes(const Handoff__V1__PatientReply *patient)
     table_print(table, "Episodes", "\nno open episode");
 }
 
+/* Paused ones last: their time does not count. */
+static int compare_timers(const void *a, const void *b)
+{
+    const Handoff__V1__NamedTimer *const *one = a, *const *other = b;
+    if ((*one)->is_paused != (*other)->is_paused) return (*one)->is_paused ? 1 : -1;
+    return ((*one)->due_at_ms > (*other)->due_at_ms) - ((*one)->due_at_ms < (*other)->due_at_ms);
+}
+
 static void print_timers(const Handoff__V1__PatientReply *patient)
 {
     static const struct column columns[] = {{.name = "DUE"},
@@ -112,13 +123,14 @@ static void print_timers(const Handoff__V1__PatientReply *patient)
                                             {.name = "FIRED", .is_right = true},
                                             {.name = "VISIT"}};
     struct libscols_table *table = table_open(columns, sizeof columns / sizeof *columns);
+    if (patient->n_timers) qsort(patient->timers, patient->n_timers, sizeof *patient->timers, compare_timers);
     for (size_t i = 0; i < patient->n_timers; i++) {
         const Handoff__V1__NamedTimer *timer = patient->timers[i];
         struct libscols_line *line = table_line(table, NULL);
         char when[WHEN_TEXT_BYTES];
         table_cell(line, 0, timer->is_paused ? "paused" : when_format(timer->due_at_ms, when));
         table_cell(line, 1, timer->name);
-        table_cell(line, 2, timer->episode_id);
+        table_cell(line, 2, short_id(timer->episode_id));
         table_cellf(line, 3, "%u", timer->firings);
         table_cell(line, 4, timer->appointment_id);
     }

@@ -4,6 +4,7 @@
 #include "cli.h"
 #include "flags.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +167,17 @@ static int set_presets(struct flags *flags, const struct typed_event *typed, con
     return EXIT_DONE;
 }
 
+/* Who answers a task or an escalation is who is logged in, unless said otherwise. */
+static int set_by(struct flags *flags)
+{
+    const ProtobufCFieldDescriptor *by =
+        protobuf_c_message_descriptor_get_field_by_name(flags->body->descriptor, "by");
+    if (!by || by->type != PROTOBUF_C_TYPE_STRING) return EXIT_DONE;
+    char **field = (char **)(void *)((uint8_t *)flags->body + by->offset);
+    const struct passwd *login = getpwuid(geteuid());
+    return **field || !login ? EXIT_DONE : replace_text(field, login->pw_name);
+}
+
 int typed_event_parse(struct cli *cli, const struct typed_event *typed, int argc, char **argv,
                       struct flags **ret_flags)
 {
@@ -184,6 +196,7 @@ int typed_event_parse(struct cli *cli, const struct typed_event *typed, int argc
                                   .most = count};
     cli_parse(cli, &syntax, argc, argv, arguments);
     int code = set_presets(input.flags, typed, arguments);
+    if (!code && typed->preset_fields) code = set_by(input.flags);
     if (code) {
         flags_close(&input.flags);
         return code;

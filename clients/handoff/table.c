@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define LEAST_WRAP 20
+#define TREE_WIDTH 2
 
 static void check(bool is_done)
 {
@@ -114,15 +115,58 @@ static void wrap_column(struct libscols_table *table, size_t column, size_t widt
     scols_free_iter(lines);
 }
 
+static size_t text_width(const char *text)
+{
+    size_t width = 0;
+    for (; text && *text; text++) width += ((unsigned char)*text & 0xC0) != 0x80;
+    return width;
+}
+
+static size_t column_width(struct libscols_table *table, size_t column)
+{
+    struct libscols_cell *header = scols_column_get_header(scols_table_get_column(table, column));
+    struct libscols_iter *lines = scols_new_iter(SCOLS_ITER_FORWARD);
+    struct libscols_line *line = NULL;
+    size_t widest = text_width(scols_cell_get_data(header));
+    check(lines != NULL);
+    while (scols_table_next_line(table, lines, &line) == 0) {
+        size_t width = text_width(scols_cell_get_data(scols_line_get_cell(line, column)));
+        if (width > widest) widest = width;
+    }
+    scols_free_iter(lines);
+    return widest;
+}
+
+/* Columns of the terminal, or those that COLUMNS asks for; 0: lines are not wrapped. */
+static size_t choose_width(void)
+{
+    const char *columns = getenv("COLUMNS");
+    struct winsize size;
+    if (isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_col) return size.ws_col;
+    long width = columns ? strtol(columns, NULL, 10) : 0;
+    return width > 0 && width < 10000 ? (size_t)width : 0;
+}
+
+/* What the other columns leave is shared among the wrapped ones. If that is too little, lines overflow. */
 static void wrap_to_terminal(struct libscols_table *table)
 {
-    struct winsize size;
-    if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_col) return;
-    size_t count = scols_table_get_ncols(table);
+    size_t wanted = choose_width();
+    if (!wanted) return;
+    scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER); /* it would cut words */
+    size_t count = scols_table_get_ncols(table), fixed = 0;
+    double shares = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct libscols_column *column = scols_table_get_column(table, i);
+        if (scols_column_is_hidden(column)) continue;
+        fixed += 1 + (scols_column_is_tree(column) ? TREE_WIDTH : 0);
+        if (scols_column_is_wrap(column)) shares += scols_column_get_whint(column);
+        if (!scols_column_is_wrap(column)) fixed += column_width(table, i);
+    }
     for (size_t i = 0; i < count; i++) {
         const struct libscols_column *column = scols_table_get_column(table, i);
         if (!scols_column_is_wrap(column)) continue;
-        size_t width = (size_t)(scols_column_get_whint(column) * size.ws_col);
+        double left = wanted > fixed ? (double)(wanted - fixed) : 0;
+        size_t width = (size_t)(left * scols_column_get_whint(column) / shares);
         wrap_column(table, i, width > LEAST_WRAP ? width : LEAST_WRAP);
     }
 }

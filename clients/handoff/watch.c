@@ -31,25 +31,31 @@ static error_t parse_watch(int key, char *argument, struct argp_state *state)
     }
 }
 
+#define LINE_BYTES 4096 /* longer sentences are cut */
+
 static void print_emission(const Handoff__V1__Emission *emission)
 {
-    char what[DESCRIPTION_BYTES], when[WHEN_TEXT_BYTES];
-    printf("#%" PRIu64 "  %s  %s  %s%s%s\n", emission->sequence, when_format(emission->at_ms, when),
-           emission->patient_id, describe_emission(emission, what, sizeof what),
-           *emission->reason ? ": " : "", emission->reason);
+    char line[LINE_BYTES], what[DESCRIPTION_BYTES], when[WHEN_TEXT_BYTES];
+    snprintf(line, sizeof line, "#%" PRIu64 "  %s  %s  %s%s%s", emission->sequence,
+             when_format(emission->at_ms, when), emission->patient_id,
+             describe_emission(emission, what, sizeof what), *emission->reason ? ": " : "", emission->reason);
+    puts(make_printable(line));
 }
 
 static void print_record(const Handoff__V1__RecordEmission *record)
 {
     const Handoff__V1__TimelineEntry *entry = record->entry;
-    char when[WHEN_TEXT_BYTES];
+    char line[LINE_BYTES], when[WHEN_TEXT_BYTES];
     if (!entry) return;
-    printf("#%" PRIu64 "  %s  %s  %s (%s)\n", entry->sequence, when_format(entry->at_ms, when),
-           record->patient_id, entry->input, WORD(handoff__v1__verdict__descriptor, entry->verdict));
+    snprintf(line, sizeof line, "#%" PRIu64 "  %s  %s  %s (%s)", entry->sequence,
+             when_format(entry->at_ms, when), record->patient_id, entry->input,
+             WORD(handoff__v1__verdict__descriptor, entry->verdict));
+    puts(make_printable(line));
     for (size_t i = 0; i < entry->n_steps; i++) {
         char step[DESCRIPTION_BYTES];
-        printf("    %s%s%s\n", describe_step(entry->steps[i], step, sizeof step),
-               *entry->steps[i]->rule ? ": " : "", entry->steps[i]->rule);
+        snprintf(line, sizeof line, "    %s%s%s", describe_step(entry->steps[i], step, sizeof step),
+                 *entry->steps[i]->rule ? ": " : "", entry->steps[i]->rule);
+        puts(make_printable(line));
     }
 }
 

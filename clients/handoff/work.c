@@ -38,7 +38,7 @@ void print_tasks(Handoff__V1__TaskView *const *tasks, size_t count, bool has_pat
         char when[WHEN_TEXT_BYTES], about[160];
         table_cellf(line, 0, "%s%s", when_format(task->due_at_ms, when), task->is_overdue ? " overdue" : "");
         table_cell(line, 1, task->patient_id);
-        table_cell(line, 2, task->task_id);
+        table_cell(line, 2, short_id(task->task_id));
         table_cell(line, 3, WORD(handoff__v1__task_kind__descriptor, task->kind));
         table_cell(line, 4, describe_recipient(task->subject, about, sizeof about));
         table_cell(line, 5, WORD(handoff__v1__role__descriptor, task->owner));
@@ -66,13 +66,13 @@ void print_escalations(Handoff__V1__EscalationView *const *escalations, size_t c
         char when[WHEN_TEXT_BYTES];
         table_cell(line, 0, when_format(escalation->next_at_ms, when));
         table_cell(line, 1, escalation->patient_id);
-        table_cell(line, 2, escalation->escalation_id);
+        table_cell(line, 2, short_id(escalation->escalation_id));
         table_cellf(line, 3, "%s%s%s", WORD(handoff__v1__escalation_state__descriptor, escalation->state),
                     *escalation->acknowledged_by ? " by " : "", escalation->acknowledged_by);
         table_cell(line, 4, WORD(handoff__v1__role__descriptor, escalation->rung));
         table_cell(line, 5, escalation->person_id);
         table_cell(line, 6, WORD(handoff__v1__severity__descriptor, escalation->severity));
-        table_cell(line, 7, escalation->task_id);
+        table_cell(line, 7, short_id(escalation->task_id));
         table_cell(line, 8, when_format(escalation->raised_at_ms, when));
         table_cell(line, 9, escalation->reason);
     }
@@ -333,12 +333,9 @@ int run_escalations(struct cli *cli, int argc, char **argv)
 /* --- answering escalations
  * ---------------------------------------------------------------------------------------- */
 
-/* "e2" also stands for an id that ends in it after a separator. */
 static bool is_id(const char *whole, const char *id)
 {
-    size_t whole_len = strlen(whole), len = strlen(id);
-    if (!len || len > whole_len || strcmp(whole + whole_len - len, id) != 0) return false;
-    return len == whole_len || strchr("/:-.", whole[whole_len - len - 1]) != NULL;
+    return strcmp(whole, id) == 0 || strcmp(short_id(whole), id) == 0;
 }
 
 static int set_patient(Handoff__V1__Event *event, const Handoff__V1__EscalationView *view)

@@ -275,6 +275,7 @@ static bool hear_connected(handoff_watch *watch)
     if (!count) return false;
     watch->pause_ms = FIRST_POLL_MS;
     watch->fetch_at_ms = 0;
+    if (watch->fetch.is_waiting) watch->fetch.try_at_ms = 0; /* what was asked before is lost, most likely */
     return true;
 }
 

@@ -72,8 +72,8 @@ static void read_task(struct loader *l, struct yaml_node value, const struct con
     if (!is_short && !yaml_expect_keys(value, keys, l->errors)) return;
     struct yaml_node kind = is_short ? value : yaml_require(value, "kind", l->errors);
     struct yaml_node owner = yaml_get(value, "owner"), due = yaml_get(value, "due");
-    bool has_reason = !is_short && yaml_is_present(yaml_get(value, "reason"));
-    struct action *action = add(l, list, ACTION_TASK, value, has_reason ? reason_of(l, value, context) : ""); /* "": the policy's */
+    struct context wordless = {context->event, ""}; /* without a reason of its own it speaks the policy's */
+    struct action *action = add(l, list, ACTION_TASK, value, reason_of(l, value, &wordless));
     int number = 0;
     if (yaml_is_present(kind) && loader_enum(l, kind, "task", task_kinds, &number))
         action->task = (Handoff__V1__TaskKind)number;

@@ -70,7 +70,7 @@ static void load_alternatives(struct loader *l, struct yaml_node at, const struc
                               struct transition_list *list)
 {
     if (yaml_is_null(at)) {
-        yaml_error_add(l->errors, at, "here must be a transition, such as {target: STATE}");
+        yaml_error_add(l->errors, at, "here must be a transition, such as {target: STATE}; in braces, quote a key that names several events");
         return;
     }
     for (size_t i = 0; i < loader_items(at); i++) load_transition(l, loader_item(at, i), where, list);

@@ -101,9 +101,55 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libhandoffd.a
 
 -include $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(CLIENT_UNIT:%=%.d) $(BENCH:%=%.d) $(SCENARIO:%=%.d)
 
-.PHONY: unit
+PYTHON := /usr/bin/python3
+DAEMON_ARGS := --config tests/site.yaml --pathways daemon/pathways
+
+.PHONY: unit scenarios purity pathways check sanitize e2e test
 unit: $(UNIT) $(CLIENT_UNIT)
 	CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(UNIT) $(CLIENT_UNIT)
+
+# Each expectation of each case, through core alone.
+scenarios: $(BUILD)/handoffd
+	prove -e '$(BUILD)/handoffd pathway test $(DAEMON_ARGS)' $(wildcard tests/scenarios/*.yaml)
+
+purity: $(BUILD)/libhandoffd.a
+	prove -e 'sh' tests/purity.sh :: $(filter $(BUILD)/obj/daemon/core/%.o,$(LIB_O))
+
+pathways: $(BUILD)/handoffd
+	$(BUILD)/handoffd pathway check $(filter-out %/policy.yaml,$(wildcard daemon/pathways/*.yaml)) > $(BUILD)/pathways.txt
+
+# In seconds: what to run after every change.
+check: all unit scenarios purity pathways
+
+# The same code under Clang, with the address and undefined-behaviour sanitizers.
+sanitize:
+	$(MAKE) BUILD=$(BUILD)/sanitize CC=clang SANITIZE=address,undefined OPT=-O1 unit scenarios
+
+# The real daemon over ZeroMQ, with an independent client.
+e2e: all
+	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e
+
+test: check sanitize e2e
+
+# --- showing ------------------------------------------------------------------
+.PHONY: demo install help
+demo: all
+	@$(PYTHON) clients/demo/demo.py
+
+install: all
+	install -D -m 755 $(BUILD)/handoffd $(DESTDIR)$(PREFIX)/bin/handoffd
+	install -D -m 755 $(BUILD)/handoff $(DESTDIR)$(PREFIX)/bin/handoff
+	install -d $(DESTDIR)$(PREFIX)/share/handoff/pathways
+	install -m 644 daemon/pathways/*.yaml $(DESTDIR)$(PREFIX)/share/handoff/pathways
+	install -D -m 644 daemon/ops/handoffd.yaml $(DESTDIR)$(PREFIX)/share/handoff/handoffd.yaml
+
+help:
+	@echo "make            build/handoffd and build/handoff"
+	@echo "make demo       three cases on the real daemon, months in seconds"
+	@echo "make check      unit, contract and scenario tests: seconds"
+	@echo "make test       all of it, with sanitizers and end to end: minutes"
+	@echo "make bench      throughput and latency beside the floor"
+	@echo "make install    to PREFIX (/usr/local)"
 
 # --- set-up -------------------------------------------------------------------
 # Installs the Debian packages that are missing, and says so first.

@@ -200,7 +200,7 @@ void run_ops_second(struct run_ops *ops)
 {
     uint64_t file_bytes = 0, used_bytes = 0;
     int64_t overdue_ms = engine_oldest_overdue_ms(ops->engine);
-    (*ops->journal)->ops->sizes(*ops->journal, &file_bytes, &used_bytes);
+    if (*ops->journal != NULL) (*ops->journal)->ops->sizes(*ops->journal, &file_bytes, &used_bytes);
     metrics_set(ops->metrics, METRIC_JOURNAL_BYTES, (int64_t)used_bytes);
     metrics_set(ops->metrics, METRIC_OLDEST_OVERDUE_TIMER_MS, overdue_ms);
     metrics_set(ops->metrics, METRIC_LONGEST_SILENCE_PROVEN_MS, proven_silence_ms(engine_rules(ops->engine)));

@@ -161,6 +161,7 @@ static void refuse_frames(struct front *front, struct arrival *a, const char *se
     error.sentence = (char *)(uintptr_t)sentence;
     reply.body_case = HANDOFF__V1__REPLY__BODY_ERROR;
     reply.error = &error;
+    if (payload_of(a) != NULL) reply.tag = request_tag(message_bytes(payload_of(a)));
     front->counts.malformed_frames++;
     send_raw(front, &a->frames[0], a->count > 2 && zmq_msg_size(&a->frames[1]) == 0, &reply);
 }

@@ -1,0 +1,356 @@
+/* Publishing: verdicts, repeats, commits that fail. */
+#include "unit/engine_world.h"
+
+static void an_event_is_accepted_and_its_record_is_readable(void **state)
+{
+    for (int is_lmdb = 0; is_lmdb < 2; is_lmdb++) {
+        struct world *w = world_new(is_lmdb);
+        Handoff__V1__PatientRecord *record;
+        uint64_t sequence;
+        const struct world_result *r = world_publish(w, world_opened(w, "e1", "mary"));
+        assert_int_equal(r->code, CODE(ACCEPTED));
+        assert_int_equal(r->verdict, HANDOFF__V1__VERDICT__VERDICT_APPLIED);
+        assert_int_equal(world_record(w, "mary", &record, &sequence), 0);
+        assert_int_equal(sequence, r->sequence);
+        assert_string_equal(record->patient_id, "mary");
+        assert_int_equal(record->n_episodes, 1);
+        assert_int_equal(world_record(w, "nobody", &record, &sequence), ENGINE_E_UNKNOWN);
+        struct engine_state s = world_state(w);
+        assert_int_equal(s.totals[TOTAL_EVENTS], 1);
+        assert_int_equal(s.totals[TOTAL_PATIENTS], 1);
+        assert_int_equal(s.totals[TOTAL_OPEN_EPISODES], 1);
+        assert_int_equal(s.totals[TOTAL_PENDING_TIMERS], 1);
+        assert_int_equal(s.totals[TOTAL_ENTRIES], s.last_sequence);
+        world_free(w);
+    }
+    (void)state;
+}
+
+static void nothing_is_told_or_visible_before_the_commit(void **state)
+{
+    struct world *w = world_new(false);
+    Handoff__V1__PatientRecord *record;
+    uint64_t sequence;
+    engine_turn_begin(w->engine);
+    engine_publish(w->engine, world_opened(w, "e1", "mary"), 0, 0);
+    assert_false(w->results[0].is_known);
+    assert_int_equal(world_record(w, "mary", &record, &sequence), ENGINE_E_UNKNOWN);
+    assert_int_equal(engine_turn_commit(w->engine), 0);
+    assert_true(w->results[0].is_known);
+    assert_int_equal(world_record(w, "mary", &record, &sequence), 0);
+    world_free(w);
+    (void)state;
+}
+
+static void an_unreadable_event_refuses_only_itself(void **state)
+{
+    struct world *w = world_new(false);
+    uint64_t before = world_state(w).last_sequence;
+    engine_turn_begin(w->engine);
+    engine_publish(w->engine, (struct bytes){(const uint8_t *)"\xff\xff", 2}, 1, 0);
+    assert_int_equal(w->results[1].code, CODE(MALFORMED));
+    engine_publish(w->engine, world_opened(w, "e1", "mary"), 2, 0);
+    engine_turn_commit(w->engine);
+    assert_int_equal(w->results[2].code, CODE(ACCEPTED));
+    assert_int_equal(world_state(w).last_sequence, before + 1);
+    world_free(w);
+    (void)state;
+}
+
+static void a_repeat_in_the_same_batch_waits_for_it_and_stores_nothing(void **state)
+{
+    struct world *w = world_new(false);
+    engine_turn_begin(w->engine);
+    engine_publish(w->engine, world_opened(w, "e1", "mary"), 1, 0);
+    engine_publish(w->engine, world_opened(w, "e1", "mary"), 2, 0);
+    engine_publish(w->engine, world_updated(w, "e1", "mary", "Mary"), 3, 0);
+    assert_false(w->results[2].is_known);
+    engine_turn_commit(w->engine);
+    assert_int_equal(w->results[1].code, CODE(ACCEPTED));
+    assert_int_equal(w->results[2].code, CODE(DUPLICATE));
+    assert_int_equal(w->results[3].code, CODE(DUPLICATE_DIFFERS));
+    assert_int_equal(w->results[2].sequence, w->results[1].sequence);
+    assert_int_equal(world_state(w).last_sequence, w->results[1].sequence);
+    world_free(w);
+    (void)state;
+}
+
+static void a_repeat_is_known_after_a_restart(void **state)
+{
+    for (int is_lmdb = 0; is_lmdb < 2; is_lmdb++) {
+        struct world *w = world_new(is_lmdb);
+        struct bytes event = world_opened(w, "e1", "mary");
+        uint64_t first = world_publish(w, event)->sequence;
+        world_crash(w);
+        const struct world_result *r = world_publish(w, event);
+        assert_int_equal(r->code, CODE(DUPLICATE));
+        assert_int_equal(r->sequence, first);
+        world_free(w);
+    }
+    (void)state;
+}
+
+static void the_same_fields_in_another_order_are_the_same_event(void **state)
+{
+    struct world *w = world_new(false);
+    struct bytes event = world_opened(w, "e1", "mary");
+    uint8_t *turned = arena_alloc(w->arena, event.len);
+    size_t id_bytes = 4; /* tag, length, "e1": the first field goes last */
+    memcpy(turned, event.data + id_bytes, event.len - id_bytes);
+    memcpy(turned + event.len - id_bytes, event.data, id_bytes);
+    world_publish(w, event);
+    assert_int_equal(world_publish(w, (struct bytes){turned, event.len})->code, CODE(DUPLICATE));
+    world_free(w);
+    (void)state;
+}
+
+static void repeats_that_the_record_forgot_are_found_along_the_chain(void **state)
+{
+    struct world *w = world_new(true);
+    char id[16];
+    struct bytes first = world_updated(w, "first", "mary", "Mary");
+    struct bytes other = world_updated(w, "other", "mary", "M");
+    uint64_t sequence = world_publish(w, first)->sequence;
+    for (int i = 0; i < 60; i++) {
+        snprintf(id, sizeof id, "n%d", i);
+        assert_int_equal(engine_advance(w->engine, engine_now_ms(w->engine) + 1000, NULL), 0);
+        assert_int_equal(world_publish(w, world_updated(w, id, "mary", "Mary"))->code, CODE(ACCEPTED));
+    }
+    Handoff__V1__PatientRecord *record;
+    uint64_t newest;
+    assert_int_equal(world_record(w, "mary", &record, &newest), 0);
+    assert_true(record->evicted_until_ms > 0);
+    const struct world_result *r = world_publish(w, first);
+    assert_int_equal(r->code, CODE(DUPLICATE));
+    assert_int_equal(r->sequence, sequence);
+    assert_int_equal(world_publish(w, other)->code, CODE(ACCEPTED)); /* as old, but new */
+    assert_int_equal(world_publish(w, other)->code, CODE(DUPLICATE));
+    world_free(w);
+    (void)state;
+}
+
+static void a_batch_that_is_full_is_committed_and_the_turn_goes_on(void **state)
+{
+    struct world *w = world_prepare(false);
+    w->options.batch_events = 4;
+    assert_int_equal(world_start(w), 0);
+    world_adopt_rules(w);
+    char name[16];
+    engine_turn_begin(w->engine);
+    for (uint32_t i = 0; i < 20; i++) {
+        snprintf(name, sizeof name, "p%u", i);
+        engine_publish(w->engine, world_opened(w, name, name), i + 1, i);
+    }
+    engine_turn_commit(w->engine);
+    for (uint32_t i = 0; i < 20; i++) assert_int_equal(w->results[i + 1].code, CODE(ACCEPTED));
+    world_free(w);
+    (void)state;
+}
+
+static void an_unknown_patients_loop_event_tells_its_source_in_the_same_batch(void **state)
+{
+    struct world *w = world_new(false);
+    Handoff__V1__Event event = HANDOFF__V1__EVENT__INIT;
+    Handoff__V1__ReferralReceived received = HANDOFF__V1__REFERRAL_RECEIVED__INIT;
+    event.id = (char *)"e1";
+    event.source = (char *)"agency-feed";
+    event.patient_id = (char *)"stranger";
+    event.occurred_at_ms = engine_now_ms(w->engine);
+    event.body_case = HANDOFF__V1__EVENT__BODY_REFERRAL_RECEIVED;
+    event.referral_received = &received;
+    const struct world_result *r = world_publish(w, world_pack(w, &event));
+    assert_int_equal(r->code, CODE(ACCEPTED));
+    assert_int_equal(r->verdict, HANDOFF__V1__VERDICT__VERDICT_REVIEW);
+    assert_int_equal(world_state(w).last_sequence, r->sequence + 1);
+    struct patient_key key;
+    Handoff__V1__PatientRecord *record;
+    uint64_t sequence;
+    int64_t time_ms;
+    engine_subject_key(w->engine, SUBJECT_IS_SOURCE, "agency-feed", &key);
+    assert_int_equal(engine_record(w->engine, &key, w->arena, &record, &sequence, &time_ms), 0);
+    assert_int_equal(record->unknown_events, 1);
+    assert_int_equal(record->n_tasks, 1);
+    assert_int_equal(engine_index_flush(w->engine), 0);
+    assert_true(engine_index_catch_up(w->engine, r->sequence));
+    assert_int_equal(engine_work_next(w->engine, NULL, &key), 0);
+    world_free(w);
+    (void)state;
+}
+
+static void staff_events_without_a_patient_belong_to_the_site(void **state)
+{
+    struct world *w = world_new(false);
+    Handoff__V1__Event event = HANDOFF__V1__EVENT__INIT;
+    Handoff__V1__StaffAbsent absent = HANDOFF__V1__STAFF_ABSENT__INIT;
+    event.id = (char *)"e1";
+    event.source = (char *)"rota";
+    event.occurred_at_ms = engine_now_ms(w->engine);
+    event.body_case = HANDOFF__V1__EVENT__BODY_STAFF_ABSENT;
+    event.staff_absent = &absent;
+    absent.person_id = (char *)"nurse-1";
+    absent.from_at_ms = event.occurred_at_ms;
+    absent.to_at_ms = event.occurred_at_ms + WORLD_HOUR;
+    const struct world_result *r = world_publish(w, world_pack(w, &event));
+    assert_int_equal(r->code, CODE(ACCEPTED));
+    struct patient_key key;
+    Handoff__V1__PatientRecord *record;
+    uint64_t sequence;
+    int64_t time_ms;
+    engine_subject_key(w->engine, SUBJECT_IS_SITE, "main", &key);
+    assert_int_equal(engine_record(w->engine, &key, w->arena, &record, &sequence, &time_ms), 0);
+    assert_int_equal(world_state(w).totals[TOTAL_PATIENTS], 0);
+    world_free(w);
+    (void)state;
+}
+
+/* --- commits that fail ------------------------------------------------------------------------------------------ */
+
+static const struct fault {
+    int code;
+    bool is_written;
+} faults[] = {{JOURNAL_E_FULL, false},   {JOURNAL_E_IO, false},      {JOURNAL_E_UNKNOWN, false},
+              {JOURNAL_E_UNKNOWN, true}, {JOURNAL_E_MEMORY, false}};
+
+/* Twelve events of three patients, two a turn; the k-th append fails. All are published until they are acknowledged. */
+static void publish_through(struct world *w, const struct fault *fault, int k)
+{
+    char id[16];
+    w->failing.appends_left = k;
+    w->failing.code = fault->code;
+    w->failing.is_written = fault->is_written;
+    for (int i = 0; i < 12; i += 2) {
+        static const char *const names[] = {"mary", "david", "sarah"};
+        struct bytes events[2];
+        for (int j = 0; j < 2; j++) {
+            snprintf(id, sizeof id, "e%d", i + j);
+            events[j] = world_opened(w, id, names[(i + j) % 3]);
+        }
+        uint64_t last = world_state(w).last_sequence;
+        for (int attempt = 0; attempt < 2; attempt++) {
+            engine_turn_begin(w->engine);
+            for (uint64_t j = 0; j < 2; j++) engine_publish(w->engine, events[j], j + 1, 0);
+            if (engine_turn_commit(w->engine) == 0) break;
+            assert_int_equal(attempt, 0);
+            assert_int_equal(w->results[1].code, CODE(UNAVAILABLE));
+            assert_int_equal(w->results[2].code, CODE(UNAVAILABLE));
+            assert_true(world_state(w).is_read_only);
+            assert_int_equal(world_state(w).last_sequence, last);
+            assert_int_equal(world_publish(w, events[0])->code, CODE(UNAVAILABLE)); /* read-only until a retry */
+            w->failing.appends_left = -1;
+            assert_int_equal(engine_retry(w->engine), 0);
+        }
+        for (int j = 1; j <= 2; j++) assert_true(w->results[j].code == CODE(ACCEPTED) || w->results[j].code == CODE(DUPLICATE));
+    }
+}
+
+static void a_failed_commit_leaves_no_trace_and_a_retry_works(void **state)
+{
+    for (size_t f = 0; f < sizeof faults / sizeof *faults; f++) {
+        for (int k = 0; k < 6; k++) {
+            struct world *w = world_new(false);
+            publish_through(w, &faults[f], k);
+            struct engine_state s = world_state(w);
+            assert_int_equal(s.totals[TOTAL_EVENTS], 12); /* each once, whatever happened */
+            assert_int_equal(s.totals[TOTAL_PATIENTS], 3);
+            assert_int_equal(s.totals[TOTAL_ENTRIES], s.last_sequence);
+            assert_int_equal(w->failing.reopened, faults[f].code == JOURNAL_E_FULL ? 0 : 1);
+            assert_false(s.is_read_only);
+            world_free(w);
+        }
+    }
+    (void)state;
+}
+
+static void a_record_of_a_failed_batch_is_not_visible(void **state)
+{
+    struct world *w = world_new(false);
+    Handoff__V1__PatientRecord *record;
+    uint64_t sequence;
+    w->failing.appends_left = 0;
+    w->failing.code = JOURNAL_E_FULL;
+    assert_int_equal(world_publish(w, world_opened(w, "e1", "mary"))->code, CODE(UNAVAILABLE));
+    assert_int_equal(world_record(w, "mary", &record, &sequence), ENGINE_E_UNKNOWN);
+    assert_int_equal(engine_next_due(w->engine), NO_DUE);
+    assert_int_equal(world_state(w).totals[TOTAL_EVENTS], 0);
+    world_free(w);
+    (void)state;
+}
+
+static void a_retry_while_the_disk_is_still_full_stays_read_only(void **state)
+{
+    struct world *w = world_new(false);
+    w->failing.appends_left = 0;
+    w->failing.code = JOURNAL_E_FULL;
+    world_publish(w, world_opened(w, "e1", "mary"));
+    w->failing.appends_left = 0;
+    assert_int_equal(engine_retry(w->engine), ENGINE_E_FULL);
+    assert_true(world_state(w).is_read_only);
+    assert_int_equal(engine_retry(w->engine), 0);
+    assert_int_equal(world_publish(w, world_opened(w, "e1", "mary"))->code, CODE(ACCEPTED));
+    world_free(w);
+    (void)state;
+}
+
+static void a_tail_that_is_not_ours_is_not_resumed(void **state)
+{
+    struct world *w = world_new(false);
+    w->failing.appends_left = 0;
+    w->failing.code = JOURNAL_E_UNKNOWN;
+    world_publish(w, world_opened(w, "e1", "mary"));
+    struct batch_builder *b = batch_builder_new();
+    uint8_t digest[DIGEST_BYTES] = {0};
+    int64_t totals[TOTAL_COUNT] = {0};
+    uint64_t last = world_state(w).last_sequence;
+    batch_begin(b, last + 1);
+    batch_add(b, &(struct entry){.sequence = last + 1, .due_at_ms = NO_DUE, .kind = ENTRY_EVENT, .format = 1});
+    assert_int_equal(journal_append(w->journal, last, last + 1, 1, batch_seal(b, totals, digest, digest)), 0);
+    assert_int_equal(engine_retry(w->engine), ENGINE_E_DAMAGED);
+    assert_true(world_state(w).is_read_only);
+    batch_builder_free(b);
+    world_free(w);
+    (void)state;
+}
+
+static void rules_that_do_not_load_change_nothing(void **state)
+{
+    struct world *w = world_new(false);
+    const struct rules *rules = engine_rules(w->engine);
+    uint64_t last = world_state(w).last_sequence;
+    Handoff__V1__RulesChange good = HANDOFF__V1__RULES_CHANGE__INIT, bad = HANDOFF__V1__RULES_CHANGE__INIT;
+    Handoff__V1__PathwayRetired retired = HANDOFF__V1__PATHWAY_RETIRED__INIT, missing = HANDOFF__V1__PATHWAY_RETIRED__INIT;
+    retired.number = 1;
+    missing.number = 77;
+    good.body_case = bad.body_case = HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY_RETIRED;
+    good.pathway_retired = &retired;
+    bad.pathway_retired = &missing;
+    const Handoff__V1__RulesChange *changes[] = {&good, &bad};
+    assert_int_equal(engine_change_rules(w->engine, changes, 2), ENGINE_E_RULES);
+    assert_ptr_equal(engine_rules(w->engine), rules);
+    assert_int_equal(world_state(w).last_sequence, last);
+    assert_int_equal(engine_change_rules(w->engine, changes, 1), 0);
+    assert_true(engine_rules(w->engine)->pathways[0]->is_retired);
+    world_free(w);
+    (void)state;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_event_is_accepted_and_its_record_is_readable),
+        cmocka_unit_test(nothing_is_told_or_visible_before_the_commit),
+        cmocka_unit_test(an_unreadable_event_refuses_only_itself),
+        cmocka_unit_test(a_repeat_in_the_same_batch_waits_for_it_and_stores_nothing),
+        cmocka_unit_test(a_repeat_is_known_after_a_restart),
+        cmocka_unit_test(the_same_fields_in_another_order_are_the_same_event),
+        cmocka_unit_test(repeats_that_the_record_forgot_are_found_along_the_chain),
+        cmocka_unit_test(a_batch_that_is_full_is_committed_and_the_turn_goes_on),
+        cmocka_unit_test(an_unknown_patients_loop_event_tells_its_source_in_the_same_batch),
+        cmocka_unit_test(staff_events_without_a_patient_belong_to_the_site),
+        cmocka_unit_test(a_failed_commit_leaves_no_trace_and_a_retry_works),
+        cmocka_unit_test(a_record_of_a_failed_batch_is_not_visible),
+        cmocka_unit_test(a_retry_while_the_disk_is_still_full_stays_read_only),
+        cmocka_unit_test(a_tail_that_is_not_ours_is_not_resumed),
+        cmocka_unit_test(rules_that_do_not_load_change_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,11 +1,10 @@
 """What operators do: watch, reload, stop, back up, move the clock."""
 
 import os
-import pathlib
 import signal
 import subprocess
 
-from conftest import BOUND_S, DAY_MS, START_MS, Daemon, Gone, referral, registered, voicemail
+from peer import BOUND_S, DAY_MS, referral, registered, voicemail
 
 from handoff.v1 import api_pb2
 

@@ -47,4 +47,7 @@ int pathway_read(struct arena *arena, const char *file_name, struct bytes text, 
 int pathway_load(struct arena *arena, const char *file_name, struct bytes text, struct yaml_errors *errors,
                  struct pathway **ret_pathway);
 
+/* The words that begin an action, in the order of README.md; ends with NULL. */
+extern const char *const pathway_action_names[];
+
 #endif

@@ -298,7 +298,7 @@ static const struct {
     {"take", read_take},       {"open", read_open},         {"signal", read_signal},   {"status", read_status},
     {"move", read_move},       {"refuse", read_refuse},     {"note", read_note},       {"doubt", read_doubt},
 };
-static const char *const action_names[] = {"task", "withdraw", "start", "stop", "raise", "resolve", "hold", "lift",
+const char *const pathway_action_names[] = {"task", "withdraw", "start", "stop", "raise", "resolve", "hold", "lift",
                                            "concern", "settle", "set", "count", "take", "open", "signal", "status",
                                            "move", "refuse", "note", "doubt", NULL};
 
@@ -323,7 +323,7 @@ static void read_word(struct loader *l, struct yaml_node item, const struct cont
         yaml_error_add(l->errors, item, "an item of `do` is one action; begin each with its own dash");
         return;
     }
-    if (yaml_read_name(yaml_key(item, 0), "action", action_names, &word, l->errors))
+    if (yaml_read_name(yaml_key(item, 0), "action", pathway_action_names, &word, l->errors))
         action_words[word].read(l, yaml_value(item, 0), context, list);
 }
 

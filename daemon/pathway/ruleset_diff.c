@@ -129,7 +129,7 @@ static void check_pathways(struct candidate *c)
         pathway_verify(source, &options, c->errors);
         c->sources[i] = source;
     }
-    if (c->errors->count == errors_before) pathway_verify_set(c->sources, c->folder->pathway_count, c->errors);
+    if (c->errors->count == errors_before) pathway_verify_set(c->sources, c->folder->pathway_count, c->folder->pathway_count, c->errors);
 }
 
 /* --- what differs ---------------------------------------------------------------------------------------------- */

@@ -162,11 +162,11 @@ static void check_set_guard(const struct guard *guard, uint32_t rule, void *data
     check_call(data, guard, rule);
 }
 
-int pathway_verify_set(const struct pathway_source *const *sources, size_t count, struct yaml_errors *errors)
+int pathway_verify_set(const struct pathway_source *const *sources, size_t count, size_t checked, struct yaml_errors *errors)
 {
     size_t errors_before = errors->count;
     struct set set = {.sources = sources, .count = count};
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < checked; i++) {
         set.v = (struct verifier){sources[i], sources[i]->pathway, NULL, errors};
         for (size_t j = 0; j < i; j++)
             if (strcmp(sources[i]->pathway->name, sources[j]->pathway->name) == 0)

@@ -7,7 +7,7 @@
  * day minutes since midnight (`_minute`). Daylight saving: a local time that does not exist is moved forward by
  * the gap; one that exists twice means the first.
  *
- * Business time (DOMAIN: section "Timers"): n business days from a moment inside working hours is the same local
+ * Business time: n business days from a moment inside working hours is the same local
  * minute n working days later; from outside hours it is n working days after the next opening. Business hours
  * count open minutes only. A due time is never rounded to a day. */
 #ifndef HANDOFF_CORE_CALENDAR_H

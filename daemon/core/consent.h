@@ -1,4 +1,4 @@
-/* Who may be told what, on what ground. DOMAIN: rules 1 to 6. Uncertain means no. */
+/* Who may be told what, on what ground. Rules 1 to 6 of README.md. Uncertain means no. */
 #ifndef HANDOFF_CORE_CONSENT_H
 #define HANDOFF_CORE_CONSENT_H
 

@@ -1,5 +1,5 @@
 /* The one gate before every delivery, asked at the moment of each attempt, never when queueing.
- * DOMAIN: rules 2 to 7, 11 to 13; invariants 3 and 9. */
+ * Rules 2 to 7 and 11 to 13, invariants 3 and 9 of README.md. */
 #ifndef HANDOFF_CORE_GATE_H
 #define HANDOFF_CORE_GATE_H
 

@@ -12,6 +12,20 @@ struct delay_bounds {
 /* compressed(a, ...) counts as a. */
 struct delay_bounds delay_bounds(const struct delay *delay, const struct calendar *calendar);
 
+/* What was measured before: a file says the same few delays again and again. Start with {0}; when it is full the rest
+ * is measured each time. Delays and calendars must live as long. */
+enum { DELAY_MEMO_ROWS = 128 };
+struct delay_memo {
+    size_t count;
+    struct {
+        const struct delay *delay;
+        const struct calendar *calendar;
+        struct delay_bounds bounds;
+    } rows[DELAY_MEMO_ROWS];
+};
+struct delay_bounds delay_memo_bounds(struct delay_memo *memo, const struct delay *delay,
+                                      const struct calendar *calendar);
+
 bool delay_is_same(const struct delay *a, const struct delay *b);
 /* Whether some part of it is of this kind. */
 bool delay_has(const struct delay *delay, enum delay_op op);

@@ -10,8 +10,8 @@ struct measure {
     const struct pathway *pathway;
     const struct verify_options *options;
     struct told told[PATHWAY_TIMERS_MAX];
-    uint8_t by_told[PATHWAY_TIMERS_MAX];  /* timers, the soonest to tell first */
-    uint64_t bit[PATHWAY_TIMERS_MAX];     /* of a timer in that order; 0: does not count against silence */
+    uint8_t by_told[PATHWAY_TIMERS_MAX]; /* timers, the soonest to tell first */
+    uint64_t bit[PATHWAY_TIMERS_MAX];    /* of a timer in that order; 0: does not count against silence */
     uint64_t hold_runs[PATHWAY_HOLDS_MAX], hold_pauses[PATHWAY_HOLDS_MAX];
     uint64_t state_runs;
     struct silence worst;
@@ -52,8 +52,8 @@ static int64_t longest_wait(const struct wait *wait, const struct verify_options
 {
     int64_t most = 0;
     for (size_t i = 0; i < options->calendar_count; i++) {
-        int64_t routine = delay_bounds(wait->routine, options->calendars[i]).most_ms;
-        int64_t urgent = delay_is_same(wait->routine, wait->urgent) ? routine : delay_bounds(wait->urgent, options->calendars[i]).most_ms;
+        int64_t routine = delay_memo_bounds(options->memo, wait->routine, options->calendars[i]).most_ms;
+        int64_t urgent = delay_memo_bounds(options->memo, wait->urgent, options->calendars[i]).most_ms;
         if (routine > most) most = routine;
         if (urgent > most) most = urgent;
     }
@@ -113,7 +113,8 @@ static struct told measure_timer(const struct measure *m, uint32_t timer)
  * start while that is unknown. */
 static bool counts(const struct timer_kind *kind)
 {
-    return !kind->is_once && !kind->is_per_appointment && (kind->from == TIMER_FROM_EVENT || kind->from == TIMER_FROM_OPENED);
+    return !kind->is_once && !kind->is_per_appointment &&
+           (kind->from == TIMER_FROM_EVENT || kind->from == TIMER_FROM_OPENED);
 }
 
 static void sort_timers(struct measure *m)

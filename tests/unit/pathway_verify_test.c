@@ -312,7 +312,7 @@ static void the_slowest_of_the_sites_counts(void **state)
     accept(sound);
     struct calendar sundays = {.week = {[6] = {{600, 660}}}};
     const struct calendar *const calendars[] = {calendar_for_checks(), &sundays};
-    struct verify_options options = {calendars, 2, &policy};
+    struct verify_options options = {.calendars = calendars, .calendar_count = 2, .policy = &policy};
     pathway_measure(source, &options);
     assert_int_equal(source->silences[0].ms, 21 * MS_PER_DAY - MS_PER_HOUR); /* from the close to the third opening after it */
 }

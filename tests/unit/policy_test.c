@@ -17,7 +17,7 @@ static int read_text(const char *text, Handoff__V1__Policy **ret)
 static struct policy compile_shipped(void)
 {
     Handoff__V1__Policy *message = NULL;
-    struct policy policy;
+    struct policy policy = {0};
     if (read_text(shipped, &message) || policy_compile(message, arena, &policy, &errors)) {
         yaml_errors_print(stderr, &errors);
         fail();

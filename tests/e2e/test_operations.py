@@ -1,0 +1,199 @@
+"""What operators do: watch, reload, stop, back up, move the clock."""
+
+import os
+import signal
+import subprocess
+
+from peer import BOUND_S, DAY_MS, referral, registered, voicemail
+
+from handoff.v1 import api_pb2
+
+
+def run(daemon, *arguments):
+    return subprocess.run(daemon.command(*arguments), capture_output=True, text=True, timeout=BOUND_S)
+
+
+def test_health_readiness_and_metrics_are_served(daemon, client):
+    assert daemon.http("/healthz")[0] == 200
+    assert daemon.http("/readyz") == (200, "ready\n")
+    client.accept(referral("mary"))
+    client.publish(b"\xff")
+    daemon.await_metric(1, "handoff_events_total", verdict="accepted")
+    daemon.await_metric(1, "handoff_events_total", verdict="refused")
+    daemon.await_metric(1, "handoff_open_episodes")
+    assert daemon.metric("handoff_journal_sequence") == client.statistics()["last_sequence"]
+    assert daemon.metric("handoff_commit_seconds_count") >= 1
+    client.advance(3 * DAY_MS)
+    daemon.await_metric(1, "handoff_timers_fired_total")
+    daemon.await_metric(1, "handoff_open_tasks")
+
+
+def test_one_line_says_that_it_is_ready_and_where(daemon):
+    line = daemon.await_line("msg=ready")
+    for endpoint in daemon.endpoints.values():
+        assert endpoint in line
+        assert not endpoint.endswith((":0", "*"))
+
+
+def test_sigterm_ends_cleanly(daemon, client):
+    client.accept(referral("mary"))
+    assert daemon.stop() == 0
+    assert any("msg=stopped" in line for line in daemon.lines)
+    assert not (daemon.data / "endpoints").exists()
+    daemon.start()
+    assert daemon.client().patient("mary").episodes
+
+
+def test_sigint_ends_cleanly_too(daemon):
+    os.kill(daemon.process.pid, signal.SIGINT)
+    daemon.drain_log()
+    assert daemon.process.wait(BOUND_S) == 0
+
+
+def test_a_second_daemon_on_the_same_folder_is_refused(daemon):
+    second = run(daemon, "run", "--config", str(daemon.config), "--data", str(daemon.data))
+    assert second.returncode == 1
+    assert "level=error" in second.stderr
+    daemon.client().info()
+
+
+def hup(daemon, answer):
+    after = len(daemon.lines)
+    os.kill(daemon.process.pid, signal.SIGHUP)
+    return daemon.await_line(answer, after)
+
+
+def test_a_broken_pathway_keeps_the_old_rules_and_says_where(daemon, client):
+    client.accept(referral("mary"))
+    pathway = daemon.pathways / "referral.yaml"
+    good = pathway.read_text()
+    pathway.write_text(good.replace("target: accepted", "target: nowhere"))
+    line = hup(daemon, "reload refused")
+    assert "referral.yaml:" in line
+    assert daemon.http("/readyz")[0] == 200
+    assert [p for p in client.info().pathways if "version" in p] == ["referral version 1 (number 1)"]
+    client.accept(referral("david"))
+    error = client.refusal(reload=api_pb2.ReloadRequest())
+    assert error.code == api_pb2.CODE_BAD_VALUE
+    assert "referral.yaml:" in error.sentence
+    pathway.write_text(good)
+    assert list(client.ask(reload=api_pb2.ReloadRequest()).changes) == []
+
+
+def test_a_new_version_is_used_for_new_episodes_and_running_ones_stay(daemon, client):
+    client.accept(referral("mary"))
+    pathway = daemon.pathways / "referral.yaml"
+    pathway.write_text(
+        pathway.read_text().replace("version: 1", "version: 2").replace("state: requested", "state: asked")
+    )
+    hup(daemon, "msg=reloaded")
+    client.accept(referral("david"))
+    assert client.patient("mary").episodes[0].version == 1
+    assert client.patient("david").episodes[0].version == 2
+    daemon.kill()
+    pathway.unlink()
+    daemon.start()
+    client = daemon.client()
+    assert client.patient("mary").episodes[0].state == "requested"
+    assert client.patient("david").episodes[0].version == 2
+
+
+def test_a_broken_configuration_is_refused_with_its_line(stopped):
+    stopped.config.write_text(stopped.config.read_text() + "colour: red\n")
+    result = run(stopped, "run", "--config", str(stopped.config), "--data", str(stopped.data))
+    assert result.returncode == 3
+    assert "handoffd.yaml:" in result.stderr and "colour" in result.stderr
+
+
+def test_broken_pathways_are_refused_at_start(stopped):
+    pathway = stopped.pathways / "referral.yaml"
+    pathway.write_text(pathway.read_text().replace("after: [check-in]", "after: []"))
+    result = run(stopped, "run", "--config", str(stopped.config), "--data", str(stopped.data))
+    assert result.returncode == 3
+    assert "referral.yaml:" in result.stderr
+    assert "accepted" in result.stderr
+
+
+def test_another_kind_of_clock_is_refused(daemon):
+    daemon.client().accept(referral("mary"))
+    assert daemon.stop() == 0
+    result = run(daemon, "run", "--config", str(daemon.config), "--data", str(daemon.data), "--clock", "system")
+    assert result.returncode == 1
+    assert "clock" in result.stderr
+    daemon.start()
+
+
+def test_a_system_clock_is_not_advanced(stopped):
+    client = stopped.start("--clock", "system").client()
+    error = client.refusal(clock=api_pb2.ClockRequest(advance_ms=1000))
+    assert error.code == api_pb2.CODE_WRONG_CLOCK
+    assert client.ask(clock=api_pb2.ClockRequest()).kind == "system"
+
+
+def test_a_manual_clock_stands_where_it_was_over_a_restart(daemon, client):
+    reply = client.advance(3 * DAY_MS)
+    assert reply.now_ms == client.now_ms()
+    daemon.kill()
+    daemon.start()
+    assert daemon.client().now_ms() == reply.now_ms
+
+
+def test_a_manual_clock_begins_where_it_is_told_to(stopped):
+    client = stopped.start("--clock-start", "2026-06-11T20:40:00Z").client()
+    assert client.now_ms() == 1781210400000
+
+
+def test_advancing_fires_each_timer_at_its_own_time(client):
+    client.accept(referral("mary"), voicemail("mary"))
+    reply = client.advance(60 * DAY_MS)
+    assert reply.fired == client.statistics()["firings"]
+    for entry in client.timeline("mary", limit=1000).entries:
+        if entry.input.startswith("timer "):
+            assert entry.at_ms == entry.occurred_at_ms
+
+
+def test_others_are_served_while_the_clock_advances(daemon, client):
+    client.accept(*[referral(f"p{i}") for i in range(200)])
+    other = daemon.client()
+    other.info()
+    tag = client.send(clock=api_pb2.ClockRequest(advance_ms=730 * DAY_MS))
+    other.accept(registered("david"))
+    assert other.patient("david").record.is_known
+    assert not client.socket.poll(0), "it still advances"
+    assert client.receive(tag).clock.fired > 200
+
+
+def test_a_backup_is_made_while_the_daemon_runs_and_is_sound(daemon, client, tmp_path):
+    client.accept(*[referral(f"p{i}") for i in range(200)])
+    folder = tmp_path / "backup"
+    tag = client.send(backup=api_pb2.BackupRequest(folder=str(folder)))
+    client.accept(referral("david"))
+    last = client.receive(tag).backup.last_sequence
+    assert client.refusal(backup=api_pb2.BackupRequest(folder=str(folder))).code == api_pb2.CODE_INTERNAL
+    assert daemon.stop() == 0
+    restored = daemon
+    restored.data = folder
+    client = restored.start().client()
+    assert client.statistics()["last_sequence"] >= last
+    assert client.patient("p7").episodes
+    assert daemon.stop() == 0
+    verified = run(daemon, "verify", "--data", str(folder))
+    assert verified.returncode == 0, verified.stderr
+
+
+def test_the_configuration_in_force_reads_back(daemon, tmp_path):
+    printed = run(daemon, "config", "--config", str(daemon.config))
+    assert printed.returncode == 0
+    again = tmp_path / "again.yaml"
+    again.write_text(printed.stdout)
+    assert run(daemon, "config", "--config", str(again)).stdout == printed.stdout
+
+
+def test_a_wrong_command_line_exits_with_2(stopped):
+    for arguments in ([], ["fly"], ["run", "--nonsense"], ["run", "extra"], ["run", "--clock-start", "noon"]):
+        result = run(stopped, *arguments)
+        assert result.returncode == 2, arguments
+        assert result.stderr
+    assert run(stopped, "help").returncode == 0
+    assert run(stopped, "run", "--help").returncode == 0
+    assert run(stopped, "version").stdout.startswith("handoffd ")

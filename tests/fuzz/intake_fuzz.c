@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "core/message.h"
 #include "core/step.h"
+#include "core/rules.h"
 #include "engine/intake.h"
 #include "ops/config.h"
 #include "ops/site_message.h"

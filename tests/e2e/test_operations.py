@@ -177,7 +177,7 @@ def test_a_backup_is_made_while_the_daemon_runs_and_is_sound(daemon, client, tmp
     assert client.statistics()["last_sequence"] >= last
     assert client.patient("p7").episodes
     assert daemon.stop() == 0
-    verified = run(daemon, "verify", "--data", str(folder))
+    verified = run(daemon, "verify", str(folder))
     assert verified.returncode == 0, verified.stderr
 
 

@@ -1,11 +1,10 @@
 """What operators do: watch, reload, stop, back up, move the clock."""
 
 import os
-import pathlib
 import signal
 import subprocess
 
-from conftest import BOUND_S, DAY_MS, START_MS, Daemon, Gone, referral, registered, voicemail
+from peer import BOUND_S, DAY_MS, referral, registered, voicemail
 
 from handoff.v1 import api_pb2
 
@@ -178,7 +177,7 @@ def test_a_backup_is_made_while_the_daemon_runs_and_is_sound(daemon, client, tmp
     assert client.statistics()["last_sequence"] >= last
     assert client.patient("p7").episodes
     assert daemon.stop() == 0
-    verified = run(daemon, "verify", "--data", str(folder))
+    verified = run(daemon, "verify", str(folder))
     assert verified.returncode == 0, verified.stderr
 
 

@@ -1,7 +1,7 @@
 """Publishing: accepted, repeated, pipelined, and kept whatever happens."""
 
 import zmq
-from conftest import DAY_MS, START_MS, event, event_pb2, referral, registered, voicemail
+from peer import DAY_MS, START_MS, event, event_pb2, referral, registered, voicemail
 
 from handoff.v1 import api_pb2, journal_pb2
 

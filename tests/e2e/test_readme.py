@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from conftest import BOUND_S, BUILD, ROOT
+from peer import BOUND_S, BUILD, ROOT
 
 README = (ROOT / "README.md").read_text()
 

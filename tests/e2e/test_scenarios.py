@@ -1,0 +1,101 @@
+"""The cases as data, through the real daemon: what must come out does, whatever it is killed in the middle of, and it
+is to the letter what comes out of the rules alone."""
+
+import pytest
+from scenario import FILES, Mortal, Play, Scenario
+
+SCENARIOS = [Scenario(path) for path in FILES]
+NEIGHBOURS = list(zip(SCENARIOS, SCENARIOS[1:] + SCENARIOS[:1]))
+
+
+@pytest.fixture(scope="session")
+def alone(tmp_path_factory):
+    """By name: the transcript of a scenario from the rules alone."""
+    folder = tmp_path_factory.mktemp("transcripts")
+    return {scenario.name: scenario.transcript(folder) for scenario in SCENARIOS}
+
+
+def by_name(scenario):
+    return scenario.name
+
+
+@pytest.fixture(params=SCENARIOS, ids=by_name)
+def scenario(request):
+    return request.param
+
+
+@pytest.fixture
+def mortal(stopped, scenario):
+    return Mortal(stopped, scenario.start_ms)
+
+
+def finish(play, alone):
+    play.check_whole()
+    assert play.transcript == alone[play.scenario.name]
+
+
+def play_all(play, move, publish):
+    """move(at_ms) and publish(event) say how."""
+    for i in range(len(play.scenario.steps)):
+        move(play.at_ms(i))
+        event = play.event(i)
+        if event is not None:
+            publish(event)
+        play.check(i, play.collect(i))
+
+
+def test_a_scenario_comes_out_as_written_with_a_kill_at_every_step(mortal, scenario, alone):
+    play = Play(scenario, mortal)
+
+    def publish(event):
+        mortal.kill()  # between the clock and the event
+        play.publish(event)
+        mortal.kill()  # between the acknowledgement and all that follows
+
+    def move(at_ms):
+        mortal.kill()  # between two steps
+        mortal.advance(at_ms)
+
+    play_all(play, move, publish)
+    finish(play, alone)
+
+
+def test_an_event_said_twice_happens_once(mortal, scenario, alone):
+    play = Play(scenario, mortal)
+
+    def publish(event):
+        play.publish(event)
+        play.publish_again(event)
+        mortal.kill()
+        play.publish_again(event)
+        mortal.kill()
+
+    play_all(play, mortal.advance, publish)
+    finish(play, alone)
+
+
+def test_a_kill_before_the_answer_loses_nothing_and_repeats_nothing(mortal, scenario, alone):
+    play = Play(scenario, mortal)
+    play_all(play, mortal.advance_cut_at_once, play.publish_unheard)
+    finish(play, alone)
+
+
+def test_a_kill_within_an_advance_of_the_clock_loses_nothing_and_repeats_nothing(mortal, scenario, alone):
+    play = Play(scenario, mortal)
+    play_all(play, mortal.advance_cut_at_each_bell, play.publish)
+    finish(play, alone)
+
+
+@pytest.mark.parametrize("pair", NEIGHBOURS, ids=lambda pair: " and ".join(map(by_name, pair)))
+def test_two_scenarios_at_once_come_out_as_each_alone(stopped, pair, alone):
+    mortal = Mortal(stopped, min(scenario.start_ms for scenario in pair))
+    plays = [Play(scenario, mortal, patient_id=scenario.name) for scenario in pair]
+    steps = sorted((play.at_ms(i), n, i) for n, play in enumerate(plays) for i in range(len(play.scenario.steps)))
+    for at_ms, n, i in steps:
+        mortal.advance(at_ms)
+        event = plays[n].event(i)
+        if event is not None:
+            plays[n].publish(event)
+        plays[n].check(i, plays[n].collect(i))
+    for play in plays:
+        finish(play, alone)

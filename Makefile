@@ -127,7 +127,7 @@ sanitize:
 
 # The real daemon over ZeroMQ, with an independent client.
 e2e: all
-	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e clients
+	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e
 
 test: check sanitize e2e
 

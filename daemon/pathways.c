@@ -92,7 +92,8 @@ static void read_sites(struct check *c)
     Handoff__V1__Site **sites = site_messages(config, c->arena);
     for (size_t i = 0; i < config->site_count; i++) {
         struct site *site = ARENA_NEW(c->arena, struct site);
-        if (site_compile(sites[i], c->arena, site, &c->errors) == 0) c->calendars[c->calendar_count++] = &site->calendar;
+        if (site_compile(sites[i], c->arena, site, &c->errors) == 0)
+            c->calendars[c->calendar_count++] = &site->calendar;
     }
     config_free(config);
 }
@@ -127,7 +128,8 @@ static void check_file(struct check *c, const char *file)
     struct bytes text;
     struct pathway_source *source;
     struct verify_options options = {c->calendars, c->calendar_count, c->has_policy ? &c->policy : NULL, NULL};
-    if (!read_file(c->arena, file, &text, &c->errors) || pathway_read(c->arena, file, text, &c->errors, &source)) return;
+    if (!read_file(c->arena, file, &text, &c->errors) || pathway_read(c->arena, file, text, &c->errors, &source))
+        return;
     pathway_verify(source, &options, &c->errors);
     c->sources[c->source_count++] = source;
 }
@@ -170,7 +172,8 @@ static void print_table(const struct pathway_source *source)
     const struct pathway *p = source->pathway;
     int width = widest_state(p);
     char length[WORD_BYTES], roles[ROLES_BYTES];
-    printf("%s: %s, version %u\n  %-*s  longest silence  then told\n", source->file, p->name, p->version, width, "state");
+    printf("%s: %s, version %u\n  %-*s  longest silence  then told\n", source->file, p->name, p->version, width,
+           "state");
     for (uint32_t i = 0; i < p->main.state_count; i++) {
         const struct silence *s = &source->silences[i];
         if (p->main.states[i].is_final) {
@@ -189,7 +192,8 @@ static int run_check(struct check *c)
     read_policy(c);
     read_sites(c);
     if (c->errors.count) return EXIT_REFUSED;
-    if (!c->has_policy) fputs("no policy.yaml here and none given: whether each task has an owner is not checked\n", stderr);
+    if (!c->has_policy)
+        fputs("no policy.yaml here and none given: whether each task has an owner is not checked\n", stderr);
     for (size_t i = 0; i < c->file_count; i++) check_file(c, c->files[i]);
     size_t checked = c->source_count;
     add_siblings(c);
@@ -203,7 +207,9 @@ static int understand_check(int argc, char **argv, struct check *c)
 {
     c->files = calloc((size_t)argc, sizeof *c->files);
     for (int i = 1; i < argc && c->files; i++) {
-        const char **option = strcmp(argv[i], "--policy") == 0 ? &c->policy_file : strcmp(argv[i], "--config") == 0 ? &c->config_file : NULL;
+        const char **option = strcmp(argv[i], "--policy") == 0   ? &c->policy_file
+                              : strcmp(argv[i], "--config") == 0 ? &c->config_file
+                                                                 : NULL;
         if (option && i + 1 < argc)
             *option = argv[++i];
         else if (argv[i][0] == '-')
@@ -257,7 +263,10 @@ static void print_type(const ProtobufCFieldDescriptor *field)
     else if (field->type == PROTOBUF_C_TYPE_ENUM)
         print_values(field->descriptor);
     else
-        fputs(field->type != PROTOBUF_C_TYPE_MESSAGE || field->descriptor == &handoff__v1__count__descriptor ? "a number" : "a group", stdout);
+        fputs(field->type != PROTOBUF_C_TYPE_MESSAGE || field->descriptor == &handoff__v1__count__descriptor
+                  ? "a number"
+                  : "a group",
+              stdout);
 }
 
 static void print_fields(const ProtobufCMessageDescriptor *message)
@@ -279,21 +288,32 @@ static void print_enum(const char *title, const ProtobufCEnumDescriptor *type, e
 
 static void print_predicates(void)
 {
-    static const char *const arguments[] = {
-        [ARGUMENT_NONE] = "", [ARGUMENT_PARTY] = "(PARTY)", [ARGUMENT_HOLD] = "(hold)", [ARGUMENT_CONCERN] = "(concern)",
-        [ARGUMENT_TIMER] = "(timer)", [ARGUMENT_REGION_STATE] = "(region.state)", [ARGUMENT_STATE] = "(state)",
-        [ARGUMENT_ASPECT] = "(sending, reminders, misses or family)", [ARGUMENT_TASK_KIND] = "(task)",
-        [ARGUMENT_PATHWAY] = "(pathway)", [ARGUMENT_BARRIER] = "(BARRIER)"};
+    static const char *const arguments[] = {[ARGUMENT_NONE] = "",
+                                            [ARGUMENT_PARTY] = "(PARTY)",
+                                            [ARGUMENT_HOLD] = "(hold)",
+                                            [ARGUMENT_CONCERN] = "(concern)",
+                                            [ARGUMENT_TIMER] = "(timer)",
+                                            [ARGUMENT_REGION_STATE] = "(region.state)",
+                                            [ARGUMENT_STATE] = "(state)",
+                                            [ARGUMENT_ASPECT] = "(sending, reminders, misses or family)",
+                                            [ARGUMENT_TASK_KIND] = "(task)",
+                                            [ARGUMENT_PATHWAY] = "(pathway)",
+                                            [ARGUMENT_BARRIER] = "(BARRIER)"};
     printf("\nPredicates\n");
     for (size_t i = 0; predicate_at(i); i++)
-        printf("  %s%s%s\n", predicate_at(i)->name, arguments[predicate_at(i)->argument], predicate_at(i)->is_number ? ", a number" : "");
+        printf("  %s%s%s\n", predicate_at(i)->name, arguments[predicate_at(i)->argument],
+               predicate_at(i)->is_number ? ", a number" : "");
 }
 
 static int words(void)
 {
-    static const struct { const char *name; const ProtobufCMessageDescriptor *message; } objects[] = {
-        {"patient", &handoff__v1__patient_record__descriptor}, {"episode, referral", &handoff__v1__episode__descriptor},
-        {"task", &handoff__v1__task__descriptor}, {"visit", &handoff__v1__appointment__descriptor}};
+    static const struct {
+        const char *name;
+        const ProtobufCMessageDescriptor *message;
+    } objects[] = {{"patient", &handoff__v1__patient_record__descriptor},
+                   {"episode, referral", &handoff__v1__episode__descriptor},
+                   {"task", &handoff__v1__task__descriptor},
+                   {"visit", &handoff__v1__appointment__descriptor}};
     printf("Events, and what a guard may ask as event.FIELD\n");
     for (size_t i = 0; i < event_kind_count; i++) {
         printf("  %s\n", event_kinds[i].name);

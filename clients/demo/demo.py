@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -134,7 +135,7 @@ class Case:
 def line(kind, text, why=""):
     print(f"    {kind:<11} {text}")
     if why:
-        print(f"    {'':<11}   because: {why}")
+        print(textwrap.fill("because: " + why, width=110, initial_indent=" " * 18, subsequent_indent=" " * 27))
 
 
 def show_entry(entry):

@@ -149,6 +149,8 @@ void handoff_watch_close(handoff_watch **watch)
     handoff_watch *w = *watch;
     call_cancel(w->client, &w->fetch);
     handoff_reply_free(&w->page);
+    /* In this order: libzmq's I/O thread waits for ever for a monitor that listens no more. */
+    if (w->bell) zmq_socket_monitor(w->bell, NULL, 0);
     if (w->monitor) zmq_close(w->monitor);
     if (w->bell) zmq_close(w->bell);
     free(w);

@@ -24,7 +24,7 @@ static void set_defaults(struct engine_options *o)
     if (!o->batch_events) o->batch_events = LIMIT_BATCH_EVENTS;
     if (!o->fire_per_turn) o->fire_per_turn = LIMIT_FIRE_PER_TURN;
     if (!o->changes_max) o->changes_max = LIMIT_CHANGES;
-    if (!o->sweep_changes) o->sweep_changes = 4096;
+    if (!o->sweep_changes) o->sweep_changes = SWEEP_CHANGES;
     if (!o->code_version) o->code_version = "";
     assert(o->batch_events >= 2 * ENTRIES_PER_EVENT && o->batch_events <= LIMIT_BATCH_EVENTS);
     assert(o->fire_per_turn <= LIMIT_BATCH_EVENTS);
@@ -88,24 +88,38 @@ static int open_all(struct engine *e)
     return change_append_epoch(e);
 }
 
+/* What stays of an engine that did not open, or was not meant to stay. */
+static int give_up(struct engine *e, int code, const char **ret_sentence)
+{
+    snprintf(open_sentence, sizeof open_sentence, "%s", e && e->sentence[0] ? e->sentence : "there is not enough memory");
+    if (code) *ret_sentence = open_sentence;
+    engine_abandon(e);
+    return code;
+}
+
+int engine_rebuild_index(struct journal *journal, struct index *index, uint64_t *ret_last, const char **ret_sentence)
+{
+    struct engine *e = calloc(1, sizeof *e);
+    if (!e) return give_up(NULL, ENGINE_E_MEMORY, ret_sentence);
+    e->options = (struct engine_options){.journal = journal, .index = index};
+    set_defaults(&e->options);
+    int code = sodium_init() < 0 ? ENGINE_E_MEMORY : allocate(e);
+    if (!code) code = open_readers(e);
+    if (!code && journal_last_sequence(journal)) code = recover_into_index(e);
+    if (!code) *ret_last = e->last_sequence;
+    return give_up(e, code, ret_sentence);
+}
+
 int engine_open(const struct engine_options *options, struct engine **ret_engine, const char **ret_sentence)
 {
     struct engine *e = calloc(1, sizeof *e);
-    int code = ENGINE_E_MEMORY;
-    snprintf(open_sentence, sizeof open_sentence, "there is not enough memory");
-    if (e) {
-        e->options = *options;
-        set_defaults(&e->options);
-        code = open_all(e);
-    }
-    if (!code) {
-        *ret_engine = e;
-        return 0;
-    }
-    if (e && e->sentence[0]) memcpy(open_sentence, e->sentence, sizeof open_sentence);
-    *ret_sentence = open_sentence;
-    engine_abandon(e);
-    return code;
+    if (!e) return give_up(NULL, ENGINE_E_MEMORY, ret_sentence);
+    e->options = *options;
+    set_defaults(&e->options);
+    int code = open_all(e);
+    if (code) return give_up(e, code, ret_sentence);
+    *ret_engine = e;
+    return 0;
 }
 
 void engine_abandon(struct engine *e)

@@ -47,7 +47,7 @@ struct engine_options {
     uint32_t batch_events;            /* 4 to LIMIT_BATCH_EVENTS; 0: LIMIT_BATCH_EVENTS */
     uint32_t fire_per_turn;           /* at most LIMIT_BATCH_EVENTS; 0: LIMIT_FIRE_PER_TURN */
     uint32_t changes_max;             /* 0: LIMIT_CHANGES */
-    uint32_t sweep_changes;           /* the index is written when so many changed, or soon; 0: 4096 */
+    uint32_t sweep_changes;           /* the index is written when so many changed, or after a second; 0: 32768 */
     int64_t clock_start_ms;           /* a manual clock's first time in a fresh folder; 0: CLOCK_MANUAL_START_MS */
     const char *code_version;         /* stamped into the epoch entry */
     /* After a write error: closes the journal and opens it again; NULL: it does not open. */
@@ -78,6 +78,10 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
 void engine_close(struct engine *e);
 /* The same without writing: as after a crash, the next start recovers from the entry headers. */
 void engine_abandon(struct engine *e);
+
+/* For `handoffd reindex`: fills an empty index from the journal, without an engine and without writing to the journal.
+ * 0 and the sequence it reaches to, or an error and a sentence for people. */
+int engine_rebuild_index(struct journal *journal, struct index *index, uint64_t *ret_last, const char **ret_sentence);
 
 /* --- rules ------------------------------------------------------------------------------------------------- */
 /* Journals these changes (their own batch) and makes them the rules. All or nothing. */

@@ -102,7 +102,10 @@ struct indexer *indexer_new(struct index *index, void (*on_done)(void *context),
     x->context = context;
     pthread_mutex_init(&x->lock, NULL);
     pthread_cond_init(&x->changed, NULL);
-    if (pthread_create(&x->thread, NULL, run, x) == 0) return x;
+    if (pthread_create(&x->thread, NULL, run, x) == 0) {
+        pthread_setname_np(x->thread, "handoffd-index");
+        return x;
+    }
     pthread_mutex_destroy(&x->lock);
     pthread_cond_destroy(&x->changed);
     free(x);

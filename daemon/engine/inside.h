@@ -23,6 +23,7 @@ enum {
     ENTRIES_PER_EVENT = 2,           /* an event's own, and its source's */
     RESULTS_PER_BATCH = 4,           /* pending results, in batches: repeats of what is in the batch wait with it */
     CANDIDATES_PER_FIRING = 4,       /* stale due times looked at beyond the fired ones, in one turn */
+    SWEEP_CHANGES = 32768,
     RULES_PENDING_MAX = 4096         /* rules entries that the index does not know yet */
 };
 
@@ -153,6 +154,8 @@ struct counted {
     struct record_totals after;
 };
 void totals_count(int64_t totals[TOTAL_COUNT], const struct counted *c);
+/* The flags of an entry with this record and outcome (NULL: none). */
+uint16_t turn_flags(const struct record_totals *after, const Handoff__V1__Outcome *outcome);
 /* Told after the commit ... */
 void turn_add_result(struct engine *e, const struct result *result);
 /* ... or now. */
@@ -181,6 +184,8 @@ int recover(struct engine *e);
 /* A batch that turned out to be in the journal. */
 int recover_batch(struct engine *e, const struct batch_view *view);
 int recover_tail(struct engine *e);
+/* All of the journal into an empty index. */
+int recover_into_index(struct engine *e);
 
 /* change.c */
 int change_append_epoch(struct engine *e);

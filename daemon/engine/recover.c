@@ -137,6 +137,7 @@ static bool is_table_full(const struct engine *e)
     return e->active->count >= e->options.changes_max || e->rules_pending_count + LIMIT_BATCH_EVENTS > RULES_PENDING_MAX;
 }
 
+/* indexed_sequence is always a batch's last. A journal whose oldest batches were dropped begins where it begins. */
 static int read_behind_index(struct engine *e)
 {
     uint64_t at = e->indexed_sequence + 1;
@@ -144,8 +145,9 @@ static int read_behind_index(struct engine *e)
         uint64_t first;
         struct bytes blob;
         struct batch_view view;
-        int code = e->options.journal->ops->find(e->journal_reader, at, &first, &blob);
+        int code = e->options.journal->ops->next(e->journal_reader, at, &first, &blob);
         if (code) return say_batch(e, at, journal_error(code));
+        if (first != at && at > 1) return say_batch(e, at, "it is missing");
         code = batch_open(blob, &view);
         if (code) return say_batch(e, first, entry_error(code));
         code = recover_batch(e, &view);
@@ -236,6 +238,20 @@ int recover(struct engine *e)
     int code = reading_begin(e);
     if (code) return code;
     code = journal_last_sequence(e->options.journal) ? resume_folder(e) : begin_folder(e);
+    reading_end(e);
+    return code;
+}
+
+int recover_into_index(struct engine *e)
+{
+    struct batch_view view;
+    struct entry last;
+    int code = reading_begin(e);
+    if (!code) code = read_tail(e, journal_last_sequence(e->options.journal), &view, &last);
+    if (code) return code;
+    take_tail(e, &view, &last);
+    code = read_behind_index(e);
+    if (!code && e->indexed_sequence < e->last_sequence) code = write_index(e, e->last_sequence);
     reading_end(e);
     return code;
 }

@@ -5,7 +5,9 @@
 
 #include "base/limits.h"
 
-#define SWEEP_PAUSE_NS INT64_C(50000000)  /* a few changes wait no longer for the index */
+/* Sweeps are large, because a sweep of a few thousand changes drawn from many subjects touches as many pages of the
+ * index as one of a hundred thousand, and the disk is the journal's. */
+#define SWEEP_PAUSE_NS INT64_C(1000000000) /* a few changes wait no longer for the index */
 #define SWEEP_AGAIN_NS INT64_C(1000000000) /* after one that failed */
 
 void scan_reset(struct engine *e)

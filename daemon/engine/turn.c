@@ -75,7 +75,7 @@ static uint32_t fill_sections(struct engine *e, struct entry *entry, const struc
     return offset;
 }
 
-static uint16_t flags_of(const struct record_totals *after, const Handoff__V1__Outcome *outcome)
+uint16_t turn_flags(const struct record_totals *after, const Handoff__V1__Outcome *outcome)
 {
     uint16_t flags = 0;
     if (after->open_tasks || after->open_escalations) flags |= ENTRY_HAS_OPEN_WORK;
@@ -185,7 +185,7 @@ void turn_add(struct engine *e, const struct addition *a)
         .time_ms = e->now_ms,
         .due_at_ms = a->after ? step_next_due(a->after, &firing) : NO_DUE,
         .key = *a->key,
-        .flags = flags_of(&counted.after, a->outcome),
+        .flags = turn_flags(&counted.after, a->outcome),
         .kind = a->kind,
         .format = ENTRY_FORMAT_PROTOBUF,
     };

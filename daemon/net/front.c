@@ -31,7 +31,7 @@ static int set_int(void *socket, int option, int value)
     return zmq_setsockopt(socket, option, &value, sizeof value) == 0 ? 0 : -errno;
 }
 
-static int set_options(void *socket, const char *endpoint)
+int front_set_options(void *socket, const char *endpoint)
 {
     const struct {
         int option, value;
@@ -52,7 +52,7 @@ static int set_options(void *socket, const char *endpoint)
 
 static int bind_front(struct front *front, const char *endpoint)
 {
-    int rc = set_options(front->socket, endpoint);
+    int rc = front_set_options(front->socket, endpoint);
     if (rc < 0) return rc;
     if (zmq_bind(front->socket, endpoint) != 0) return -errno;
     size_t size = sizeof front->endpoint;

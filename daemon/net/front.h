@@ -28,6 +28,9 @@ struct front_counts {
 int front_open(void *zmq, const char *endpoint, struct front **ret_front);
 void front_close(struct front *front);
 
+/* What a front's socket is set to before it is bound; also for who measures against it. 0, or -errno. */
+int front_set_options(void *socket, const char *endpoint);
+
 void *front_socket(const struct front *front);
 const char *front_endpoint(const struct front *front); /* as bound: with the port */
 

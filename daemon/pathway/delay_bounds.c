@@ -6,14 +6,16 @@
 
 enum { SAMPLE_DAYS = 425, SAMPLE_FROM = 20260101 };
 
-static void sample(const struct delay *delay, const struct calendar *calendar, int64_t base_ms, struct delay_bounds *bounds)
+static void sample(const struct delay *delay, const struct calendar *calendar, int64_t base_ms,
+                   struct delay_bounds *bounds)
 {
     int64_t ms = delay_resolve(delay, calendar, NULL, base_ms) - base_ms;
     if (ms < bounds->least_ms) bounds->least_ms = ms;
     if (ms > bounds->most_ms) bounds->most_ms = ms;
 }
 
-static void sample_day(const struct delay *delay, const struct calendar *calendar, int32_t day, struct delay_bounds *bounds)
+static void sample_day(const struct delay *delay, const struct calendar *calendar, int32_t day,
+                       struct delay_bounds *bounds)
 {
     int64_t midnight_ms = calendar_instant(calendar, day, 0);
     for (int hour = 0; hour < 24; hour++) sample(delay, calendar, midnight_ms + hour * MS_PER_HOUR, bounds);
@@ -39,7 +41,8 @@ struct delay_bounds delay_bounds(const struct delay *delay, const struct calenda
 bool delay_is_same(const struct delay *a, const struct delay *b)
 {
     if (!a || !b || a == b) return a == b;
-    return a->op == b->op && a->amount == b->amount && a->field == b->field && delay_is_same(a->a, b->a) && delay_is_same(a->b, b->b);
+    return a->op == b->op && a->amount == b->amount && a->field == b->field && delay_is_same(a->a, b->a) &&
+           delay_is_same(a->b, b->b);
 }
 
 bool delay_has(const struct delay *delay, enum delay_op op)
@@ -47,10 +50,12 @@ bool delay_has(const struct delay *delay, enum delay_op op)
     return delay && (delay->op == op || delay_has(delay->a, op) || delay_has(delay->b, op));
 }
 
-struct delay_bounds delay_memo_bounds(struct delay_memo *memo, const struct delay *delay, const struct calendar *calendar)
+struct delay_bounds delay_memo_bounds(struct delay_memo *memo, const struct delay *delay,
+                                      const struct calendar *calendar)
 {
     for (size_t i = 0; i < memo->count; i++)
-        if (memo->rows[i].calendar == calendar && delay_is_same(memo->rows[i].delay, delay)) return memo->rows[i].bounds;
+        if (memo->rows[i].calendar == calendar && delay_is_same(memo->rows[i].delay, delay))
+            return memo->rows[i].bounds;
     struct delay_bounds bounds = delay_bounds(delay, calendar);
     if (memo->count == DELAY_MEMO_ROWS) return bounds;
     memo->rows[memo->count].delay = delay;
@@ -59,8 +64,6 @@ struct delay_bounds delay_memo_bounds(struct delay_memo *memo, const struct dela
     memo->count++;
     return bounds;
 }
-
-#define WORKDAY {{8 * 60, 17 * 60}}
 
 const struct calendar *calendar_for_checks(void)
 {
@@ -75,7 +78,7 @@ const struct calendar *calendar_for_checks(void)
         .transitions = transitions,
         .transition_count = sizeof transitions / sizeof *transitions,
         .first_offset_s = -14400,
-        .week = {WORKDAY, WORKDAY, WORKDAY, WORKDAY, WORKDAY},
+        .week = {{{480, 1020}}, {{480, 1020}}, {{480, 1020}}, {{480, 1020}}, {{480, 1020}}},
     };
     return &calendar;
 }

@@ -23,7 +23,8 @@ struct delay_memo {
         struct delay_bounds bounds;
     } rows[DELAY_MEMO_ROWS];
 };
-struct delay_bounds delay_memo_bounds(struct delay_memo *memo, const struct delay *delay, const struct calendar *calendar);
+struct delay_bounds delay_memo_bounds(struct delay_memo *memo, const struct delay *delay,
+                                      const struct calendar *calendar);
 
 bool delay_is_same(const struct delay *a, const struct delay *b);
 /* Whether some part of it is of this kind. */

@@ -21,7 +21,8 @@ struct parser {
 
 static const struct delay *parse(struct parser *p);
 
-__attribute__((format(printf, 3, 4))) static const struct delay *fail(struct parser *p, size_t offset, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static const struct delay *fail(struct parser *p, size_t offset,
+                                                                      const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -77,11 +78,8 @@ struct unit {
     int64_t factor, max; /* max: years, in the unit */
 };
 static const struct unit units[] = {
-    {"min", DELAY_CLOCK, MS_PER_MINUTE, 5256000},
-    {"h", DELAY_CLOCK, MS_PER_HOUR, 87600},
-    {"d", DELAY_DAYS, 1, 3650},
-    {"bd", DELAY_BUSINESS_DAYS, 1, 520},
-    {"bh", DELAY_BUSINESS_MINUTES, 60, 1000},
+    {"min", DELAY_CLOCK, MS_PER_MINUTE, 5256000}, {"h", DELAY_CLOCK, MS_PER_HOUR, 87600},   {"d", DELAY_DAYS, 1, 3650},
+    {"bd", DELAY_BUSINESS_DAYS, 1, 520},          {"bh", DELAY_BUSINESS_MINUTES, 60, 1000},
 };
 
 static const struct unit *find_unit(const char *name)
@@ -104,8 +102,11 @@ static const struct unit *take_quantity(struct parser *p, int64_t *ret_count)
     take_word(p, name, sizeof name);
     const struct unit *unit = find_unit(name);
     if (!unit)
-        return (void)fail(p, unit_at, "\"%s\" is not a unit of time; use min, h, d (calendar days), bd (business days) or "
-                                      "bh (business hours)", name), NULL;
+        return (void)fail(p, unit_at,
+                          "\"%s\" is not a unit of time; use min, h, d (calendar days), bd (business days) or "
+                          "bh (business hours)",
+                          name),
+               NULL;
     if (count > unit->max) return (void)fail(p, from, "%" PRId64 "%s is too long for a delay", count, name), NULL;
     if (is_negative && unit->op != DELAY_CLOCK)
         return (void)fail(p, from, "a time before a visit is written in hours or minutes, such as -48h"), NULL;
@@ -173,7 +174,8 @@ const ProtobufCFieldDescriptor *delay_field(const char *name)
         protobuf_c_message_descriptor_get_field_by_name(&handoff__v1__episode__descriptor, name);
     size_t bytes = strlen(name);
     bool is_time = bytes > 6 && strcmp(name + bytes - 6, "_at_ms") == 0;
-    return field && is_time && field->type == PROTOBUF_C_TYPE_INT64 && field->label != PROTOBUF_C_LABEL_REPEATED ? field : NULL;
+    return field && is_time && field->type == PROTOBUF_C_TYPE_INT64 && field->label != PROTOBUF_C_LABEL_REPEATED ? field
+                                                                                                                 : NULL;
 }
 
 static const struct delay *finish_compressed(struct parser *p, enum delay_op op, const struct delay *a)
@@ -202,9 +204,12 @@ struct function {
     const struct delay *(*finish)(struct parser *p, enum delay_op op, const struct delay *a);
 };
 static const struct function functions[] = {
-    {"earliest", DELAY_EARLIEST, finish_two},   {"latest", DELAY_LATEST, finish_two},
-    {"opening", DELAY_OPENING, finish_one},     {"closing", DELAY_CLOSING, finish_one},
-    {"at", DELAY_AT, finish_at},                {"compressed", DELAY_COMPRESSED, finish_compressed},
+    {"earliest", DELAY_EARLIEST, finish_two},
+    {"latest", DELAY_LATEST, finish_two},
+    {"opening", DELAY_OPENING, finish_one},
+    {"closing", DELAY_CLOSING, finish_one},
+    {"at", DELAY_AT, finish_at},
+    {"compressed", DELAY_COMPRESSED, finish_compressed},
 };
 static const char *const function_names[] = {"earliest", "latest", "opening", "closing", "at", "compressed", NULL};
 

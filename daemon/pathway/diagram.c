@@ -26,8 +26,10 @@ static void draw_state(const struct drawing *d, uint32_t i)
     const struct state *state = &d->machine->states[i];
     put_node(d, i);
     fprintf(d->to, " [label=\"%s", state->name);
-    for (uint32_t t = 0; t < state->timer_count; t++) fprintf(d->to, "\\n%s", d->pathway->timers[state->timers[t]].name);
-    fprintf(d->to, "\"%s%s];\n", state->is_final ? " peripheries=2" : "", i == d->machine->initial ? " penwidth=2" : "");
+    for (uint32_t t = 0; t < state->timer_count; t++)
+        fprintf(d->to, "\\n%s", d->pathway->timers[state->timers[t]].name);
+    fprintf(d->to, "\"%s%s];\n", state->is_final ? " peripheries=2" : "",
+            i == d->machine->initial ? " penwidth=2" : "");
 }
 
 static void draw_edge(const struct drawing *d, int32_t from, int32_t to, uint32_t rule, const char *style)
@@ -66,7 +68,8 @@ static void draw_any(const struct drawing *d)
 {
     bool is_drawn = false;
     for (uint32_t i = 0; i < d->machine->any_count; i++) {
-        if (d->machine->any[i].target >= 0 && !is_drawn) fprintf(d->to, "\"%s.any\" [label=\"any state\" shape=plain];\n", d->prefix);
+        if (d->machine->any[i].target >= 0 && !is_drawn)
+            fprintf(d->to, "\"%s.any\" [label=\"any state\" shape=plain];\n", d->prefix);
         is_drawn |= d->machine->any[i].target >= 0;
         draw_edge(d, -1, d->machine->any[i].target, d->machine->any[i].rule, "");
     }
@@ -84,7 +87,10 @@ static void draw_machine(FILE *to, const struct pathway *p, const struct machine
 
 void pathway_draw(FILE *to, const struct pathway *p)
 {
-    fprintf(to, "digraph \"%s\" {\nnode [shape=box style=rounded fontname=Helvetica]; edge [fontname=Helvetica fontsize=9];\n", p->name);
+    fprintf(
+        to,
+        "digraph \"%s\" {\nnode [shape=box style=rounded fontname=Helvetica]; edge [fontname=Helvetica fontsize=9];\n",
+        p->name);
     draw_machine(to, p, &p->main, p->name);
     for (uint32_t r = 0; r < p->region_count; r++) draw_machine(to, p, &p->regions[r], p->regions[r].name);
     fputs("}\n", to);

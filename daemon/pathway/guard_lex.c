@@ -35,10 +35,12 @@ static void lex_number(struct token *token, const char *at)
 {
     size_t sign = at[0] == '-', bytes = sign;
     int64_t number = 0;
-    while (isdigit((unsigned char)at[bytes]) && bytes - sign < NUMBER_DIGITS) number = number * 10 + (at[bytes++] - '0');
+    while (isdigit((unsigned char)at[bytes]) && bytes - sign < NUMBER_DIGITS)
+        number = number * 10 + (at[bytes++] - '0');
     set(token, TOKEN_NUMBER, at, bytes);
     token->number = sign ? -number : number;
-    if (isalnum((unsigned char)at[bytes]) || at[bytes] == '_' || at[bytes] == '.') bad(token, "this is not a whole number");
+    if (isalnum((unsigned char)at[bytes]) || at[bytes] == '_' || at[bytes] == '.')
+        bad(token, "this is not a whole number");
 }
 
 static void lex_text(struct token *token, const char *at)

@@ -10,7 +10,7 @@ enum token_kind { TOKEN_END, TOKEN_NAME, TOKEN_NUMBER, TOKEN_TEXT, TOKEN_SIGN, T
 enum { TOKEN_BYTES = 128 };
 struct token {
     enum token_kind kind;
-    size_t offset, end;     /* bytes from the guard's beginning */
+    size_t offset, end; /* bytes from the guard's beginning */
     int64_t number;
     char text[TOKEN_BYTES]; /* the name, the sign, or what the quotes hold; BAD: what is wrong with it */
 };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/yaml.h"
+#include "pathway/guard_argument.h"
 #include "pathway/guard_lex.h"
 
 enum operand_type { TYPE_BOOLEAN, TYPE_NUMBER, TYPE_TEXT, TYPE_ENUM, TYPE_WORD };
@@ -62,13 +63,6 @@ static struct guard *new_guard(struct parser *p, enum guard_op op, const struct 
     return guard;
 }
 
-int name_find(const char *const names[], const char *text)
-{
-    for (int i = 0; names && names[i]; i++)
-        if (strcmp(names[i], text) == 0) return i;
-    return -1;
-}
-
 /* The operand as the file has it, for sentences. */
 static const char *quote(const struct parser *p, const struct operand *o, char buffer[TOKEN_BYTES])
 {
@@ -79,7 +73,7 @@ static const char *quote(const struct parser *p, const struct operand *o, char b
 static const char *type_name(const struct operand *o)
 {
     static const char *const names[] = {
-        [TYPE_BOOLEAN] = "true or false", [TYPE_NUMBER] = "a number", [TYPE_TEXT] = "a text",
+        [TYPE_BOOLEAN] = "true or false",       [TYPE_NUMBER] = "a number", [TYPE_TEXT] = "a text",
         [TYPE_ENUM] = "one of a list of names", [TYPE_WORD] = "a name",
     };
     return names[o->type];
@@ -157,92 +151,6 @@ static bool parse_field(struct parser *p, const struct token *token, struct oper
 
 /* --- predicates ---------------------------------------------------------------------------------------------- */
 
-bool party_find(const char *text, Handoff__V1__Party *ret_party, enum party_from *ret_from)
-{
-    int value = 0;
-    bool is_referrer = strcmp(text, "REFERRER") == 0;
-    if (!is_referrer && (!word_find(&handoff__v1__party__descriptor, WORD_UPPER, text, &value) || !value)) return false;
-    *ret_party = (Handoff__V1__Party)value;
-    *ret_from = is_referrer ? PARTY_FROM_REFERRER : PARTY_FROM_PARTY;
-    return true;
-}
-
-const char *const aspect_names[] = {"sending", "reminders", "misses", "family", NULL};
-
-uint32_t aspect_find(const char *text)
-{
-    int i = name_find(aspect_names, text);
-    return i < 0 ? 0 : UINT32_C(1) << i;
-}
-
-static bool find_listed(struct parser *p, const struct token *t, const char *what, const char *const names[], int64_t *ret)
-{
-    int i = name_find(names, t->text);
-    if (i >= 0) return *ret = i, true;
-    word_explain(p->error, t->offset, names ? yaml_nearest(t->text, names) : NULL, "this pathway has no %s \"%s\"", what, t->text);
-    return false;
-}
-
-static bool find_enum(struct parser *p, const struct token *t, const char *what, const ProtobufCEnumDescriptor *type,
-                      enum word_case kind, int64_t *ret)
-{
-    int value = 0;
-    char buffer[WORD_BYTES];
-    if (word_find(type, kind, t->text, &value) && value) return *ret = value, true;
-    word_explain(p->error, t->offset, word_nearest(type, kind, t->text, buffer), "unknown %s \"%s\"", what, t->text);
-    return false;
-}
-
-static bool find_party(struct parser *p, const struct token *t, struct guard *call)
-{
-    if (strcmp(t->text, "REFERRER") == 0) return FAIL(p, t->offset, "REFERRER may be anybody; compare episode.referrer instead");
-    return find_enum(p, t, "party", &handoff__v1__party__descriptor, WORD_UPPER, &call->argument[0]);
-}
-
-static bool find_region_state(struct parser *p, const struct token *t, struct guard *call)
-{
-    char region[TOKEN_BYTES];
-    size_t dot = strcspn(t->text, ".");
-    struct token part = *t;
-    snprintf(region, sizeof region, "%.*s", (int)dot, t->text);
-    if (!t->text[dot]) return FAIL(p, t->offset, "here must be a region and its state, such as visit.booked");
-    memcpy(part.text, region, sizeof part.text);
-    if (!find_listed(p, &part, "region", p->scope->names->regions, &call->argument[0])) return false;
-    snprintf(part.text, sizeof part.text, "%s", t->text + dot + 1);
-    part.offset += dot + 1;
-    return find_listed(p, &part, "state of that region", p->scope->names->region_states[call->argument[0]], &call->argument[1]);
-}
-
-static bool find_aspect(struct parser *p, const struct token *t, struct guard *call)
-{
-    call->argument[0] = aspect_find(t->text);
-    if (call->argument[0]) return true;
-    word_explain(p->error, t->offset, yaml_nearest(t->text, aspect_names), "unknown aspect \"%s\"; there are sending, "
-                 "reminders, misses and family", t->text);
-    return false;
-}
-
-static bool find_argument(struct parser *p, const struct token *t, struct guard *call)
-{
-    const struct pathway_names *names = p->scope->names;
-    switch (call->predicate->argument) {
-    case ARGUMENT_NONE: return FAIL(p, t->offset, "%s takes nothing in parentheses", call->predicate->name);
-    case ARGUMENT_PARTY: return find_party(p, t, call);
-    case ARGUMENT_HOLD: return find_listed(p, t, "hold", names->holds, &call->argument[0]);
-    case ARGUMENT_CONCERN: return find_listed(p, t, "concern", names->concerns, &call->argument[0]);
-    case ARGUMENT_TIMER: return find_listed(p, t, "timer", names->timers, &call->argument[0]);
-    case ARGUMENT_STATE: return find_listed(p, t, "state", names->states, &call->argument[0]);
-    case ARGUMENT_REGION_STATE: return find_region_state(p, t, call);
-    case ARGUMENT_ASPECT: return find_aspect(p, t, call);
-    case ARGUMENT_TASK_KIND:
-        return find_enum(p, t, "task", &handoff__v1__task_kind__descriptor, WORD_KEBAB, &call->argument[0]);
-    case ARGUMENT_PATHWAY: return true; /* whether there is one is asked of the whole set of pathways */
-    case ARGUMENT_BARRIER:
-        return find_enum(p, t, "barrier", &handoff__v1__barrier_kind__descriptor, WORD_UPPER, &call->argument[0]);
-    }
-    return false;
-}
-
 static bool parse_argument(struct parser *p, const struct token *name, struct guard *call)
 {
     bool is_open = take(p, "(");
@@ -250,10 +158,11 @@ static bool parse_argument(struct parser *p, const struct token *name, struct gu
     if (is_open && take(p, ")")) is_open = false;
     bool wants_one = call->predicate->argument != ARGUMENT_NONE;
     if (!is_open)
-        return wants_one ? FAIL(p, name->offset, "%s needs to know of what: %s(...)", call->predicate->name, call->predicate->name)
+        return wants_one ? FAIL(p, name->offset, "%s needs to know of what: %s(...)", call->predicate->name,
+                                call->predicate->name)
                          : true;
     if (argument.kind != TOKEN_NAME) return FAIL(p, argument.offset, "here must be a name");
-    if (!find_argument(p, &argument, call)) return false;
+    if (!guard_argument(p->scope, &argument, call, p->error)) return false;
     call->argument_text = arena_string(p->scope->arena, argument.text);
     advance(p);
     return expect(p, ")");
@@ -265,8 +174,10 @@ static bool unknown_name(struct parser *p, const struct token *t)
     const char *known[KNOWN_NAMES_MAX + 1] = {NULL};
     size_t count = 0;
     for (size_t i = 0; predicate_at(i) && count < KNOWN_NAMES_MAX; i++) known[count++] = predicate_at(i)->name;
-    for (size_t i = 0; p->scope->names->variables[i] && count < KNOWN_NAMES_MAX; i++) known[count++] = p->scope->names->variables[i];
-    word_explain(p->error, t->offset, yaml_nearest(t->text, known), "\"%s\" is neither a predicate nor a variable", t->text);
+    for (size_t i = 0; p->scope->names->variables[i] && count < KNOWN_NAMES_MAX; i++)
+        known[count++] = p->scope->names->variables[i];
+    word_explain(p->error, t->offset, yaml_nearest(t->text, known), "\"%s\" is neither a predicate nor a variable",
+                 t->text);
     return false;
 }
 
@@ -346,7 +257,8 @@ static bool parse_operand(struct parser *p, struct operand *ret)
     bool is_fine = true;
     *ret = (struct operand){.offset = t.offset, .end = t.end};
     if (t.kind == TOKEN_BAD) return FAIL(p, t.offset, "%s", t.text);
-    if (t.kind == TOKEN_END || is_keyword(&t)) return FAIL(p, t.offset, "here must be something to compare, or a predicate");
+    if (t.kind == TOKEN_END || is_keyword(&t))
+        return FAIL(p, t.offset, "here must be something to compare, or a predicate");
     advance(p);
     if (t.kind == TOKEN_NUMBER)
         set_number(p, ret, TYPE_NUMBER, t.number);
@@ -396,10 +308,9 @@ static bool check_same_type(struct parser *p, struct operand *left, struct opera
 
 static bool is_ordered(const struct operand *o)
 {
-    return o->type == TYPE_NUMBER ||
-           (o->type == TYPE_ENUM && (o->values == &handoff__v1__priority__descriptor ||
-                                     o->values == &handoff__v1__severity__descriptor ||
-                                     o->values == &handoff__v1__risk_level__descriptor));
+    return o->type == TYPE_NUMBER || (o->type == TYPE_ENUM && (o->values == &handoff__v1__priority__descriptor ||
+                                                               o->values == &handoff__v1__severity__descriptor ||
+                                                               o->values == &handoff__v1__risk_level__descriptor));
 }
 
 static void finish_condition(struct operand *ret, const struct operand *left, size_t end, const struct guard *guard)
@@ -437,7 +348,8 @@ static bool parse_in(struct parser *p, struct operand left, struct operand *ret)
     struct guard *list = NULL, **last = &list;
     char buffer[TOKEN_BYTES];
     advance(p);
-    if (left.is_fixed) return FAIL(p, left.offset, "%s is a fixed value; a field stands before `in`", quote(p, &left, buffer));
+    if (left.is_fixed)
+        return FAIL(p, left.offset, "%s is a fixed value; a field stands before `in`", quote(p, &left, buffer));
     if (!expect(p, "[")) return false;
     for (int i = 0; i < GUARD_LIST_MAX; i++) {
         if (!parse_element(p, &left, &last)) return false;
@@ -470,7 +382,8 @@ static bool check_boolean(struct parser *p, const struct operand *o)
     char buffer[TOKEN_BYTES];
     if (o->type == TYPE_BOOLEAN) return true;
     if (o->type == TYPE_WORD) return FAIL(p, o->offset, "%s stands alone; say which field must be it", o->word);
-    return FAIL(p, o->offset, "%s is %s, not a condition; compare it with something", quote(p, o, buffer), type_name(o));
+    return FAIL(p, o->offset, "%s is %s, not a condition; compare it with something", quote(p, o, buffer),
+                type_name(o));
 }
 
 static bool parse_not(struct parser *p, struct operand *ret)
@@ -488,8 +401,8 @@ static bool parse_not(struct parser *p, struct operand *ret)
     return is_fine;
 }
 
-static bool parse_chain(struct parser *p, const char *word, enum guard_op op, bool (*part)(struct parser *, struct operand *),
-                        struct operand *ret)
+static bool parse_chain(struct parser *p, const char *word, enum guard_op op,
+                        bool (*part)(struct parser *, struct operand *), struct operand *ret)
 {
     if (!part(p, ret)) return false;
     while (token_is(&p->token, word)) { /* each round takes a word of the text */

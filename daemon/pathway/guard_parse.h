@@ -18,9 +18,9 @@ enum { GUARD_TEXT_MAX = 2000, GUARD_LIST_MAX = 64 };
 /* What a pathway has given names to; each list ends with NULL, a position is the place in it. */
 struct pathway_names {
     const char *const *variables, *const *timers, *const *holds, *const *concerns;
-    const char *const *states;                /* of the main machine */
+    const char *const *states; /* of the main machine */
     const char *const *regions;
-    const char *const *const *region_states;  /* of each region */
+    const char *const *const *region_states; /* of each region */
 };
 
 struct guard_scope {

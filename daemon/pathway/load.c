@@ -56,7 +56,8 @@ static const char *const *collect_variables(struct loader *l, struct yaml_node a
     const char *const *names = collect(l, at, &naming);
     for (int i = 0; names[i]; i++) {
         if (predicate_find(names[i], strlen(names[i])))
-            yaml_error_add(l->errors, yaml_item(at, (size_t)i), "\"%s\" is a predicate; give the variable another name", names[i]);
+            yaml_error_add(l->errors, yaml_item(at, (size_t)i), "\"%s\" is a predicate; give the variable another name",
+                           names[i]);
         if (name_find(names, names[i]) < i)
             yaml_error_add(l->errors, yaml_item(at, (size_t)i), "the variable \"%s\" stands twice", names[i]);
     }
@@ -65,7 +66,8 @@ static const char *const *collect_variables(struct loader *l, struct yaml_node a
 
 static void collect_regions(struct loader *l, struct yaml_node at)
 {
-    static const struct naming naming = {"region", PATHWAY_REGIONS_MAX, '-'}, states = {"state", PATHWAY_STATES_MAX, '-'};
+    static const struct naming naming = {"region", PATHWAY_REGIONS_MAX, '-'},
+                               states = {"state", PATHWAY_STATES_MAX, '-'};
     l->names.regions = collect_map(l, at, &naming);
     size_t count = l->names.regions == no_names ? 0 : yaml_size(at);
     const char *const **lists = ARENA_ARRAY(l->arena, const char *const *, count + 1);
@@ -76,7 +78,8 @@ static void collect_regions(struct loader *l, struct yaml_node at)
 static void collect_names(struct loader *l, struct yaml_node root)
 {
     static const struct naming timer = {"timer", PATHWAY_TIMERS_MAX, '-'}, hold = {"hold", PATHWAY_HOLDS_MAX, '-'},
-                               concern = {"concern", PATHWAY_CONCERNS_MAX, '-'}, state = {"state", PATHWAY_STATES_MAX, '-'};
+                               concern = {"concern", PATHWAY_CONCERNS_MAX, '-'},
+                               state = {"state", PATHWAY_STATES_MAX, '-'};
     struct yaml_node timers = yaml_get(root, "timers");
     l->names.variables = collect_variables(l, yaml_get(root, "variables"));
     l->names.timers = collect_map(l, timers, &timer);
@@ -85,7 +88,8 @@ static void collect_names(struct loader *l, struct yaml_node root)
     l->names.states = collect_map(l, yaml_require(root, "states", l->errors), &state);
     for (int i = 0; l->names.timers[i]; i++)
         if (aspect_find(l->names.timers[i]))
-            yaml_error_add(l->errors, yaml_key(timers, (size_t)i), "\"%s\" is what a hold may pause; give the timer another name", l->names.timers[i]);
+            yaml_error_add(l->errors, yaml_key(timers, (size_t)i),
+                           "\"%s\" is what a hold may pause; give the timer another name", l->names.timers[i]);
     collect_regions(l, yaml_get(root, "regions"));
 }
 
@@ -127,9 +131,11 @@ static void load_firing(struct loader *l, struct yaml_node at, uint32_t timer, s
     static const char *const keys[] = {"wait", "do", "target", "reason", NULL};
     ret->target = -1;
     if (!loader_has_room(l, at) || !yaml_expect_keys(at, keys, l->errors)) return;
-    struct yaml_node wait = yaml_require(at, "wait", l->errors), target = yaml_get(at, "target"), reason = yaml_get(at, "reason");
-    struct context context = {NULL, yaml_is_present(reason) ? loader_text(l, reason)
-                                                            : loader_format(l, "timer %s, firing %zu", l->names.timers[timer], i + 1)};
+    struct yaml_node wait = yaml_require(at, "wait", l->errors), target = yaml_get(at, "target"),
+                     reason = yaml_get(at, "reason");
+    struct context context = {NULL, yaml_is_present(reason)
+                                        ? loader_text(l, reason)
+                                        : loader_format(l, "timer %s, firing %zu", l->names.timers[timer], i + 1)};
     ret->rule = loader_rule(l, at, context.words);
     if (yaml_is_present(wait)) loader_wait(l, wait, &ret->wait);
     ret->actions = load_actions(l, yaml_get(at, "do"), &context, &ret->action_count);
@@ -138,7 +144,8 @@ static void load_firing(struct loader *l, struct yaml_node at, uint32_t timer, s
     if (states)
         ret->target = loader_find(l, target, "state", states);
     else
-        yaml_error_add(l->errors, target, "no state lists the timer %s, so its firing has no machine to move", l->names.timers[timer]);
+        yaml_error_add(l->errors, target, "no state lists the timer %s, so its firing has no machine to move",
+                       l->names.timers[timer]);
 }
 
 static void read_from(struct loader *l, struct yaml_node from, struct timer_kind *timer)
@@ -161,13 +168,15 @@ static void read_per(struct loader *l, struct yaml_node per, struct timer_kind *
     if (yaml_is_present(per)) timer->is_per_appointment = loader_find(l, per, "choice", names) >= 0;
 }
 
-static void load_timer(struct loader *l, struct yaml_node key, struct yaml_node at, uint32_t position, struct timer_kind *ret)
+static void load_timer(struct loader *l, struct yaml_node key, struct yaml_node at, uint32_t position,
+                       struct timer_kind *ret)
 {
     static const char *const keys[] = {"about", "from", "per", "once", "reminder", "fires", NULL};
     ret->name = l->names.timers[position];
     ret->line = (uint32_t)yaml_line(key);
     if (!yaml_expect_keys(at, keys, l->errors)) return;
-    struct yaml_node fires = yaml_require(at, "fires", l->errors), once = yaml_get(at, "once"), reminder = yaml_get(at, "reminder");
+    struct yaml_node fires = yaml_require(at, "fires", l->errors), once = yaml_get(at, "once"),
+                     reminder = yaml_get(at, "reminder");
     read_from(l, yaml_get(at, "from"), ret);
     read_per(l, yaml_get(at, "per"), ret);
     if (yaml_is_present(once)) yaml_read_bool(once, &ret->is_once, l->errors);
@@ -200,7 +209,8 @@ static void read_pauses(struct loader *l, struct yaml_node at, struct hold_kind 
     for (size_t i = 0; i < loader_items(at); i++) {
         struct yaml_node item = loader_item(at, i);
         uint32_t aspect = yaml_text(item) ? aspect_find(yaml_text(item)) : 0;
-        int32_t timer = aspect ? -1 : loader_find(l, item, "timer (or sending, reminders, misses, family)", l->names.timers);
+        int32_t timer =
+            aspect ? -1 : loader_find(l, item, "timer (or sending, reminders, misses, family)", l->names.timers);
         hold->aspects |= aspect;
         if (timer >= 0) timers[hold->pause_count++] = (uint32_t)timer;
     }
@@ -209,7 +219,8 @@ static void read_pauses(struct loader *l, struct yaml_node at, struct hold_kind 
 
 static void load_hold(struct loader *l, struct yaml_node key, struct yaml_node at, struct hold_kind *ret)
 {
-    static const char *const keys[] = {"about", "pauses", "after", "do", "per", NULL}, *const pers[] = {"recipient", NULL};
+    static const char *const keys[] = {"about", "pauses", "after", "do", "per", NULL}, *const pers[] = {"recipient",
+                                                                                                        NULL};
     ret->name = arena_string(l->arena, yaml_text(key));
     ret->line = (uint32_t)yaml_line(key);
     if (yaml_is_null(at) || !yaml_expect_keys(at, keys, l->errors)) return;
@@ -261,7 +272,8 @@ struct openings {
 
 static void load_opening(struct loader *l, struct yaml_node at, const struct event_kind *event, struct openings *list)
 {
-    struct yaml_node target = yaml_require(at, "target", l->errors), reason = yaml_get(at, "reason"), when = yaml_get(at, "when");
+    struct yaml_node target = yaml_require(at, "target", l->errors), reason = yaml_get(at, "reason"),
+                     when = yaml_get(at, "when");
     struct opening_rule rule = {.event = event ? event->body : HANDOFF__V1__EVENT__BODY__NOT_SET};
     struct context context = {event, yaml_is_present(reason) ? loader_text(l, reason)
                                                              : load_words(l, event ? event->name : "opened", when)};
@@ -344,18 +356,21 @@ static void load_head(struct loader *l, struct yaml_node root)
     p->name = yaml_is_present(name) ? loader_text(l, name) : "";
     p->about = yaml_is_present(about) ? loader_text(l, about) : "";
     if (*p->name && !word_is_name(p->name, '-'))
-        yaml_error_add(l->errors, name, "\"%.48s\" cannot be the name of a pathway: lower-case letters, digits and '-'", p->name);
+        yaml_error_add(l->errors, name, "\"%.48s\" cannot be the name of a pathway: lower-case letters, digits and '-'",
+                       p->name);
     if (yaml_is_present(version)) yaml_read_int(version, 1, 1000000, &number, l->errors);
     p->version = (uint32_t)number;
     if (yaml_is_present(bound)) loader_length(l, bound, &p->max_silence_ms);
-    if (yaml_is_present(subject)) p->subject = loader_find(l, subject, "subject", subjects) == 1 ? SUBJECT_PATIENT : SUBJECT_REFERRAL;
+    if (yaml_is_present(subject))
+        p->subject = loader_find(l, subject, "subject", subjects) == 1 ? SUBJECT_PATIENT : SUBJECT_REFERRAL;
     loader_rule(l, root, *p->about ? p->about : p->name); /* rule 0 is the pathway itself, so that 0 is nobody's */
 }
 
 static void load_root(struct loader *l, struct yaml_node root)
 {
-    static const char *const keys[] = {"pathway", "version", "about", "subject", "max_silence", "variables", "timers", "holds",
-                                       "concerns", "opens", "initial", "states", "any", "regions", NULL};
+    static const char *const keys[] = {"pathway",   "version", "about", "subject",  "max_silence",
+                                       "variables", "timers",  "holds", "concerns", "opens",
+                                       "initial",   "states",  "any",   "regions",  NULL};
     if (!yaml_expect_kind(root, YAML_MAPPING, l->errors)) return;
     yaml_expect_keys(root, keys, l->errors);
     collect_names(l, root);
@@ -377,9 +392,10 @@ static void load_root(struct loader *l, struct yaml_node root)
 
 static bool is_loadable(struct arena *arena, const char *file_name, struct bytes text, struct yaml_errors *errors)
 {
-    const char *sentence = text.len > PATHWAY_TEXT_MAX                 ? "a pathway's file has at most 256 KiB"
-                           : arena_left(arena) < PATHWAY_ARENA_BYTES ? "there is not enough memory left for another pathway"
-                                                                     : NULL;
+    const char *sentence = text.len > PATHWAY_TEXT_MAX ? "a pathway's file has at most 256 KiB"
+                           : arena_left(arena) < PATHWAY_ARENA_BYTES
+                               ? "there is not enough memory left for another pathway"
+                               : NULL;
     if (sentence) yaml_error_at(errors, file_name, 0, 0, "%s", sentence);
     return !sentence;
 }
@@ -388,7 +404,8 @@ int pathway_read(struct arena *arena, const char *file_name, struct bytes text, 
                  struct pathway_source **ret_source)
 {
     size_t errors_before = errors->count, mark = arena_used(arena);
-    struct yaml *yaml = is_loadable(arena, file_name, text, errors) ? yaml_load_memory(file_name, text.data, text.len, errors) : NULL;
+    struct yaml *yaml =
+        is_loadable(arena, file_name, text, errors) ? yaml_load_memory(file_name, text.data, text.len, errors) : NULL;
     if (!yaml) return -EINVAL;
     struct loader l = {.arena = arena, .text = text, .errors = errors};
     l.pathway = ARENA_NEW(arena, struct pathway);

@@ -11,10 +11,10 @@
 #include "core/pathway.h"
 
 enum {
-    PATHWAY_TEXT_MAX = 256 * 1024,            /* one file; larger: refused */
-    PATHWAY_ARENA_BYTES = 16 * 1024 * 1024,   /* left in the arena before a load; less: refused */
+    PATHWAY_TEXT_MAX = 256 * 1024,          /* one file; larger: refused */
+    PATHWAY_ARENA_BYTES = 16 * 1024 * 1024, /* left in the arena before a load; less: refused */
     PATHWAY_EVENTS_PER_KEY = 8,
-    PATHWAY_RULES_MAX = 8192                  /* transitions, actions and firings of a file */
+    PATHWAY_RULES_MAX = 8192 /* transitions, actions and firings of a file */
 };
 
 struct place {
@@ -36,8 +36,8 @@ struct pathway_source {
     const char *file;
     const struct place *const *states; /* [0] of the main machine, [1 + r] of region r */
     const struct place *timers, *holds, *concerns, *rules;
-    struct state *main_states;         /* pathway->main.states, still open for the verifier's result */
-    struct silence *silences;          /* of the main machine's states; the verifier fills them */
+    struct state *main_states; /* pathway->main.states, still open for the verifier's result */
+    struct silence *silences;  /* of the main machine's states; the verifier fills them */
 };
 
 /* 0, or -EINVAL with what is wrong added to errors. file_name is what messages call it; text is not kept. */

@@ -7,7 +7,8 @@ struct action_list {
     struct action *items;
     uint32_t count, capacity;
 };
-typedef void action_reader(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list);
+typedef void action_reader(struct loader *l, struct yaml_node value, const struct context *context,
+                           struct action_list *list);
 
 static const ProtobufCEnumDescriptor *const task_kinds = &handoff__v1__task_kind__descriptor;
 
@@ -71,10 +72,11 @@ static void read_task(struct loader *l, struct yaml_node value, const struct con
     if (!is_short && !yaml_expect_keys(value, keys, l->errors)) return;
     struct yaml_node kind = is_short ? value : yaml_require(value, "kind", l->errors);
     struct yaml_node owner = yaml_get(value, "owner"), due = yaml_get(value, "due");
-    bool has_reason = !is_short && yaml_is_present(yaml_get(value, "reason"));
-    struct action *action = add(l, list, ACTION_TASK, value, has_reason ? reason_of(l, value, context) : ""); /* "": the policy's */
+    struct context wordless = {context->event, ""}; /* without a reason of its own it speaks the policy's */
+    struct action *action = add(l, list, ACTION_TASK, value, reason_of(l, value, &wordless));
     int number = 0;
-    if (yaml_is_present(kind) && loader_enum(l, kind, "task", task_kinds, &number)) action->task = (Handoff__V1__TaskKind)number;
+    if (yaml_is_present(kind) && loader_enum(l, kind, "task", task_kinds, &number))
+        action->task = (Handoff__V1__TaskKind)number;
     if (yaml_is_present(owner) && loader_enum(l, owner, "role", &handoff__v1__role__descriptor, &number))
         action->role = (Handoff__V1__Role)number;
     if (yaml_is_present(due)) loader_wait(l, due, &action->due);
@@ -82,7 +84,8 @@ static void read_task(struct loader *l, struct yaml_node value, const struct con
     read_subject(l, value, action);
 }
 
-static void read_withdraw(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+static void read_withdraw(struct loader *l, struct yaml_node value, const struct context *context,
+                          struct action_list *list)
 {
     for (size_t i = 0; i < loader_items(value); i++) {
         int number = 0;
@@ -91,7 +94,8 @@ static void read_withdraw(struct loader *l, struct yaml_node value, const struct
     }
 }
 
-static void read_raise(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+static void read_raise(struct loader *l, struct yaml_node value, const struct context *context,
+                       struct action_list *list)
 {
     static const char *const keys[] = {"to", "severity", "reason", NULL};
     bool is_short = yaml_kind(value) != YAML_MAPPING;
@@ -100,13 +104,15 @@ static void read_raise(struct loader *l, struct yaml_node value, const struct co
     struct action *action = add(l, list, ACTION_RAISE, value, reason_of(l, value, context));
     for (size_t i = 0; i < loader_items(to); i++) {
         int role = 0;
-        if (loader_enum(l, loader_item(to, i), "role", &handoff__v1__role__descriptor, &role)) action->roles |= UINT32_C(1) << role;
+        if (loader_enum(l, loader_item(to, i), "role", &handoff__v1__role__descriptor, &role))
+            action->roles |= UINT32_C(1) << role;
     }
     if (loader_items(to) == 0 && yaml_is_present(to)) yaml_error_add(l->errors, to, "a raise needs somebody to tell");
     read_severity(l, yaml_get(value, "severity"), action);
 }
 
-static void read_resolve(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+static void read_resolve(struct loader *l, struct yaml_node value, const struct context *context,
+                         struct action_list *list)
 {
     static const char *const names[] = {"all", NULL};
     if (loader_find(l, value, "choice", names) < 0) return;
@@ -115,8 +121,8 @@ static void read_resolve(struct loader *l, struct yaml_node value, const struct 
 
 /* --- timers, holds, concerns, variables ----------------------------------------------------------------------- */
 
-static void add_positions(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list,
-                          enum action_op op, const char *what, const char *const names[])
+static void add_positions(struct loader *l, struct yaml_node value, const struct context *context,
+                          struct action_list *list, enum action_op op, const char *what, const char *const names[])
 {
     for (size_t i = 0; i < loader_items(value); i++) {
         int32_t position = loader_find(l, loader_item(value, i), what, names);
@@ -125,7 +131,8 @@ static void add_positions(struct loader *l, struct yaml_node value, const struct
     }
 }
 
-static void read_start(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+static void read_start(struct loader *l, struct yaml_node value, const struct context *context,
+                       struct action_list *list)
 {
     add_positions(l, value, context, list, ACTION_START, "timer", l->names.timers);
 }
@@ -135,17 +142,20 @@ static void read_stop(struct loader *l, struct yaml_node value, const struct con
     add_positions(l, value, context, list, ACTION_STOP, "timer", l->names.timers);
 }
 
-static void read_concern(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+static void read_concern(struct loader *l, struct yaml_node value, const struct context *context,
+                         struct action_list *list)
 {
     add_positions(l, value, context, list, ACTION_CONCERN, "concern", l->names.concerns);
 }
 
-static void read_settle(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+static void read_settle(struct loader *l, struct yaml_node value, const struct context *context,
+                        struct action_list *list)
 {
     add_positions(l, value, context, list, ACTION_SETTLE, "concern", l->names.concerns);
 }
 
-static void read_count(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+static void read_count(struct loader *l, struct yaml_node value, const struct context *context,
+                       struct action_list *list)
 {
     add_positions(l, value, context, list, ACTION_COUNT, "variable", l->names.variables);
 }
@@ -205,8 +215,8 @@ static void take_field(struct loader *l, struct yaml_node node, const struct con
         const char *nearest = word_nearest_field(context->event->message, name);
         yaml_error_add(l->errors, node, "%s has no field \"%.64s\"%s%s%s", context->event->name, name,
                        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
-    } else if (!to || to->type != from->type || to->descriptor != from->descriptor || from->label == PROTOBUF_C_LABEL_REPEATED ||
-               from->type == PROTOBUF_C_TYPE_MESSAGE) {
+    } else if (!to || to->type != from->type || to->descriptor != from->descriptor ||
+               from->label == PROTOBUF_C_LABEL_REPEATED || from->type == PROTOBUF_C_TYPE_MESSAGE) {
         yaml_error_add(l->errors, node, "an episode has no field \"%.64s\" that could keep it", name);
     } else {
         struct action *action = add(l, list, ACTION_TAKE, node, context->words);
@@ -234,7 +244,8 @@ static void read_open(struct loader *l, struct yaml_node value, const struct con
     if (yaml_is_present(replacing)) yaml_read_bool(replacing, &action->is_replacing, l->errors);
 }
 
-static void read_signal(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+static void read_signal(struct loader *l, struct yaml_node value, const struct context *context,
+                        struct action_list *list)
 {
     const char *name = loader_text(l, value);
     if (*name && !word_is_name(name, '-')) {
@@ -249,7 +260,9 @@ static void read_move(struct loader *l, struct yaml_node value, const struct con
     if (!yaml_expect_kind(value, YAML_MAPPING, l->errors)) return;
     for (size_t i = 0; i < yaml_size(value); i++) {
         int32_t region = loader_find(l, yaml_key(value, i), "region", l->names.regions);
-        int32_t state = region < 0 ? -1 : loader_find(l, yaml_value(value, i), "state of that region", l->names.region_states[region]);
+        int32_t state =
+            region < 0 ? -1
+                       : loader_find(l, yaml_value(value, i), "state of that region", l->names.region_states[region]);
         if (state < 0) continue;
         struct action *action = add(l, list, ACTION_MOVE, yaml_key(value, i), context->words);
         action->position = (uint32_t)region;
@@ -259,7 +272,8 @@ static void read_move(struct loader *l, struct yaml_node value, const struct con
 
 /* --- words and disclosures ------------------------------------------------------------------------------------ */
 
-static void read_status(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+static void read_status(struct loader *l, struct yaml_node value, const struct context *context,
+                        struct action_list *list)
 {
     static const char *const keys[] = {"kind", "to", "reason", NULL};
     int kind = 0;
@@ -271,15 +285,18 @@ static void read_status(struct loader *l, struct yaml_node value, const struct c
     if (yaml_is_present(to)) loader_party(l, to, &action->party, &action->party_from);
 }
 
-static void read_doubt(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+static void read_doubt(struct loader *l, struct yaml_node value, const struct context *context,
+                       struct action_list *list)
 {
     struct action *action = add(l, list, ACTION_DOUBT, value, context->words);
     loader_party(l, value, &action->party, &action->party_from);
 }
 
-static void read_refuse(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+static void read_refuse(struct loader *l, struct yaml_node value, const struct context *context,
+                        struct action_list *list)
 {
-    if (expect_event(l, value, context, "refuse")) add(l, list, ACTION_REFUSE, value, context->words)->text = loader_text(l, value);
+    if (expect_event(l, value, context, "refuse"))
+        add(l, list, ACTION_REFUSE, value, context->words)->text = loader_text(l, value);
 }
 
 static void read_note(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
@@ -293,15 +310,15 @@ static const struct {
     const char *name;
     action_reader *read;
 } action_words[] = {
-    {"task", read_task},       {"withdraw", read_withdraw}, {"start", read_start},     {"stop", read_stop},
-    {"raise", read_raise},     {"resolve", read_resolve},   {"hold", read_hold},       {"lift", read_lift},
-    {"concern", read_concern}, {"settle", read_settle},     {"set", read_set},         {"count", read_count},
-    {"take", read_take},       {"open", read_open},         {"signal", read_signal},   {"status", read_status},
-    {"move", read_move},       {"refuse", read_refuse},     {"note", read_note},       {"doubt", read_doubt},
+    {"task", read_task},       {"withdraw", read_withdraw}, {"start", read_start},   {"stop", read_stop},
+    {"raise", read_raise},     {"resolve", read_resolve},   {"hold", read_hold},     {"lift", read_lift},
+    {"concern", read_concern}, {"settle", read_settle},     {"set", read_set},       {"count", read_count},
+    {"take", read_take},       {"open", read_open},         {"signal", read_signal}, {"status", read_status},
+    {"move", read_move},       {"refuse", read_refuse},     {"note", read_note},     {"doubt", read_doubt},
 };
-const char *const pathway_action_names[] = {"task", "withdraw", "start", "stop", "raise", "resolve", "hold", "lift",
-                                           "concern", "settle", "set", "count", "take", "open", "signal", "status",
-                                           "move", "refuse", "note", "doubt", NULL};
+const char *const pathway_action_names[] = {"task",   "withdraw", "start",  "stop",   "raise", "resolve", "hold",
+                                            "lift",   "concern",  "settle", "set",    "count", "take",    "open",
+                                            "signal", "status",   "move",   "refuse", "note",  "doubt",   NULL};
 
 static void read_if(struct loader *l, struct yaml_node item, const struct context *context, struct action_list *list)
 {
@@ -328,7 +345,8 @@ static void read_word(struct loader *l, struct yaml_node item, const struct cont
         action_words[word].read(l, yaml_value(item, 0), context, list);
 }
 
-static void read_action(struct loader *l, struct yaml_node item, const struct context *context, struct action_list *list)
+static void read_action(struct loader *l, struct yaml_node item, const struct context *context,
+                        struct action_list *list)
 {
     static const char *const bare[] = {"remind", NULL};
     if (!loader_has_room(l, item)) return;
@@ -343,7 +361,8 @@ static void read_action(struct loader *l, struct yaml_node item, const struct co
     }
 }
 
-const struct action *load_actions(struct loader *l, struct yaml_node node, const struct context *context, uint32_t *ret_count)
+const struct action *load_actions(struct loader *l, struct yaml_node node, const struct context *context,
+                                  uint32_t *ret_count)
 {
     struct action_list list = {0};
     *ret_count = 0;

@@ -39,7 +39,7 @@ static const char *event_words(struct loader *l, const struct event_name *event)
 }
 
 struct place_of_transition {
-    const char *const *states; /* of its machine */
+    const char *const *states;      /* of its machine */
     const struct event_name *event; /* NULL: always */
 };
 
@@ -50,7 +50,8 @@ static void load_transition(struct loader *l, struct yaml_node at, const struct 
     if (!loader_has_room(l, at) || !yaml_expect_keys(at, keys, l->errors)) return;
     const struct event_kind *event = where->event ? where->event->kind : NULL;
     struct yaml_node target = yaml_get(at, "target"), reason = yaml_get(at, "reason"), when = yaml_get(at, "when");
-    const char *words = yaml_is_present(reason) ? loader_text(l, reason) : load_words(l, event_words(l, where->event), when);
+    const char *words =
+        yaml_is_present(reason) ? loader_text(l, reason) : load_words(l, event_words(l, where->event), when);
     struct context context = {event, words};
     struct transition t = {.target = -1, .rule = loader_rule(l, at, words)};
     if (where->event) {
@@ -61,7 +62,9 @@ static void load_transition(struct loader *l, struct yaml_node at, const struct 
     t.when = loader_guard(l, when, event);
     if (yaml_is_present(target)) t.target = loader_find(l, target, "state", where->states);
     t.actions = load_actions(l, yaml_get(at, "do"), &context, &t.action_count);
-    if (yaml_size(at) == 0) yaml_error_add(l->errors, at, "this transition does nothing; an event that is harmless here stands in `ignore`");
+    if (yaml_size(at) == 0)
+        yaml_error_add(l->errors, at,
+                       "this transition does nothing; an event that is harmless here stands in `ignore`");
     *add(l, list) = t;
 }
 
@@ -70,7 +73,9 @@ static void load_alternatives(struct loader *l, struct yaml_node at, const struc
                               struct transition_list *list)
 {
     if (yaml_is_null(at)) {
-        yaml_error_add(l->errors, at, "here must be a transition, such as {target: STATE}; in braces, quote a key that names several events");
+        yaml_error_add(
+            l->errors, at,
+            "here must be a transition, such as {target: STATE}; in braces, quote a key that names several events");
         return;
     }
     for (size_t i = 0; i < loader_items(at); i++) load_transition(l, loader_item(at, i), where, list);
@@ -99,7 +104,10 @@ static void load_ignore(struct loader *l, struct yaml_node ignore, struct transi
         uint32_t count = loader_has_room(l, key) ? loader_events(l, key, events) : 0;
         for (uint32_t e = 0; e < count; e++) {
             const char *words = loader_format(l, "%s is ignored here", event_words(l, &events[e]));
-            struct transition t = {.target = -1, .is_ignore = true, .name = events[e].name, .is_signal = events[e].is_signal,
+            struct transition t = {.target = -1,
+                                   .is_ignore = true,
+                                   .name = events[e].name,
+                                   .is_signal = events[e].is_signal,
                                    .rule = loader_rule(l, key, words)};
             t.event = events[e].kind ? events[e].kind->body : HANDOFF__V1__EVENT__BODY__NOT_SET;
             *add(l, list) = t;
@@ -107,7 +115,8 @@ static void load_ignore(struct loader *l, struct yaml_node ignore, struct transi
     }
 }
 
-static const struct transition *load_events(struct loader *l, struct yaml_node at, const char *const states[], uint32_t *ret_count)
+static const struct transition *load_events(struct loader *l, struct yaml_node at, const char *const states[],
+                                            uint32_t *ret_count)
 {
     struct transition_list list = {0};
     load_on(l, yaml_get(at, "on"), states, &list);
@@ -133,10 +142,11 @@ static const struct transition *load_always(struct loader *l, struct yaml_node a
     return list.items;
 }
 
-static void load_state(struct loader *l, struct yaml_node key, struct yaml_node at, const char *const states[], bool is_main,
-                       struct state *ret)
+static void load_state(struct loader *l, struct yaml_node key, struct yaml_node at, const char *const states[],
+                       bool is_main, struct state *ret)
 {
-    static const char *const main_keys[] = {"about", "do", "after", "on", "always", "ignore", "max_silence", "final", NULL};
+    static const char *const main_keys[] = {"about",  "do",          "after", "on", "always",
+                                            "ignore", "max_silence", "final", NULL};
     static const char *const region_keys[] = {"about", "do", "after", "on", "always", "ignore", NULL};
     ret->name = arena_string(l->arena, yaml_text(key));
     ret->line = (uint32_t)yaml_line(key);

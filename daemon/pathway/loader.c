@@ -13,7 +13,8 @@ bool loader_has_room(struct loader *l, struct yaml_node node)
 {
     if (l->is_full) return false;
     if (l->rule_count < PATHWAY_RULES_MAX && arena_left(l->arena) >= ROOM_BYTES) return true;
-    yaml_error_add(l->errors, node, "this pathway is too large; a file holds at most %d transitions, actions and firings",
+    yaml_error_add(l->errors, node,
+                   "this pathway is too large; a file holds at most %d transitions, actions and firings",
                    PATHWAY_RULES_MAX);
     l->is_full = true;
     return false;
@@ -58,7 +59,8 @@ uint32_t loader_rule(struct loader *l, struct yaml_node node, const char *text)
 
 /* --- names --------------------------------------------------------------------------------------------------- */
 
-static void add_unknown(struct loader *l, struct yaml_node node, const char *what, const char *text, const char *nearest)
+static void add_unknown(struct loader *l, struct yaml_node node, const char *what, const char *text,
+                        const char *nearest)
 {
     struct parse_error error;
     word_explain(&error, 0, nearest, "unknown %s \"%.64s\"", what, text);
@@ -171,8 +173,10 @@ static struct place place_inside(const struct loader *l, struct yaml_node node, 
     for (size_t i = 0; i < at && i < l->text.len; i++) {
         bool is_line_end = l->text.data[i] == '\n';
         found.line += is_line_end;
-        if (is_line_end) found.column = 1;
-        else found.column += (l->text.data[i] & 0xC0) != 0x80;
+        if (is_line_end)
+            found.column = 1;
+        else
+            found.column += (l->text.data[i] & 0xC0) != 0x80;
     }
     return found;
 }
@@ -203,7 +207,8 @@ void loader_wait(struct loader *l, struct yaml_node node, struct wait *ret_wait)
         return;
     }
     if (!yaml_expect_keys(node, keys, l->errors)) return;
-    struct yaml_node routine = yaml_require(node, "routine", l->errors), urgent = yaml_require(node, "urgent", l->errors);
+    struct yaml_node routine = yaml_require(node, "routine", l->errors),
+                     urgent = yaml_require(node, "urgent", l->errors);
     if (yaml_is_present(routine)) ret_wait->routine = loader_delay(l, routine);
     if (yaml_is_present(urgent)) ret_wait->urgent = loader_delay(l, urgent);
 }

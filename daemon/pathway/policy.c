@@ -25,7 +25,8 @@ static bool read_word(struct reader *r, struct yaml_node node, const char *what,
     struct parse_error error;
     if (!yaml_expect_kind(node, YAML_SCALAR, r->errors)) return false;
     if (word_find(type, kind, yaml_text(node), ret_value) && *ret_value) return true;
-    word_explain(&error, 0, word_nearest(type, kind, yaml_text(node), nearest), "unknown %s \"%.64s\"", what, yaml_text(node));
+    word_explain(&error, 0, word_nearest(type, kind, yaml_text(node), nearest), "unknown %s \"%.64s\"", what,
+                 yaml_text(node));
     yaml_error_add(r->errors, node, "%s", error.sentence);
     return false;
 }
@@ -37,14 +38,16 @@ static char *read_delay(struct reader *r, struct yaml_node node)
     const struct delay *delay;
     if (!yaml_expect_kind(node, YAML_SCALAR, r->errors)) return NULL;
     if (delay_parse(r->arena, yaml_text(node), &delay, &error) == 0) return arena_string(r->arena, yaml_text(node));
-    yaml_error_at(r->errors, r->file, yaml_line(node), yaml_column(node) + (int)error.offset + yaml_is_quoted(node), "%s", error.sentence);
+    yaml_error_at(r->errors, r->file, yaml_line(node), yaml_column(node) + (int)error.offset + yaml_is_quoted(node),
+                  "%s", error.sentence);
     return NULL;
 }
 
 static char *read_reason(struct reader *r, struct yaml_node node)
 {
     const char *text = NULL;
-    return yaml_is_present(node) && yaml_read_string(node, REASON_MAX, &text, r->errors) ? arena_string(r->arena, text) : NULL;
+    return yaml_is_present(node) && yaml_read_string(node, REASON_MAX, &text, r->errors) ? arena_string(r->arena, text)
+                                                                                         : NULL;
 }
 
 static void read_number(struct reader *r, struct yaml_node root, const char *key, int64_t max, uint32_t *ret)
@@ -71,13 +74,15 @@ static Handoff__V1__TaskRule *read_task(struct reader *r, struct yaml_node key, 
                      times = yaml_get(row, "attempts");
     if (yaml_is_present(owner) && read_word(r, owner, "role", &handoff__v1__role__descriptor, WORD_KEBAB, &value))
         task->owner = (Handoff__V1__Role)value;
-    if (yaml_is_present(severity) && read_word(r, severity, "severity", &handoff__v1__severity__descriptor, WORD_KEBAB, &value))
+    if (yaml_is_present(severity) &&
+        read_word(r, severity, "severity", &handoff__v1__severity__descriptor, WORD_KEBAB, &value))
         task->severity = (Handoff__V1__Severity)value;
     char *text;
     if (yaml_is_present(due) && (text = read_delay(r, due))) task->due = text;
     if (yaml_is_present(again) && (text = read_delay(r, again))) task->attempt_again = text;
     if ((text = read_reason(r, reason))) task->reason = text;
-    if (yaml_is_present(times) && yaml_read_int(times, 1, 20, &attempts, r->errors)) task->max_attempts = (uint32_t)attempts;
+    if (yaml_is_present(times) && yaml_read_int(times, 1, 20, &attempts, r->errors))
+        task->max_attempts = (uint32_t)attempts;
     return task;
 }
 
@@ -164,7 +169,8 @@ static void read_authority(struct reader *r, struct yaml_node at)
         handoff__v1__authority_rule__init(rows[i]);
         if (read_word(r, yaml_key(at, i), "level of care", &handoff__v1__level_of_care__descriptor, WORD_KEBAB, &level))
             rows[i]->level_of_care = (Handoff__V1__LevelOfCare)level;
-        int *parties = read_words(r, yaml_value(at, i), "party", &handoff__v1__party__descriptor, WORD_UPPER, &rows[i]->n_referrers);
+        int *parties = read_words(r, yaml_value(at, i), "party", &handoff__v1__party__descriptor, WORD_UPPER,
+                                  &rows[i]->n_referrers);
         rows[i]->referrers = (Handoff__V1__Party *)(void *)parties;
     }
     r->policy->authority = rows;
@@ -172,8 +178,10 @@ static void read_authority(struct reader *r, struct yaml_node at)
     const ProtobufCEnumDescriptor *levels = &handoff__v1__level_of_care__descriptor;
     char name[WORD_BYTES];
     for (unsigned i = 0; i < levels->n_values; i++)
-        if (levels->values[i].value && !yaml_is_present(yaml_get(at, word_of(levels, WORD_KEBAB, levels->values[i].value, name))))
-            yaml_error_add(r->errors, at, "the level of care %s has no row here; write %s: [] if it needs no referral", name, name);
+        if (levels->values[i].value &&
+            !yaml_is_present(yaml_get(at, word_of(levels, WORD_KEBAB, levels->values[i].value, name))))
+            yaml_error_add(r->errors, at, "the level of care %s has no row here; write %s: [] if it needs no referral",
+                           name, name);
 }
 
 static void read_agencies(struct reader *r, struct yaml_node at)
@@ -197,8 +205,9 @@ static void read_agencies(struct reader *r, struct yaml_node at)
 
 static void read_root(struct reader *r, struct yaml_node root)
 {
-    static const char *const keys[] = {"tasks", "ladder", "overdue", "authority", "roi_days", "roi_max_days", "bh_signing_age",
-                                       "adult_age", "pcp_is_workforce", "workforce_agencies", NULL};
+    static const char *const keys[] = {
+        "tasks",          "ladder",    "overdue",          "authority",          "roi_days", "roi_max_days",
+        "bh_signing_age", "adult_age", "pcp_is_workforce", "workforce_agencies", NULL};
     bool is_pcp = false;
     if (!yaml_expect_keys(root, keys, r->errors)) return;
     read_tasks(r, yaml_require(root, "tasks", r->errors));
@@ -227,7 +236,7 @@ static char *digest_of(struct arena *arena, struct bytes text)
 
 static bool is_readable(struct arena *arena, const char *file_name, struct bytes text, struct yaml_errors *errors)
 {
-    const char *sentence = text.len > 256 * 1024                      ? "the policy's file has at most 256 KiB"
+    const char *sentence = text.len > 256 * 1024                    ? "the policy's file has at most 256 KiB"
                            : arena_left(arena) < POLICY_ARENA_BYTES ? "there is not enough memory left for the policy"
                                                                     : NULL;
     if (sentence) yaml_error_at(errors, file_name, 0, 0, "%s", sentence);
@@ -239,7 +248,8 @@ int policy_read(struct arena *arena, const char *file_name, struct bytes text, s
 {
     size_t errors_before = errors->count;
     struct policy compiled;
-    struct yaml *yaml = is_readable(arena, file_name, text, errors) ? yaml_load_memory(file_name, text.data, text.len, errors) : NULL;
+    struct yaml *yaml =
+        is_readable(arena, file_name, text, errors) ? yaml_load_memory(file_name, text.data, text.len, errors) : NULL;
     if (!yaml) return -EINVAL;
     struct reader r = {arena, file_name, errors, ARENA_NEW(arena, Handoff__V1__Policy)};
     handoff__v1__policy__init(r.policy);

@@ -7,7 +7,8 @@
 #include "pathway/delay_bounds.h"
 #include "pathway/delay_parse.h"
 
-static_assert((int)HANDOFF__V1__TASK_KIND__TASK_KIND_INFORM_TEAM < (int)RULES_TASK_KINDS, "every task has a place in the table");
+static_assert((int)HANDOFF__V1__TASK_KIND__TASK_KIND_INFORM_TEAM < (int)RULES_TASK_KINDS,
+              "every task has a place in the table");
 static_assert((int)HANDOFF__V1__PARTY__PARTY_OTHER < (int)RULES_PARTIES, "every party has a bit");
 
 struct compiler {
@@ -43,7 +44,8 @@ static const struct delay *compile_delay(struct compiler *c, const char *text, c
 static const struct delay *compile_repeat(struct compiler *c, const char *text, const char *what)
 {
     const struct delay *delay = compile_delay(c, text, what);
-    if (delay && delay_bounds(delay, calendar_for_checks()).least_ms <= 0) refuse(c, "%s may be zero; it would never end", what);
+    if (delay && delay_bounds(delay, calendar_for_checks()).least_ms <= 0)
+        refuse(c, "%s may be zero; it would never end", what);
     return delay;
 }
 
@@ -55,7 +57,8 @@ static bool is_value(const ProtobufCEnumDescriptor *type, int value)
 static void compile_task(struct compiler *c, const Handoff__V1__TaskRule *row)
 {
     char name[WORD_BYTES];
-    if (!is_value(&handoff__v1__task_kind__descriptor, (int)row->kind)) return refuse(c, "task %d is unknown", (int)row->kind);
+    if (!is_value(&handoff__v1__task_kind__descriptor, (int)row->kind))
+        return refuse(c, "task %d is unknown", (int)row->kind);
     word_of(&handoff__v1__task_kind__descriptor, WORD_KEBAB, (int)row->kind, name);
     if (!is_value(&handoff__v1__role__descriptor, (int)row->owner)) return refuse(c, "the task %s has no owner", name);
     if ((unsigned)row->severity >= RULES_SEVERITIES) return refuse(c, "the severity of the task %s is unknown", name);
@@ -82,9 +85,11 @@ static void compile_ladder(struct compiler *c, const Handoff__V1__LadderRule *ro
 static void compile_rungs(struct compiler *c, const Handoff__V1__Policy *message)
 {
     enum { RUNGS_MAX = sizeof c->policy->rungs / sizeof *c->policy->rungs };
-    if (message->n_overdue_rungs == 0 || message->n_overdue_rungs > RUNGS_MAX) return refuse(c, "overdue work climbs 1 to 8 rungs");
+    if (message->n_overdue_rungs == 0 || message->n_overdue_rungs > RUNGS_MAX)
+        return refuse(c, "overdue work climbs 1 to 8 rungs");
     for (size_t i = 0; i < message->n_overdue_rungs; i++) {
-        if (!is_value(&handoff__v1__role__descriptor, (int)message->overdue_rungs[i])) refuse(c, "rung %zu is no role", i + 1);
+        if (!is_value(&handoff__v1__role__descriptor, (int)message->overdue_rungs[i]))
+            refuse(c, "rung %zu is no role", i + 1);
         c->policy->rungs[i] = message->overdue_rungs[i];
     }
     c->policy->rung_count = (uint32_t)message->n_overdue_rungs;
@@ -92,9 +97,11 @@ static void compile_rungs(struct compiler *c, const Handoff__V1__Policy *message
 
 static void compile_authority(struct compiler *c, const Handoff__V1__AuthorityRule *row)
 {
-    if (!row->level_of_care || (unsigned)row->level_of_care >= RULES_LEVELS) return refuse(c, "a row of the authority matrix has no level of care");
+    if (!row->level_of_care || (unsigned)row->level_of_care >= RULES_LEVELS)
+        return refuse(c, "a row of the authority matrix has no level of care");
     for (size_t i = 0; i < row->n_referrers; i++) {
-        if (!is_value(&handoff__v1__party__descriptor, (int)row->referrers[i])) return refuse(c, "a referrer of the authority matrix is unknown");
+        if (!is_value(&handoff__v1__party__descriptor, (int)row->referrers[i]))
+            return refuse(c, "a referrer of the authority matrix is unknown");
         c->policy->authority[row->level_of_care] |= UINT32_C(1) << row->referrers[i];
     }
 }
@@ -106,15 +113,18 @@ static void compile_figures(struct compiler *c, const Handoff__V1__Policy *messa
     c->policy->bh_signing_age = message->bh_signing_age;
     c->policy->adult_age = message->adult_age;
     c->policy->is_pcp_workforce = message->is_pcp_workforce;
-    if (!message->roi_days || message->roi_days > message->roi_max_days) refuse(c, "roi_days must be 1 to roi_max_days");
+    if (!message->roi_days || message->roi_days > message->roi_max_days)
+        refuse(c, "roi_days must be 1 to roi_max_days");
     if (!message->bh_signing_age || !message->adult_age) refuse(c, "bh_signing_age and adult_age must be given");
     const char **agencies = ARENA_ARRAY(c->arena, const char *, message->n_workforce_agencies + 1);
-    for (size_t i = 0; i < message->n_workforce_agencies; i++) agencies[i] = arena_string(c->arena, message->workforce_agencies[i]);
+    for (size_t i = 0; i < message->n_workforce_agencies; i++)
+        agencies[i] = arena_string(c->arena, message->workforce_agencies[i]);
     c->policy->workforce_agencies = agencies;
     c->policy->workforce_agency_count = (uint32_t)message->n_workforce_agencies;
 }
 
-int policy_compile(const Handoff__V1__Policy *message, struct arena *arena, struct policy *ret_policy, struct yaml_errors *errors)
+int policy_compile(const Handoff__V1__Policy *message, struct arena *arena, struct policy *ret_policy,
+                   struct yaml_errors *errors)
 {
     static const char *const severities[] = {"", "routine", "urgent", "emergent"};
     struct policy policy = {0};

@@ -34,7 +34,8 @@ void ruleset_free(struct ruleset *rs)
 const struct version *ruleset_current(const struct ruleset *rs, const char *name)
 {
     for (uint32_t i = rs->version_count; i-- > 0;)
-        if (!rs->versions[i].is_retired && strcmp(rs->versions[i].source->pathway->name, name) == 0) return &rs->versions[i];
+        if (!rs->versions[i].is_retired && strcmp(rs->versions[i].source->pathway->name, name) == 0)
+            return &rs->versions[i];
     return NULL;
 }
 
@@ -131,7 +132,8 @@ static int apply_site(struct ruleset *rs, const Handoff__V1__Site *message, stru
 {
     struct site site;
     int at = ruleset_site(rs, message->name);
-    if (at < 0 && rs->site_count == RULESET_SITES_MAX) return refuse(errors, "there are %d sites; no more fit", RULESET_SITES_MAX);
+    if (at < 0 && rs->site_count == RULESET_SITES_MAX)
+        return refuse(errors, "there are %d sites; no more fit", RULESET_SITES_MAX);
     const Handoff__V1__Site *copy = copy_message(rs, &message->base);
     if (!copy) return refuse(errors, "there is not enough memory for another site");
     if (site_compile(copy, rs->arena, &site, errors)) return -EINVAL;
@@ -165,7 +167,8 @@ static int apply_body(struct ruleset *rs, const Handoff__V1__RulesChange *change
     return refuse(errors, "a change of rules says nothing that this version understands");
 }
 
-int ruleset_apply(struct ruleset *rs, const Handoff__V1__RulesChange *change, uint64_t sequence, struct yaml_errors *errors)
+int ruleset_apply(struct ruleset *rs, const Handoff__V1__RulesChange *change, uint64_t sequence,
+                  struct yaml_errors *errors)
 {
     int error = apply_body(rs, change, errors);
     if (error) return error;

@@ -27,7 +27,7 @@ struct rules_file {
     const char *name; /* without its folder, as messages show it */
     struct bytes text;
 };
-struct rules_folder { /* all of it lives in the arena it was read into */
+struct rules_folder {                  /* all of it lives in the arena it was read into */
     const struct rules_file *pathways; /* sorted by name */
     size_t pathway_count;
     struct rules_file policy; /* name NULL: there is none */
@@ -42,13 +42,15 @@ struct ruleset *ruleset_new(void);
 void ruleset_free(struct ruleset *rs);
 
 /* Folds one change in. 0; -EINVAL: it cannot be understood, said in errors, and nothing changed. change is copied. */
-int ruleset_apply(struct ruleset *rs, const Handoff__V1__RulesChange *change, uint64_t sequence, struct yaml_errors *errors);
+int ruleset_apply(struct ruleset *rs, const Handoff__V1__RulesChange *change, uint64_t sequence,
+                  struct yaml_errors *errors);
 
 /* The rules as they are now; the same until the next apply. NULL: there is no policy or no site yet. */
 const struct rules *ruleset_build(struct ruleset *rs);
 
 /* Every *.yaml of a folder: policy.yaml is the policy, each other a pathway. 0, or -EINVAL with the reasons. */
-int ruleset_read_folder(const char *path, struct arena *arena, struct rules_folder *ret_folder, struct yaml_errors *errors);
+int ruleset_read_folder(const char *path, struct arena *arena, struct rules_folder *ret_folder,
+                        struct yaml_errors *errors);
 
 /* What to journal. Every text must load and pass the verifier together with the policy and the sites given here, or
  * else errors say why and there are no changes. The changes live in the arena. */

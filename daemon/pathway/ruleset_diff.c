@@ -24,7 +24,8 @@ static int by_name(const void *a, const void *b)
     return strcmp(left->name, right->name);
 }
 
-static bool read_file(const char *folder, const char *name, struct arena *arena, struct bytes *ret_text, struct yaml_errors *errors)
+static bool read_file(const char *folder, const char *name, struct arena *arena, struct bytes *ret_text,
+                      struct yaml_errors *errors)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -32,7 +33,9 @@ static bool read_file(const char *folder, const char *name, struct arena *arena,
     uint8_t *data = file && arena_left(arena) > PATHWAY_TEXT_MAX + 64 ? arena_alloc(arena, PATHWAY_TEXT_MAX + 1) : NULL;
     size_t bytes = data ? fread(data, 1, PATHWAY_TEXT_MAX + 1, file) : 0;
     bool is_read = data && !ferror(file);
-    if (!is_read) yaml_error_at(errors, name, 0, 0, "it cannot be read: %s", file && !data ? "not enough memory" : strerror(errno));
+    if (!is_read)
+        yaml_error_at(errors, name, 0, 0, "it cannot be read: %s",
+                      file && !data ? "not enough memory" : strerror(errno));
     if (file) fclose(file);
     if (is_read) *ret_text = (struct bytes){data, bytes};
     return is_read;
@@ -57,7 +60,8 @@ static size_t list_files(const char *path, struct arena *arena, struct rules_fil
     return count;
 }
 
-int ruleset_read_folder(const char *path, struct arena *arena, struct rules_folder *ret_folder, struct yaml_errors *errors)
+int ruleset_read_folder(const char *path, struct arena *arena, struct rules_folder *ret_folder,
+                        struct yaml_errors *errors)
 {
     size_t errors_before = errors->count, pathway_count = 0;
     struct rules_file *files = ARENA_ARRAY(arena, struct rules_file, RULESET_FILES_MAX);
@@ -127,11 +131,13 @@ static void check_pathways(struct candidate *c)
     size_t errors_before = c->errors->count;
     for (size_t i = 0; i < c->folder->pathway_count; i++) {
         struct pathway_source *source;
-        if (pathway_read(c->arena, c->folder->pathways[i].name, c->folder->pathways[i].text, c->errors, &source)) continue;
+        if (pathway_read(c->arena, c->folder->pathways[i].name, c->folder->pathways[i].text, c->errors, &source))
+            continue;
         pathway_verify(source, &options, c->errors);
         c->sources[i] = source;
     }
-    if (c->errors->count == errors_before) pathway_verify_set(c->sources, c->folder->pathway_count, c->folder->pathway_count, c->errors);
+    if (c->errors->count == errors_before)
+        pathway_verify_set(c->sources, c->folder->pathway_count, c->folder->pathway_count, c->errors);
 }
 
 /* --- what differs ---------------------------------------------------------------------------------------------- */
@@ -244,7 +250,8 @@ static bool is_wanted_pathway(const struct candidate *c, const char *name)
 static void diff_removed_pathways(struct candidate *c, struct change_list *list)
 {
     for (uint32_t i = 0; i < c->rs->version_count; i++)
-        if (!c->rs->versions[i].is_retired && !is_wanted_pathway(c, c->rs->versions[i].source->pathway->name)) retire(c, list, i + 1);
+        if (!c->rs->versions[i].is_retired && !is_wanted_pathway(c, c->rs->versions[i].source->pathway->name))
+            retire(c, list, i + 1);
 }
 
 static void diff_all(struct candidate *c, struct rules_changes *ret_changes)
@@ -253,7 +260,8 @@ static void diff_all(struct candidate *c, struct rules_changes *ret_changes)
     struct change_list list = {c->arena, ARENA_ARRAY(c->arena, const Handoff__V1__RulesChange *, most), 0};
     diff_sites(c, &list);
     diff_removed_sites(c, &list);
-    if (!is_same_policy(c->arena, c->rs->policy, c->policy)) add(&list, HANDOFF__V1__RULES_CHANGE__BODY_POLICY)->policy = c->policy;
+    if (!is_same_policy(c->arena, c->rs->policy, c->policy))
+        add(&list, HANDOFF__V1__RULES_CHANGE__BODY_POLICY)->policy = c->policy;
     diff_pathways(c, &list);
     diff_removed_pathways(c, &list);
     *ret_changes = (struct rules_changes){list.items, list.count};
@@ -264,7 +272,8 @@ int ruleset_diff(const struct ruleset *rs, const struct rules_folder *folder, co
 {
     size_t errors_before = errors->count;
     struct candidate *c = ARENA_NEW(arena, struct candidate);
-    *c = (struct candidate){.rs = rs, .folder = folder, .sites = sites, .site_count = site_count, .arena = arena, .errors = errors};
+    *c = (struct candidate){
+        .rs = rs, .folder = folder, .sites = sites, .site_count = site_count, .arena = arena, .errors = errors};
     check_sites(c);
     check_policy(c);
     if (errors->count == errors_before) check_pathways(c);

@@ -10,8 +10,8 @@ struct measure {
     const struct pathway *pathway;
     const struct verify_options *options;
     struct told told[PATHWAY_TIMERS_MAX];
-    uint8_t by_told[PATHWAY_TIMERS_MAX];  /* timers, the soonest to tell first */
-    uint64_t bit[PATHWAY_TIMERS_MAX];     /* of a timer in that order; 0: does not count against silence */
+    uint8_t by_told[PATHWAY_TIMERS_MAX]; /* timers, the soonest to tell first */
+    uint64_t bit[PATHWAY_TIMERS_MAX];    /* of a timer in that order; 0: does not count against silence */
     uint64_t hold_runs[PATHWAY_HOLDS_MAX], hold_pauses[PATHWAY_HOLDS_MAX];
     uint64_t state_runs;
     struct silence worst;
@@ -113,7 +113,8 @@ static struct told measure_timer(const struct measure *m, uint32_t timer)
  * start while that is unknown. */
 static bool counts(const struct timer_kind *kind)
 {
-    return !kind->is_once && !kind->is_per_appointment && (kind->from == TIMER_FROM_EVENT || kind->from == TIMER_FROM_OPENED);
+    return !kind->is_once && !kind->is_per_appointment &&
+           (kind->from == TIMER_FROM_EVENT || kind->from == TIMER_FROM_OPENED);
 }
 
 static void sort_timers(struct measure *m)

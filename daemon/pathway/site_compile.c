@@ -31,7 +31,8 @@ static bool insert_opening(struct opening day[CALENDAR_OPENINGS_PER_DAY], struct
 {
     if (day[CALENDAR_OPENINGS_PER_DAY - 1].close_minute) return false;
     size_t at = CALENDAR_OPENINGS_PER_DAY - 1;
-    for (; at > 0 && (!day[at - 1].close_minute || day[at - 1].open_minute > opening.open_minute); at--) day[at] = day[at - 1];
+    for (; at > 0 && (!day[at - 1].close_minute || day[at - 1].open_minute > opening.open_minute); at--)
+        day[at] = day[at - 1];
     day[at] = opening;
     return true;
 }
@@ -40,8 +41,11 @@ static bool compile_week(const Handoff__V1__Site *message, struct calendar *cale
 {
     for (size_t i = 0; i < message->n_openings; i++) {
         const Handoff__V1__Opening *o = message->openings[i];
-        if (o->weekday > 6 || o->open_minute > 1440 || o->close_minute > 1440 || o->open_minute >= o->close_minute) return false;
-        if (!insert_opening(calendar->week[o->weekday], (struct opening){(uint16_t)o->open_minute, (uint16_t)o->close_minute})) return false;
+        if (o->weekday > 6 || o->open_minute > 1440 || o->close_minute > 1440 || o->open_minute >= o->close_minute)
+            return false;
+        if (!insert_opening(calendar->week[o->weekday],
+                            (struct opening){(uint16_t)o->open_minute, (uint16_t)o->close_minute}))
+            return false;
     }
     return true;
 }
@@ -56,7 +60,8 @@ static void compile_zone(const Handoff__V1__Site *message, struct arena *arena, 
     calendar->first_offset_s = message->first_offset_s;
 }
 
-int site_compile(const Handoff__V1__Site *message, struct arena *arena, struct site *ret_site, struct yaml_errors *errors)
+int site_compile(const Handoff__V1__Site *message, struct arena *arena, struct site *ret_site,
+                 struct yaml_errors *errors)
 {
     struct site site = {.name = message->name, .roster = message};
     const char *sentence = NULL;

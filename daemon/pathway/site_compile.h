@@ -8,6 +8,7 @@
 
 /* 0, or -EINVAL with the reason added to errors (without a place: a message has none). ret_site points into the arena
  * and to the message, which must live as long. */
-int site_compile(const Handoff__V1__Site *message, struct arena *arena, struct site *ret_site, struct yaml_errors *errors);
+int site_compile(const Handoff__V1__Site *message, struct arena *arena, struct site *ret_site,
+                 struct yaml_errors *errors);
 
 #endif

@@ -37,7 +37,8 @@ static const char *holds_in_words(const struct pathway *p, uint32_t holds, char 
     buffer[0] = '\0';
     for (uint32_t h = 0; h < p->hold_count && at < HOLDS_BYTES; h++) {
         if (!(holds >> h & 1)) continue;
-        at += (size_t)snprintf(buffer + at, HOLDS_BYTES - at, "%s%s", at ? " and " : ", while held by ", p->holds[h].name);
+        at += (size_t)snprintf(buffer + at, HOLDS_BYTES - at, "%s%s", at ? " and " : ", while held by ",
+                               p->holds[h].name);
     }
     if (at && at + 1 < HOLDS_BYTES) memcpy(buffer + at, ",", 2);
     return buffer;
@@ -51,15 +52,20 @@ static void refuse_silence(const struct verifier *v, uint32_t s)
     char holds[HOLDS_BYTES], length[WORD_BYTES], bound[WORD_BYTES];
     holds_in_words(v->pathway, silence->holds, holds);
     if (silence->ms == SILENCE_ENDLESS && silence->timer < 0)
-        verify_add(v, v->source->states[0][s], "in the state \"%s\"%s no timer runs that bounds silence; list one in `after` that repeats",
+        verify_add(v, v->source->states[0][s],
+                   "in the state \"%s\"%s no timer runs that bounds silence; list one in `after` that repeats",
                    state->name, holds);
     else if (silence->ms == SILENCE_ENDLESS)
-        verify_add(v, v->source->states[0][s], "in the state \"%s\"%s no timer ever surely tells a human; give the last firing of \"%s\" a task or a raise",
+        verify_add(v, v->source->states[0][s],
+                   "in the state \"%s\"%s no timer ever surely tells a human; give the last firing of \"%s\" a task or "
+                   "a raise",
                    state->name, holds, v->pathway->timers[silence->timer].name);
     else if (silence->ms > bound_ms)
-        verify_add(v, v->source->states[0][s], "in the state \"%s\"%s everybody may stay untold for %s (timer \"%s\"), longer than max_silence %s; tell somebody sooner",
-                   state->name, holds, delay_length_in_words(silence->ms, length), v->pathway->timers[silence->timer].name,
-                   delay_length_in_words(bound_ms, bound));
+        verify_add(v, v->source->states[0][s],
+                   "in the state \"%s\"%s everybody may stay untold for %s (timer \"%s\"), longer than max_silence %s; "
+                   "tell somebody sooner",
+                   state->name, holds, delay_length_in_words(silence->ms, length),
+                   v->pathway->timers[silence->timer].name, delay_length_in_words(bound_ms, bound));
 }
 
 static void refuse_silences(const struct verifier *v)
@@ -94,7 +100,8 @@ void pathway_measure(const struct pathway_source *source, const struct verify_op
     silence_measure(source, &all);
 }
 
-int pathway_verify(const struct pathway_source *source, const struct verify_options *options, struct yaml_errors *errors)
+int pathway_verify(const struct pathway_source *source, const struct verify_options *options,
+                   struct yaml_errors *errors)
 {
     struct defaults defaults;
     struct verify_options all = filled(options, &defaults);
@@ -134,7 +141,9 @@ static void expect_pathway(const struct set *set, const char *name, uint32_t rul
 static bool ends_on_signal(const struct machine *m, const struct transition *list, uint32_t count, const char *name)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (list[i].is_signal && strcmp(list[i].name, name) == 0 && list[i].target >= 0 && m->states[list[i].target].is_final) return true;
+        if (list[i].is_signal && strcmp(list[i].name, name) == 0 && list[i].target >= 0 &&
+            m->states[list[i].target].is_final)
+            return true;
     return false;
 }
 
@@ -152,8 +161,9 @@ static void check_set_action(const struct action *a, enum walk_origin origin, vo
     if (a->op == ACTION_OPEN) expect_pathway(set, a->text, a->rule);
     for (size_t i = 0; i < set->count && a->op == ACTION_SIGNAL && origin == WALK_FIRING; i++)
         if (is_ended_by(set->sources[i]->pathway, a->text))
-            VERIFY_AT_RULE(&set->v, a->rule, "a timer sends the signal \"%s\", which ends an episode of %s; let an event send it", a->text,
-                           set->sources[i]->pathway->name);
+            VERIFY_AT_RULE(&set->v, a->rule,
+                           "a timer sends the signal \"%s\", which ends an episode of %s; let an event send it",
+                           a->text, set->sources[i]->pathway->name);
 }
 
 static void check_call(const struct set *set, const struct guard *g, uint32_t rule)
@@ -169,7 +179,8 @@ static void check_set_guard(const struct guard *guard, uint32_t rule, void *data
     check_call(data, guard, rule);
 }
 
-int pathway_verify_set(const struct pathway_source *const *sources, size_t count, size_t checked, struct yaml_errors *errors)
+int pathway_verify_set(const struct pathway_source *const *sources, size_t count, size_t checked,
+                       struct yaml_errors *errors)
 {
     size_t errors_before = errors->count;
     struct set set = {.sources = sources, .count = count};
@@ -177,8 +188,9 @@ int pathway_verify_set(const struct pathway_source *const *sources, size_t count
         set.v = (struct verifier){sources[i], sources[i]->pathway, NULL, errors};
         for (size_t j = 0; j < i; j++)
             if (strcmp(sources[i]->pathway->name, sources[j]->pathway->name) == 0)
-                yaml_error_at(errors, sources[i]->file, 1, 1, "%s already defines a pathway \"%s\"; give this one another name",
-                              sources[j]->file, sources[i]->pathway->name);
+                yaml_error_at(errors, sources[i]->file, 1, 1,
+                              "%s already defines a pathway \"%s\"; give this one another name", sources[j]->file,
+                              sources[i]->pathway->name);
         walk_pathway(sources[i]->pathway, &(struct walk){check_set_action, check_set_guard, &set});
     }
     return errors->count > errors_before ? -EINVAL : 0;

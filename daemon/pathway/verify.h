@@ -16,12 +16,14 @@ struct verify_options {
 };
 
 /* 0, or -EINVAL with what is wrong added to errors. Either way the longest silences are filled in. */
-int pathway_verify(const struct pathway_source *source, const struct verify_options *options, struct yaml_errors *errors);
+int pathway_verify(const struct pathway_source *source, const struct verify_options *options,
+                   struct yaml_errors *errors);
 /* Only the longest silences, of a pathway that passed before. */
 void pathway_measure(const struct pathway_source *source, const struct verify_options *options);
 
 /* What the pathways of a set say of each other: whom they open and ask for, and whom their signals end. Errors are
  * those of the first `checked`; the rest are only known to be there. */
-int pathway_verify_set(const struct pathway_source *const *sources, size_t count, size_t checked, struct yaml_errors *errors);
+int pathway_verify_set(const struct pathway_source *const *sources, size_t count, size_t checked,
+                       struct yaml_errors *errors);
 
 #endif

@@ -73,8 +73,8 @@ static void refuse_unreachable(const struct verifier *v, uint32_t machine)
     uint64_t reached = reached_from(v->pathway, m, entries_of(v, machine));
     for (uint32_t s = 0; s < m->state_count; s++)
         if (!(reached & STATE(s)))
-            verify_add(v, v->source->states[machine][s], "nothing leads to the state \"%s\"; remove it or say how it is reached",
-                       m->states[s].name);
+            verify_add(v, v->source->states[machine][s],
+                       "nothing leads to the state \"%s\"; remove it or say how it is reached", m->states[s].name);
 }
 
 /* --- circles -------------------------------------------------------------------------------------------------- */
@@ -98,8 +98,8 @@ static void refuse_circles(const struct verifier *v, uint32_t machine)
     for (uint32_t s = 0; s < m->state_count; s++) {
         uint64_t reached = reached_always(m, s);
         if (!(reached & STATE(s)) || (said & STATE(s))) continue;
-        VERIFY_AT_RULE(v, m->states[s].always[0].rule, "`always` goes in a circle and comes back to \"%s\"; let an event break it",
-                       m->states[s].name);
+        VERIFY_AT_RULE(v, m->states[s].always[0].rule,
+                       "`always` goes in a circle and comes back to \"%s\"; let an event break it", m->states[s].name);
         said |= reached;
     }
 }
@@ -112,7 +112,8 @@ static void refuse_busy_end(const struct verifier *v, uint32_t s)
     struct place place = v->source->states[0][s];
     if (state->on_count || state->always_count)
         verify_add(v, place, "\"%s\" is final: an end has no transitions; remove them or `final`", state->name);
-    if (state->timer_count) verify_add(v, place, "\"%s\" is final: an end has no timers; remove `after` or `final`", state->name);
+    if (state->timer_count)
+        verify_add(v, place, "\"%s\" is final: an end has no timers; remove `after` or `final`", state->name);
 }
 
 static void refuse_final_beginnings(const struct verifier *v)
@@ -120,7 +121,8 @@ static void refuse_final_beginnings(const struct verifier *v)
     const struct machine *m = &v->pathway->main;
     for (uint32_t i = 0; i < v->pathway->open_count; i++)
         if (v->pathway->opens[i].target >= 0 && m->states[v->pathway->opens[i].target].is_final)
-            VERIFY_AT_RULE(v, v->pathway->opens[i].rule, "an episode cannot begin at its end; open it in an open state");
+            VERIFY_AT_RULE(v, v->pathway->opens[i].rule,
+                           "an episode cannot begin at its end; open it in an open state");
     if (m->states[m->initial].is_final)
         verify_add(v, v->source->states[0][m->initial], "an episode cannot begin at its end; choose another `initial`");
 }
@@ -141,7 +143,8 @@ static void refuse_timers_to_ends(const struct verifier *v)
         for (uint32_t f = 0; f < timer->firing_count && is_listed_by_main(v->pathway, t); f++) {
             int32_t target = timer->firings[f].target;
             if (target >= 0 && m->states[target].is_final)
-                VERIFY_AT_RULE(v, timer->firings[f].rule, "a timer leads to the end \"%s\"; ask a human to end the episode instead",
+                VERIFY_AT_RULE(v, timer->firings[f].rule,
+                               "a timer leads to the end \"%s\"; ask a human to end the episode instead",
                                m->states[target].name);
         }
     }
@@ -151,7 +154,8 @@ static void refuse_timers_to_ends(const struct verifier *v)
 static void note_variable(const struct action *action, enum walk_origin origin, void *data)
 {
     bool is_by_event = origin == WALK_TRANSITION || origin == WALK_OPENING;
-    if ((action->op == ACTION_SET || action->op == ACTION_COUNT) && !is_by_event) *(uint32_t *)data |= UINT32_C(1) << action->position;
+    if ((action->op == ACTION_SET || action->op == ACTION_COUNT) && !is_by_event)
+        *(uint32_t *)data |= UINT32_C(1) << action->position;
 }
 
 /* Nothing but variables that events alone change: then no timer can make it true. */
@@ -186,7 +190,9 @@ static void refuse_always_to_ends(const struct verifier *v)
             const struct transition *t = &m->states[s].always[i];
             if (t->target < 0 || !m->states[t->target].is_final) continue;
             if (!(by_timers & STATE(s)) && t->when && is_up_to_events(t->when, changed_otherwise)) continue;
-            VERIFY_AT_RULE(v, t->rule, "a timer could lead through this `always` to the end \"%s\"; let an event end it, or ask only variables that events set",
+            VERIFY_AT_RULE(v, t->rule,
+                           "a timer could lead through this `always` to the end \"%s\"; let an event end it, or ask "
+                           "only variables that events set",
                            m->states[t->target].name);
         }
 }
@@ -213,8 +219,10 @@ static void refuse_shadowed(const struct verifier *v, const struct transition *l
     for (uint32_t later = 1; later < count; later++)
         for (uint32_t earlier = 0; earlier < later; earlier++) {
             if (list[earlier].when || !is_same_event(&list[earlier], &list[later])) continue;
-            VERIFY_AT_RULE(v, list[later].rule, "this is never tried, because the one on line %u holds always; give that a guard or put it last",
-                           v->source->rules[list[earlier].rule].line);
+            VERIFY_AT_RULE(
+                v, list[later].rule,
+                "this is never tried, because the one on line %u holds always; give that a guard or put it last",
+                v->source->rules[list[earlier].rule].line);
             break;
         }
 }
@@ -225,8 +233,10 @@ static void refuse_shadowed_openings(const struct verifier *v)
     for (uint32_t later = 1; later < p->open_count; later++)
         for (uint32_t earlier = 0; earlier < later; earlier++) {
             if (p->opens[earlier].when || p->opens[earlier].event != p->opens[later].event) continue;
-            VERIFY_AT_RULE(v, p->opens[later].rule, "this is never tried, because the one on line %u holds always; give that a guard or put it last",
-                           v->source->rules[p->opens[earlier].rule].line);
+            VERIFY_AT_RULE(
+                v, p->opens[later].rule,
+                "this is never tried, because the one on line %u holds always; give that a guard or put it last",
+                v->source->rules[p->opens[earlier].rule].line);
             break;
         }
 }

@@ -12,7 +12,8 @@ struct verifier {
     struct yaml_errors *errors;
 };
 
-void verify_add(const struct verifier *v, struct place place, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void verify_add(const struct verifier *v, struct place place, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* At a transition, an action or a firing. */
 #define VERIFY_AT_RULE(v, rule, ...) verify_add((v), (v)->source->rules[(rule)], __VA_ARGS__)
 

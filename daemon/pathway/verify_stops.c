@@ -22,7 +22,9 @@ static void refuse(const struct stops *s, const struct action *actions, uint32_t
     for (uint32_t i = 0; i < count; i++) {
         const struct action *a = &actions[i];
         if (a->op == ACTION_STOP && (listed | s->by_holds) >> a->position & 1)
-            VERIFY_AT_RULE(s->v, a->rule, "this would stop the timer %s, which a hold or the state it happens in lists, and leave nobody told; leave it running",
+            VERIFY_AT_RULE(s->v, a->rule,
+                           "this would stop the timer %s, which a hold or the state it happens in lists, and leave "
+                           "nobody told; leave it running",
                            s->v->pathway->timers[a->position].name);
         refuse(s, a->then, a->then_count, listed);
         refuse(s, a->otherwise, a->otherwise_count, listed);
@@ -37,7 +39,8 @@ static void check_transition(const struct stops *s, const struct transition *t, 
 
 static bool is_same_event(const struct transition *a, const struct transition *b)
 {
-    return a->event == b->event && a->is_signal == b->is_signal && (!a->name || !b->name ? a->name == b->name : strcmp(a->name, b->name) == 0);
+    return a->event == b->event && a->is_signal == b->is_signal &&
+           (!a->name || !b->name ? a->name == b->name : strcmp(a->name, b->name) == 0);
 }
 
 /* The state answers this event by itself, whatever else is true. */
@@ -89,13 +92,16 @@ static void check_others(const struct stops *s)
 {
     const struct pathway *p = s->v->pathway;
     for (uint32_t i = 0; i < p->region_count; i++) check_region(s, &p->regions[i]);
-    for (uint32_t i = 0; i < p->hold_count; i++) refuse(s, p->holds[i].actions, p->holds[i].action_count, s->by_any_state);
-    for (uint32_t i = 0; i < p->concern_count; i++) refuse(s, p->concerns[i].actions, p->concerns[i].action_count, s->by_any_state);
+    for (uint32_t i = 0; i < p->hold_count; i++)
+        refuse(s, p->holds[i].actions, p->holds[i].action_count, s->by_any_state);
+    for (uint32_t i = 0; i < p->concern_count; i++)
+        refuse(s, p->concerns[i].actions, p->concerns[i].action_count, s->by_any_state);
     for (uint32_t t = 0; t < p->timer_count; t++)
         for (uint32_t i = 0; i < p->timers[t].firing_count; i++)
             refuse(s, p->timers[t].firings[i].actions, p->timers[t].firings[i].action_count, s->by_any_state);
     for (uint32_t i = 0; i < p->open_count; i++)
-        if (p->opens[i].target >= 0) refuse(s, p->opens[i].actions, p->opens[i].action_count, s->by_state[p->opens[i].target]);
+        if (p->opens[i].target >= 0)
+            refuse(s, p->opens[i].actions, p->opens[i].action_count, s->by_state[p->opens[i].target]);
 }
 
 void verify_stops(const struct verifier *v)

@@ -20,7 +20,8 @@ static void note_machine(struct uses *u, uint32_t machine)
 {
     const struct machine *m = verify_machine(u->v, machine);
     for (uint32_t s = 0; s < m->state_count; s++)
-        for (uint32_t t = 0; t < m->states[s].timer_count; t++) u->machines[m->states[s].timers[t]] |= UINT32_C(1) << machine;
+        for (uint32_t t = 0; t < m->states[s].timer_count; t++)
+            u->machines[m->states[s].timers[t]] |= UINT32_C(1) << machine;
 }
 
 static void note_lists(struct uses *u)
@@ -30,7 +31,8 @@ static void note_lists(struct uses *u)
     for (uint32_t h = 0; h < p->hold_count; h++)
         for (uint32_t t = 0; t < p->holds[h].timer_count; t++) u->holds[p->holds[h].timers[t]] |= UINT32_C(1) << h;
     for (uint32_t c = 0; c < p->concern_count; c++)
-        for (uint32_t t = 0; t < p->concerns[c].timer_count; t++) u->concerns[p->concerns[c].timers[t]] |= UINT32_C(1) << c;
+        for (uint32_t t = 0; t < p->concerns[c].timer_count; t++)
+            u->concerns[p->concerns[c].timers[t]] |= UINT32_C(1) << c;
 }
 
 static bool is_listed(const struct uses *u, uint32_t timer)
@@ -45,7 +47,9 @@ static void check_start(struct uses *u, const struct action *a, enum walk_origin
 {
     u->started |= UINT64_C(1) << a->position;
     if (origin == WALK_FIRING && is_listed(u, a->position))
-        VERIFY_AT_RULE(u->v, a->rule, "a firing cannot start the timer %s anew, which a state, hold or concern lists; it could be put off for ever",
+        VERIFY_AT_RULE(u->v, a->rule,
+                       "a firing cannot start the timer %s anew, which a state, hold or concern lists; it could be put "
+                       "off for ever",
                        u->v->pathway->timers[a->position].name);
 }
 
@@ -66,7 +70,8 @@ static void check_hold(struct uses *u, const struct action *a)
     if (has_recipient && !hold->is_per_recipient)
         VERIFY_AT_RULE(u->v, a->rule, "the hold %s is not per: recipient, so it takes none", hold->name);
     if (a->op == ACTION_HOLD && !has_recipient && hold->is_per_recipient)
-        VERIFY_AT_RULE(u->v, a->rule, "the hold %s is per: recipient; say for whom: {name: %s, recipient: AGENCY}", hold->name, hold->name);
+        VERIFY_AT_RULE(u->v, a->rule, "the hold %s is per: recipient; say for whom: {name: %s, recipient: AGENCY}",
+                       hold->name, hold->name);
 }
 
 static void check_action(const struct action *a, enum walk_origin origin, void *data)
@@ -84,11 +89,17 @@ static void check_owner(const struct uses *u, uint32_t timer)
 {
     const struct timer_kind *kind = &u->v->pathway->timers[timer];
     struct place place = u->v->source->timers[timer];
-    int machines = __builtin_popcount(u->machines[timer]), others = __builtin_popcount(u->holds[timer]) + __builtin_popcount(u->concerns[timer]);
+    int machines = __builtin_popcount(u->machines[timer]),
+        others = __builtin_popcount(u->holds[timer]) + __builtin_popcount(u->concerns[timer]);
     if (machines + others > 1)
-        verify_add(u->v, place, "the timer %s is listed in `after` by more than one part (a machine, a hold or a concern); give each its own", kind->name);
+        verify_add(u->v, place,
+                   "the timer %s is listed in `after` by more than one part (a machine, a hold or a concern); give "
+                   "each its own",
+                   kind->name);
     if (machines + others > 0 && kind->is_per_appointment)
-        verify_add(u->v, place, "the timer %s is per: appointment; start it by an action when a visit is booked, not in `after`", kind->name);
+        verify_add(u->v, place,
+                   "the timer %s is per: appointment; start it by an action when a visit is booked, not in `after`",
+                   kind->name);
     if (machines + others == 0 && !(u->started >> timer & 1))
         verify_add(u->v, place, "nothing lists or starts the timer %s; remove it or say when it runs", kind->name);
 }
@@ -107,16 +118,22 @@ static struct delay_bounds bounds_of(const struct verifier *v, const struct dela
 static void check_wait(const struct verifier *v, const struct timer_kind *kind, uint32_t i, const struct delay *delay)
 {
     const struct firing *firing = &kind->firings[i];
-    bool is_last = i + 1 == kind->firing_count, repeats = is_last && !kind->is_once, may_look_back = i == 0 && (kind->from == TIMER_FROM_VISIT || kind->from == TIMER_FROM_FIELD);
+    bool is_last = i + 1 == kind->firing_count, repeats = is_last && !kind->is_once,
+         may_look_back = i == 0 && (kind->from == TIMER_FROM_VISIT || kind->from == TIMER_FROM_FIELD);
     if (repeats && delay_has(delay, DELAY_COMPRESSED)) {
-        VERIFY_AT_RULE(v, firing->rule, "the last firing repeats, and compressed(...) would shrink to nothing; add a firing without it");
+        VERIFY_AT_RULE(v, firing->rule,
+                       "the last firing repeats, and compressed(...) would shrink to nothing; add a firing without it");
         return;
     }
     int64_t least_ms = bounds_of(v, delay).least_ms;
     if (least_ms < 0 && !may_look_back)
-        VERIFY_AT_RULE(v, firing->rule, "this wait may be negative; only the first firing of a timer that counts from a visit or a time of the episode looks back");
+        VERIFY_AT_RULE(v, firing->rule,
+                       "this wait may be negative; only the first firing of a timer that counts from a visit or a time "
+                       "of the episode looks back");
     else if (repeats && least_ms <= 0)
-        VERIFY_AT_RULE(v, firing->rule, "the last firing repeats, and this wait may be zero: it would never end; wait longer, add a firing, or say once: true");
+        VERIFY_AT_RULE(v, firing->rule,
+                       "the last firing repeats, and this wait may be zero: it would never end; wait longer, add a "
+                       "firing, or say once: true");
 }
 
 static void check_firings(const struct verifier *v, uint32_t timer)
@@ -125,7 +142,9 @@ static void check_firings(const struct verifier *v, uint32_t timer)
     for (uint32_t i = 0; i < kind->firing_count; i++) {
         const struct firing *firing = &kind->firings[i];
         if (firing->action_count == 0 && firing->target < 0)
-            VERIFY_AT_RULE(v, firing->rule, "this firing of %s tells nobody and does nothing; give it a task, a raise or a target", kind->name);
+            VERIFY_AT_RULE(v, firing->rule,
+                           "this firing of %s tells nobody and does nothing; give it a task, a raise or a target",
+                           kind->name);
         check_wait(v, kind, i, firing->wait.routine);
         if (!delay_is_same(firing->wait.routine, firing->wait.urgent)) check_wait(v, kind, i, firing->wait.urgent);
     }
@@ -143,8 +162,11 @@ void verify_use(const struct verifier *v)
     }
     verify_stops(v);
     for (uint32_t h = 0; h < p->hold_count; h++)
-        if (!(u.held >> h & 1)) verify_add(v, v->source->holds[h], "nothing begins the hold %s; remove it or say when it begins", p->holds[h].name);
+        if (!(u.held >> h & 1))
+            verify_add(v, v->source->holds[h], "nothing begins the hold %s; remove it or say when it begins",
+                       p->holds[h].name);
     for (uint32_t c = 0; c < p->concern_count; c++)
         if (!(u.concerned >> c & 1))
-            verify_add(v, v->source->concerns[c], "nothing begins the concern %s; remove it or say when it begins", p->concerns[c].name);
+            verify_add(v, v->source->concerns[c], "nothing begins the concern %s; remove it or say when it begins",
+                       p->concerns[c].name);
 }

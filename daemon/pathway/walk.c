@@ -6,7 +6,8 @@ static void visit_guard(const struct walk *walk, const struct guard *guard, uint
     if (guard && walk->guard) walk->guard(guard, rule, walk->data);
 }
 
-static void visit_actions(const struct walk *walk, const struct action *actions, uint32_t count, enum walk_origin origin)
+static void visit_actions(const struct walk *walk, const struct action *actions, uint32_t count,
+                          enum walk_origin origin)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (walk->action) walk->action(&actions[i], origin, walk->data);
@@ -51,7 +52,8 @@ void walk_pathway(const struct pathway *p, const struct walk *walk)
     visit_machine(walk, &p->main);
     for (uint32_t i = 0; i < p->region_count; i++) visit_machine(walk, &p->regions[i]);
     for (uint32_t i = 0; i < p->timer_count; i++) visit_timer(walk, &p->timers[i]);
-    for (uint32_t i = 0; i < p->hold_count; i++) visit_actions(walk, p->holds[i].actions, p->holds[i].action_count, WALK_HOLD);
+    for (uint32_t i = 0; i < p->hold_count; i++)
+        visit_actions(walk, p->holds[i].actions, p->holds[i].action_count, WALK_HOLD);
     for (uint32_t i = 0; i < p->concern_count; i++)
         visit_actions(walk, p->concerns[i].actions, p->concerns[i].action_count, WALK_CONCERN);
 }

@@ -13,7 +13,8 @@ enum { CANDIDATES_MAX = 128, NAME_MAX_BYTES = 48 };
 static size_t prefix_bytes(const ProtobufCEnumDescriptor *type)
 {
     size_t bytes = 1;
-    for (const char *at = type->short_name; *at; at++) bytes += at != type->short_name && isupper((unsigned char)*at) ? 2 : 1;
+    for (const char *at = type->short_name; *at; at++)
+        bytes += at != type->short_name && isupper((unsigned char)*at) ? 2 : 1;
     return bytes;
 }
 

@@ -1,8 +1,8 @@
 """What readers see: patients now and then, timelines that say why, what comes next, lists page by page."""
 
-from conftest import DAY_MS, HOUR_MS, START_MS, common_pb2, event, event_pb2, referral, registered, voicemail
+from peer import DAY_MS, START_MS, common_pb2, event, event_pb2, referral, registered, voicemail
 
-from handoff.v1 import api_pb2, journal_pb2
+from handoff.v1 import api_pb2
 
 WEEK_MS = 7 * DAY_MS
 

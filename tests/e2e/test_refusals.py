@@ -3,7 +3,7 @@ goes on."""
 
 import pytest
 import zmq
-from conftest import START_MS, DAY_MS, common_pb2, event, event_pb2, referral, registered
+from peer import DAY_MS, START_MS, common_pb2, event, event_pb2, referral, registered
 
 from handoff.v1 import api_pb2
 

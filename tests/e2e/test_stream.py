@@ -1,6 +1,7 @@
 """The doorbell: rings after each commit, names nobody, and lets a subscriber find what it missed."""
 
-from conftest import DAY_MS, START_MS, emission_pb2, event, event_pb2, referral, registered, voicemail
+import zmq
+from peer import DAY_MS, START_MS, emission_pb2, event, event_pb2, referral, registered, voicemail
 
 from handoff.v1 import api_pb2
 
@@ -150,8 +151,6 @@ def test_sequences_go_on_over_a_restart(daemon, client):
 
 
 def test_garbage_on_the_stream_socket_harms_nobody(daemon, client):
-    import zmq
-
     socket = daemon.zmq.socket(zmq.XSUB)
     socket.linger = 0
     socket.connect(daemon.endpoints["stream"])

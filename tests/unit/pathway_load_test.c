@@ -1,5 +1,7 @@
 /* The loader: a pathway of middle size in memory, and what it says about mistakes in a file. */
 #include "unit/pathways/pathway_testing.h"
+#include <stdlib.h>
+#include "pathway/diagram.h"
 #include "pathway/load.h"
 #include "core/calendar.h"
 #include "pathway/verify.h"
@@ -164,6 +166,30 @@ static void regions_are_machines_of_their_own(void **state)
     assert_int_equal(state_named(&p->regions[0], "waiting")->timers[0], 3);
 }
 
+static void a_task_without_a_reason_leaves_it_to_the_policy(void **state)
+{
+    (void)state;
+    const struct pathway *p = load_small();
+    assert_string_equal(p->rules[p->timers[2].firings[0].actions[0].rule].text, "");
+    assert_int_equal(p->rules[p->timers[2].firings[0].actions[0].rule].line, p->timers[2].line + 1);
+}
+
+static void a_diagram_has_states_timers_and_what_leads_on(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *to = open_memstream(&text, &bytes);
+    pathway_draw(to, load_small());
+    fclose(to);
+    assert_non_null(strstr(text, "\"referral-small.accepted\" [label=\"accepted\\nfirst-visit\"];"));
+    assert_non_null(strstr(text, "\"referral-small.completed\" [label=\"completed\" peripheries=2];"));
+    assert_non_null(strstr(text, "\"referral-small.requested\" -> \"referral-small.received\" [label=\"referral.received\"];"));
+    assert_non_null(strstr(text, "\"referral-small.any\" -> \"referral-small.cancelled\" [label=\"referral.cancelled\"];"));
+    assert_non_null(strstr(text, "\"call.waiting\" -> \"call.idle\""));
+    free(text);
+}
+
 #define HEAD "pathway: test\nsubject: patient\nmax_silence: 10d\ninitial: open\n"
 #define IN_OPEN(text) HEAD "states:\n  open:\n" text
 
@@ -278,6 +304,8 @@ int main(void)
         cmocka_unit_test(states_keep_transitions_in_order),
         cmocka_unit_test(signals_and_custom_events_have_names),
         cmocka_unit_test(regions_are_machines_of_their_own),
+        cmocka_unit_test(a_task_without_a_reason_leaves_it_to_the_policy),
+        cmocka_unit_test(a_diagram_has_states_timers_and_what_leads_on),
         cmocka_unit_test(keys_and_names_that_do_not_exist_are_refused),
         cmocka_unit_test(a_mistake_in_a_guard_or_delay_is_named_at_its_letter),
         cmocka_unit_test(where_there_is_no_event_nothing_can_speak_of_it),

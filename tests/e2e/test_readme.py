@@ -1,0 +1,61 @@
+"""What README.md says can be pasted is pasted here."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from peer import BOUND_S, BUILD, ROOT
+
+README = (ROOT / "README.md").read_text()
+
+
+def block(language, part):
+    found = [b for b in re.findall(rf"```{language}\n(.*?)```", README, re.S) if part in b]
+    assert len(found) == 1, f"one {language} block with {part!r}"
+    return found[0]
+
+
+def run(command, **options):
+    done = subprocess.run(command, text=True, capture_output=True, timeout=BOUND_S, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def live(stopped):
+    """On the system's clock, as a reader's would be; on free ports."""
+    return stopped.start("--clock", "system")
+
+
+def pasted(text, daemon):
+    assert "tcp://127.0.0.1:7447" in text
+    text = text.replace("tcp://127.0.0.1:7447", daemon.endpoints["front"])
+    return text.replace('"build/python"', f'"{BUILD}/python"')
+
+
+def test_the_python_snippet_publishes(live, tmp_path):
+    snippet = block("python", "PublishRequest")
+    assert len(snippet.splitlines()) < 15
+    (tmp_path / "publish.py").write_text(pasted(snippet, live))
+    said = run([sys.executable, "publish.py"], cwd=tmp_path)
+    assert "CODE_ACCEPTED" in said
+
+
+def test_the_c_snippet_publishes(live, tmp_path):
+    snippet, command = block("c", "handoff_publish"), block("sh", "cc -I").strip()
+    assert len(snippet.splitlines()) < 15
+    (tmp_path / "publish.c").write_text(pasted(snippet, live))
+    command = command.replace("clients/lib", f"{ROOT}/clients/lib").replace("build/", f"{BUILD}/")
+    run(["sh", "-c", command], cwd=tmp_path)
+    assert run(["./publish"], cwd=tmp_path) == "accepted\n"
+    assert run(["./publish"], cwd=tmp_path) == "accepted\n"  # a repeat under the same id is as good
+
+
+def test_the_transcript_is_what_the_demo_prints():
+    shown = block("text", "=== Mary").strip().split("\n\n")
+    said = run([sys.executable, "clients/demo/demo.py", "tests/scenarios/mary.yaml"], cwd=ROOT, env=dict(os.environ))
+    for part in shown:
+        assert part in said

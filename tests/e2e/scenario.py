@@ -11,6 +11,7 @@ nothing else. Nothing here decides what is right: the files and that transcript 
 import collections
 import datetime
 import functools
+import itertools
 import os
 import pathlib
 import re
@@ -20,8 +21,8 @@ import zoneinfo
 
 import yaml
 import zmq
-from peer import BOUND_S, BUILD, ROOT
 from google.protobuf.descriptor import FieldDescriptor
+from peer import BOUND_S, BUILD, ROOT
 from handoff.v1 import api_pb2, common_pb2, emission_pb2, event_pb2, journal_pb2
 
 FILES = sorted((ROOT / "tests" / "scenarios").glob("*.yaml"))
@@ -154,11 +155,16 @@ class Scenario:
 
 # --- a daemon that does not live long -------------------------------------------------------------------------------
 class Mortal:
-    """A daemon on one folder and a client. After a kill it is started again with the next question."""
+    """A daemon on one folder and a client. After its end it is started again with the next question.
 
-    def __init__(self, daemon, start_ms):
+    points: where its lives end by themselves, one after the other, after the first: 0 before the first commit, 1 after
+    it and before anybody is told, 2 before the second, and so on. They are met by insist() alone."""
+
+    def __init__(self, daemon, start_ms, points=()):
         self.daemon = daemon
         self.start_ms = start_ms
+        self.points = itertools.cycle(points)
+        self.point = None
         self.open_client = None
         daemon.config.write_text(SETTINGS.format(pathways=PATHWAYS) + SITE_FILE.read_text())
 
@@ -168,11 +174,18 @@ class Mortal:
             self.start()
         return self.open_client
 
-    def start(self, **environment):
+    def start(self):
         start = datetime.datetime.fromtimestamp(self.start_ms / 1000, datetime.timezone.utc)
-        with unittest.mock.patch.dict(os.environ, environment):
+        with unittest.mock.patch.dict(os.environ, self.fate()):
             self.daemon.start("--clock-start", start.strftime("%Y-%m-%dT%H:%M:%SZ"))
         self.open_client = self.daemon.client()
+
+    def fate(self):
+        self.point = next(self.points, None) if self.daemon.data.exists() else None
+        if self.point is None:
+            return {}
+        options = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        return {"LD_PRELOAD": str(fate()), "DIE_AT": str(POINTS_OF_START + self.point + 1), "ASAN_OPTIONS": options}
 
     def end(self, how):
         self.open_client.close()
@@ -190,7 +203,7 @@ class Mortal:
 
     def run(self, command):
         """Another subcommand on the folder; the daemon is not running."""
-        arguments = self.daemon.command(command, "--data", str(self.daemon.data))
+        arguments = self.daemon.command(command, str(self.daemon.data))
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=BOUND_S)
         assert done.returncode == 0, f"handoffd {command}: {done.returncode}\n{done.stdout}{done.stderr}"
 
@@ -198,33 +211,25 @@ class Mortal:
         reply = self.client.ask(clock=api_pb2.ClockRequest(advance_to_ms=at_ms))
         assert reply.now_ms == at_ms
 
-    def advance_cut_short(self, at_ms):
-        """Killed as soon as the request was sent; asked again and killed before the first commit; again, after it;
-        again, before the second one; and so on, until it is answered."""
-        request = api_pb2.ClockRequest(advance_to_ms=at_ms)
-        self.client.send(clock=request)
-        self.kill()
-        for point in range(POINTS_MAX):
-            reply = self.ask_and_die(point, clock=request)
-            if reply is not None:
-                assert reply.clock.now_ms == at_ms
-                return
-        raise AssertionError("the clock does not come to where it should")
+    def insist(self, **body):
+        """The reply, and the points at which lives ended before it came."""
+        ends = []
+        for _ in range(LIVES_MAX):
+            client = self.client
+            tag = client.send(**body)
+            if not is_ended_before(self.daemon.process.pid, client.socket):
+                return client.receive(tag), ends
+            ends.append(self.point)
+            self.kill()
+        raise AssertionError("no answer")
 
-    def ask_and_die(self, point, **body):
-        """The reply; None if that point came first: 0 before the first commit, 1 after it, 2 before the second ..."""
-        self.kill()
-        options = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
-        self.start(LD_PRELOAD=str(fate()), DIE_AT=str(POINTS_OF_START + point + 1), ASAN_OPTIONS=options)
-        client = self.client
-        tag = client.send(**body)
-        reply = None if is_ended_before(self.daemon.process.pid, client.socket) else client.receive(tag)
-        self.kill()
-        return reply
+    def insist_on_advance(self, at_ms):
+        reply, _ = self.insist(clock=api_pb2.ClockRequest(advance_to_ms=at_ms))
+        assert reply.clock.now_ms == at_ms
 
 
+LIVES_MAX = 1000  # for one answer
 POINTS_OF_START = 2  # each start is a commit
-POINTS_MAX = 1000
 
 FATE = r"""
 #define _GNU_SOURCE
@@ -456,14 +461,13 @@ class Play:
         assert repeat.code == api_pb2.CODE_DUPLICATE, repeat
         assert repeat.sequence == self.result.sequence
 
-    def publish_cut_short(self, event):
-        """The daemon dies before the commit, and then after it but before the answer; each time the sender says it
-        again under the same id."""
+    def insist_on_publish(self, event):
+        """Under the same id until it is answered; a repeat if a life ended after the commit."""
         request = api_pb2.PublishRequest(events=[event.SerializeToString()])
-        assert self.mortal.ask_and_die(0, publish=request) is None
-        assert self.mortal.ask_and_die(1, publish=request) is None
-        (self.result,) = self.client.publish(event)
-        assert self.result.code == api_pb2.CODE_DUPLICATE, self.result
+        reply, ends = self.mortal.insist(publish=request)
+        (self.result,) = reply.publish.results
+        is_repeat = any(point % 2 == 1 for point in ends)
+        assert self.result.code == (api_pb2.CODE_DUPLICATE if is_repeat else api_pb2.CODE_ACCEPTED), self.result
 
     def patient(self):
         """All that a reader sees."""

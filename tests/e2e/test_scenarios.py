@@ -4,7 +4,7 @@ is to the letter what comes out of the rules alone."""
 import shutil
 
 import pytest
-from scenario import FILES, Mortal, Play, Scenario
+from scenario import FILES, Mortal, Play, Scenario, api_pb2
 
 SCENARIOS = [Scenario(path) for path in FILES]
 NEIGHBOURS = list(zip(SCENARIOS, SCENARIOS[1:] + SCENARIOS[:1]))
@@ -55,7 +55,8 @@ def test_a_scenario_comes_out_as_written_with_a_kill_at_every_step(mortal, scena
         mortal.kill()  # between the acknowledgement and all that follows
 
     def move(at_ms):
-        mortal.kill()  # between two steps
+        mortal.client.send(clock=api_pb2.ClockRequest(advance_to_ms=at_ms))
+        mortal.kill()  # between two steps, the next one asked for
         mortal.advance(at_ms)
 
     play_all(play, move, publish)
@@ -82,9 +83,10 @@ def test_an_event_said_twice_happens_once(mortal, scenario, alone):
     finish(play, alone)
 
 
-def test_a_kill_between_asking_and_answering_loses_nothing_and_repeats_nothing(mortal, scenario, alone):
+def test_a_kill_within_an_advance_or_a_commit_loses_nothing_and_repeats_nothing(stopped, scenario, alone):
+    mortal = Mortal(stopped, scenario.start_ms, points=(0, 1, 3))
     play = Play(scenario, mortal)
-    play_all(play, mortal.advance_cut_short, play.publish_cut_short)
+    play_all(play, mortal.insist_on_advance, play.insist_on_publish)
     finish(play, alone)
 
 

@@ -84,10 +84,13 @@ def test_an_event_said_twice_happens_once(mortal, scenario, alone):
 
 
 def test_a_kill_within_an_advance_or_a_commit_loses_nothing_and_repeats_nothing(stopped, scenario, alone):
-    mortal = Mortal(stopped, scenario.start_ms, points=(0, 1, 3))
+    mortal = Mortal(stopped, scenario.start_ms, points=(0, 1, 2, 5))
+    mortal.advance(scenario.start_ms)
+    mortal.kill()
     play = Play(scenario, mortal)
     play_all(play, mortal.insist_on_advance, play.insist_on_publish)
     finish(play, alone)
+    assert set(mortal.ends) == {0, 1, 2, 5}, "every point was met"
 
 
 @pytest.mark.parametrize("pair", NEIGHBOURS, ids=lambda pair: " and ".join(map(by_name, pair)))

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "handoff/v1/journal.pb-c.h"
+#include "handoff/v1/record.pb-c.h"
 #include "handoff/v1/rules.pb-c.h"
 
 struct rules; /* core/rules.h */

@@ -17,7 +17,7 @@ import zoneinfo
 
 import yaml
 import zmq
-from conftest import BOUND_S, BUILD, ROOT
+from peer import BOUND_S, BUILD, ROOT
 from google.protobuf.descriptor import FieldDescriptor
 from handoff.v1 import api_pb2, common_pb2, emission_pb2, event_pb2, journal_pb2
 

@@ -177,8 +177,23 @@ def test_a_backup_is_made_while_the_daemon_runs_and_is_sound(daemon, client, tmp
     assert client.statistics()["last_sequence"] >= last
     assert client.patient("p7").episodes
     assert daemon.stop() == 0
-    verified = run(daemon, "verify", "--data", str(folder))
+    verified = run(daemon, "verify", str(folder))
     assert verified.returncode == 0, verified.stderr
+
+
+def test_a_client_that_does_not_read_loses_replies_and_holds_up_nobody(daemon, client):
+    client.accept(referral("mary"))
+    client.advance(60 * DAY_MS)
+    deaf = daemon.client()
+    deaf.socket.rcvhwm = 1
+    request = api_pb2.Request(timeline=api_pb2.TimelineRequest(patient_id="mary", limit=1000)).SerializeToString()
+    other = daemon.client()
+    while daemon.metric("handoff_replies_dropped_total") == 0:
+        for _ in range(500):
+            deaf.socket.send(request)
+        other.info()
+    other.accept(registered("david"))
+    deaf.receive_raw()
 
 
 def test_the_configuration_in_force_reads_back(daemon, tmp_path):

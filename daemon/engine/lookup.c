@@ -87,13 +87,11 @@ static int say_damaged(struct engine *e, uint64_t batch, const char *why)
 int lookup_entry(struct engine *e, const struct index_row *row, struct entry *ret_entry)
 {
     struct bytes blob;
-    struct batch_view view;
     int code = reading_begin(e);
     if (code) return code;
     code = e->options.journal->ops->read(e->journal_reader, row->batch_sequence, &blob);
     if (code) return say_damaged(e, row->batch_sequence, journal_error(code));
-    code = batch_open(blob, &view);
-    if (!code) code = batch_entry(&view, row->offset, ret_entry, NULL);
+    code = batch_entry_alone(blob, row->offset, ret_entry);
     if (code) return say_damaged(e, row->batch_sequence, entry_error(code));
     if (ret_entry->sequence != row->sequence) return say_damaged(e, row->batch_sequence, "the index names another entry");
     return 0;

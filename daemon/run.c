@@ -20,6 +20,8 @@
 #include "run_ops.h"
 #include "run_rules.h"
 
+#include "base/banned.h"
+
 enum { PATH_BYTES = 4096, REPORT_BYTES = 4 * 1024 * 1024 };
 
 static const char usage[] =

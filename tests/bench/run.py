@@ -32,7 +32,7 @@ def cpu_seconds(pid):
 
 def private_mib(pid):
     rows = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return sum(int(row.split()[1]) for row in rows if row.startswith("Private_")) // 1024
+    return sum(int(row.split()[1]) for row in rows if row.startswith("Anonymous:")) // 1024  # mapped files apart
 
 
 class Server:
@@ -106,7 +106,7 @@ def is_memory(folder):
 
 def verify(program, folder):
     began = time.monotonic()
-    result = subprocess.run([program, "verify", "--data", folder / "daemon"], capture_output=True, text=True, check=False)
+    result = subprocess.run([program, "verify", folder / "daemon"], capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise Refused(f"handoffd verify is not clean:\n{result.stdout}{result.stderr}")
     print(f"verify is clean ({time.monotonic() - began:.0f} s). {result.stdout.strip()}", flush=True)

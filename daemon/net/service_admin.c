@@ -9,6 +9,8 @@
 
 #include "core/message.h"
 
+#include "base/banned.h"
+
 #define TIME_MAX_MS INT64_C(7258118400000) /* 2200-01-01 */
 
 static char *text(const char *borrowed) { return (char *)(uintptr_t)borrowed; }

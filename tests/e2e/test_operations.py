@@ -45,6 +45,15 @@ def test_sigterm_ends_cleanly(daemon, client):
     assert daemon.client().patient("mary").episodes
 
 
+def test_a_log_that_nobody_reads_any_more_does_not_end_it(daemon, client):
+    daemon.process.stderr.close()
+    os.kill(daemon.process.pid, signal.SIGHUP)
+    client.accept(referral("mary"))
+    os.kill(daemon.process.pid, signal.SIGTERM)
+    assert daemon.process.wait(BOUND_S) == 0
+    daemon.process = None
+
+
 def test_sigint_ends_cleanly_too(daemon):
     os.kill(daemon.process.pid, signal.SIGINT)
     daemon.drain_log()

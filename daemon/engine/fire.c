@@ -62,19 +62,6 @@ static void take(struct engine *e, const struct due *due, enum due_origin from)
 
 /* --- firing ----------------------------------------------------------------------------------------------------- */
 
-/* How long it was silent about this subject: what its state allows, and how late we are on top. */
-static void measure_silence(struct engine *e, const Handoff__V1__PatientRecord *record,
-                            const Handoff__V1__TimerInput *firing)
-{
-    for (size_t i = 0; i < record->n_episodes; i++) {
-        const Handoff__V1__Episode *episode = record->episodes[i];
-        const struct pathway *p = rules_pathway(e->rules, episode->pathway);
-        if (episode->number != firing->episode || !p || episode->state >= p->main.state_count) continue;
-        int64_t silence_ms = p->main.states[episode->state].longest_silence_ms + (e->now_ms - firing->due_at_ms);
-        if (silence_ms > e->longest_silence_ms) e->longest_silence_ms = silence_ms;
-    }
-}
-
 static bool is_same_thing(const Handoff__V1__TimerInput *a, const Handoff__V1__TimerInput *b)
 {
     return a->kind == b->kind && a->number == b->number && a->generation == b->generation &&
@@ -124,7 +111,6 @@ static int fire_once(struct engine *e, const struct patient_key *key, const stru
         put_off(e, key, found);
         return 0;
     }
-    measure_silence(e, before, &firing);
     turn_add(e, &(struct addition){.kind = ENTRY_TIMER,
                                    .key = key,
                                    .found = found,

@@ -86,12 +86,7 @@ int lookup_entry(struct engine *e, const struct index_row *row, struct entry *re
     if (code) return code;
     code = e->options.journal->ops->read(e->journal_reader, row->batch_sequence, &blob);
     if (code) return engine_say_damaged(e, row->batch_sequence, journal_error(code));
-    code = batch_entry(&(struct batch_view){.blob = blob,
-                                            .first_sequence = row->batch_sequence,
-                                            .count = LIMIT_BATCH_EVENTS,
-                                            .entries_begin = row->offset,
-                                            .entries_end = (uint32_t)blob.len},
-                       row->offset, ret_entry, NULL);
+    code = batch_entry_alone(blob, row->offset, ret_entry);
     if (code) return engine_say_damaged(e, row->batch_sequence, entry_error(code));
     if (ret_entry->sequence != row->sequence) return engine_say_damaged(e, row->batch_sequence, "the index names another entry");
     return 0;

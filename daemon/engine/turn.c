@@ -181,12 +181,18 @@ void totals_count(int64_t totals[TOTAL_COUNT], const struct counted *c)
     if (c->outcome) count_emissions(totals, c->outcome);
 }
 
+static void measure_silence(struct engine *e, int64_t silence_ms)
+{
+    if (silence_ms > e->longest_silence_ms) e->longest_silence_ms = silence_ms;
+}
+
 void turn_add(struct engine *e, const struct addition *a)
 {
     assert(e->is_in_turn && e->entry_count < e->options.batch_events);
     struct counted counted = {a->kind, a->is_new_patient, a->before, a->outcome, {0}};
     Handoff__V1__TimerInput firing = HANDOFF__V1__TIMER_INPUT__INIT;
     if (a->after) step_totals(a->after, &counted.after);
+    if (a->before && a->after) measure_silence(e, step_silence_ended(a->before, a->after));
     struct entry *entry = &e->entries[e->entry_count];
     *entry = (struct entry){
         .sequence = turn_next_sequence(e),

@@ -115,6 +115,8 @@ struct engine {
 
 /* engine.c */
 void engine_say(struct engine *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Returns ENGINE_E_DAMAGED. sequence: any that the batch holds. */
+int engine_say_damaged(struct engine *e, uint64_t sequence, const char *why);
 
 /* lookup.c: snapshots are taken when first needed, and end before an append. */
 int reading_begin(struct engine *e);

@@ -194,7 +194,8 @@ static int take(struct engine *e, struct publishing *p)
     int code = find_record(e, &p->key, &p->found, &p->before);
     if (code) return code;
     struct entry first;
-    int repeat = p->before ? repeat_find(e, p->before, p->found.row.sequence, p->hash, p->event, &first) : 0;
+    struct repeat_question question = {&p->key, p->before, p->found.row.sequence, p->hash, p->event};
+    int repeat = p->before ? repeat_find(e, &question, &first) : 0;
     if (repeat < 0) return repeat;
     const char *foreign = subject_foreign_id(p->event, &p->key);
     if (repeat) tell_repeat(e, p, &first);

@@ -92,9 +92,9 @@ const char *front_endpoint(const struct front *front) { return front->endpoint; 
 const struct front_counts *front_counts(const struct front *front) { return &front->counts; }
 size_t front_waiting(const struct front *front) { return inbox_messages(front->inbox); }
 
-bool front_next(struct front *front, struct peer *ret_from, zmq_msg_t *ret_payload)
+bool front_next(struct front *front, const struct inbox_filter *filter, struct peer *ret_from, zmq_msg_t *ret_payload)
 {
-    return inbox_take(front->inbox, ret_from, ret_payload);
+    return inbox_take(front->inbox, filter, ret_from, ret_payload);
 }
 
 /* --- receiving ------------------------------------------------------------------------------------------------ */

@@ -37,7 +37,7 @@ const char *front_endpoint(const struct front *front); /* as bound: with the por
 /* Moves what has arrived from the socket to the inbox, at most NET_TURN_RECEIVE messages. */
 void front_receive(struct front *front);
 /* The request whose turn it is; the caller closes the message. False: none waits. */
-bool front_next(struct front *front, struct peer *ret_from, zmq_msg_t *ret_payload);
+bool front_next(struct front *front, const struct inbox_filter *filter, struct peer *ret_from, zmq_msg_t *ret_payload);
 size_t front_waiting(const struct front *front);
 
 void front_reply(struct front *front, struct peer to, const Handoff__V1__Reply *reply);

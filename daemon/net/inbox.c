@@ -35,6 +35,7 @@ struct inbox {
     struct queue *free_queues;
     struct message *free_messages;
     size_t messages, bytes;
+    uint32_t queues_used;
     struct queue queues[NET_INBOX_PEERS];
     struct message pool[NET_INBOX_MESSAGES];
 };
@@ -59,7 +60,7 @@ void inbox_free(struct inbox *inbox)
     struct peer from;
     zmq_msg_t body;
     if (inbox == NULL) return;
-    while (inbox_take(inbox, &from, &body))
+    while (inbox_take(inbox, &(struct inbox_filter){0}, &from, &body))
         zmq_msg_close(&body);
     free(inbox);
 }
@@ -87,6 +88,7 @@ static struct queue *enter(struct inbox *inbox, struct queue **at, uint32_t peer
         inbox->tail->ring_next = q;
     }
     inbox->tail = q;
+    inbox->queues_used++;
     return q;
 }
 
@@ -101,6 +103,7 @@ static void leave(struct inbox *inbox, struct queue *head)
     *find(inbox, head->peer_id) = head->bucket_next;
     head->bucket_next = inbox->free_queues;
     inbox->free_queues = head;
+    inbox->queues_used--;
 }
 
 bool inbox_put(struct inbox *inbox, struct peer from, zmq_msg_t *body)
@@ -129,23 +132,26 @@ bool inbox_put(struct inbox *inbox, struct peer from, zmq_msg_t *body)
     return true;
 }
 
-/* Whose turn it is with enough credit for its first message. Bounded: each time round the ring a connection gains a
- * quantum, and no message costs more than LIMIT_FRAME_BYTES. */
-static struct queue *next_queue(struct inbox *inbox)
+/* Whose turn it is with enough credit for its first message; NULL when all are held. Bounded: each time round the ring a
+ * connection that is not held gains a quantum, and no message costs more than LIMIT_FRAME_BYTES. */
+static struct queue *next_queue(struct inbox *inbox, const struct inbox_filter *filter)
 {
     struct queue *head = inbox->tail->ring_next;
-    while (head->credit < head->first->cost) {
-        head->credit += NET_QUANTUM_BYTES;
+    for (uint32_t held = 0; held < inbox->queues_used; head = head->ring_next) {
+        bool is_held = filter->is_held != NULL && filter->is_held(filter->context, head->peer_id);
+        if (!is_held && head->credit >= head->first->cost) return head;
+        if (!is_held) head->credit += NET_QUANTUM_BYTES;
+        held = is_held ? held + 1 : 0;
         inbox->tail = head;
-        head = head->ring_next;
     }
-    return head;
+    return NULL;
 }
 
-bool inbox_take(struct inbox *inbox, struct peer *ret_from, zmq_msg_t *ret_body)
+bool inbox_take(struct inbox *inbox, const struct inbox_filter *filter, struct peer *ret_from, zmq_msg_t *ret_body)
 {
     if (inbox->tail == NULL) return false;
-    struct queue *q = next_queue(inbox);
+    struct queue *q = next_queue(inbox, filter);
+    if (q == NULL) return false;
     struct message *m = q->first;
     ret_from->id = q->peer_id;
     ret_from->has_delimiter = m->has_delimiter;

@@ -28,8 +28,13 @@ void inbox_free(struct inbox *inbox);
 /* Moves the message in. False, and the message stays the caller's: this connection has too much waiting. The inbox
  * must not be full. */
 bool inbox_put(struct inbox *inbox, struct peer from, zmq_msg_t *body);
-/* Moves out the message whose turn it is; the caller closes it. False: none waits. */
-bool inbox_take(struct inbox *inbox, struct peer *ret_from, zmq_msg_t *ret_body);
+/* Connections that are passed over for now. is_held NULL: none. */
+struct inbox_filter {
+    bool (*is_held)(void *context, uint32_t peer_id);
+    void *context;
+};
+/* Moves out the message whose turn it is; the caller closes it. False: none waits but of those held. */
+bool inbox_take(struct inbox *inbox, const struct inbox_filter *filter, struct peer *ret_from, zmq_msg_t *ret_body);
 
 bool inbox_is_full(const struct inbox *inbox);
 size_t inbox_messages(const struct inbox *inbox);

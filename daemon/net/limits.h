@@ -17,6 +17,8 @@
 #define NET_TURN_RECEIVE 4096            /* messages taken from the socket */
 #define NET_TURN_BYTES (4 * 1024 * 1024) /* of requests served */
 #define NET_TURN_READS 64                /* requests that read */
+#define NET_POSTPONED 192                /* reading requests that wait for another turn; full: nothing more is served */
+#define NET_PEER_READS 16                /* of one connection; full: its next request waits in the inbox */
 #define NET_TURN_MS 50                   /* spent on reading requests; then the loop goes round */
 
 #define NET_PENDING_PUBLISHES 2048 /* without a reply yet; full: the rest waits in the inbox */

@@ -191,15 +191,33 @@ static void serve_one(struct service *s, struct peer from, zmq_msg_t *payload)
         set_aside(s, &call, payload);
 }
 
+/* Whoever asks for much waits for its own answers, and holds up nobody else. */
+static bool has_enough_reads(void *context, uint32_t peer_id)
+{
+    const struct service *s = context;
+    uint32_t reads = 0;
+    for (uint32_t i = 0; i < s->reading_count; i++)
+        reads += s->readings[i].call.from.id == peer_id;
+    for (uint32_t i = 0; i < s->parked_count && s->postponed_count > 0; i++)
+        reads += s->parked[i].is_postponed && s->parked[i].from.id == peer_id;
+    return reads >= NET_PEER_READS;
+}
+
+static bool can_serve(const struct service *s)
+{
+    return s->reading_count < NET_TURN_READS && s->postponed_count + s->reading_count < NET_POSTPONED &&
+           !pending_is_full(s->pending) && engine_can_accept(s->engine);
+}
+
 void service_serve(struct service *s)
 {
+    const struct inbox_filter filter = {has_enough_reads, s};
     struct peer from;
     zmq_msg_t payload;
     size_t bytes = 0;
     uint64_t events_before = s->counts.events;
-    while (bytes < NET_TURN_BYTES && s->counts.events - events_before < s->options.batch_events &&
-           s->reading_count < NET_TURN_READS && !pending_is_full(s->pending) && engine_can_accept(s->engine) &&
-           front_next(s->front, &from, &payload)) {
+    while (bytes < NET_TURN_BYTES && s->counts.events - events_before < s->options.batch_events && can_serve(s) &&
+           front_next(s->front, &filter, &from, &payload)) {
         bytes += zmq_msg_size(&payload) + NET_MESSAGE_COST;
         serve_one(s, from, &payload);
         zmq_msg_close(&payload);
@@ -233,7 +251,8 @@ static bool park(struct service *s, struct reading *r, uint64_t as_of)
     p->from = r->call.from;
     p->as_of = as_of;
     p->until_ms = service_monotonic_ms() + NET_PARK_MS;
-    s->postponed_count += as_of == 0;
+    p->is_postponed = as_of == 0;
+    s->postponed_count += p->is_postponed;
     return true;
 }
 
@@ -280,36 +299,81 @@ static void answer_parked(struct service *s, struct parked *p, bool has_caught_u
     arena_rewind(s->arena, mark);
 }
 
-/* Keeps the ones that must wait on. deadline_ms: of this turn's time for reading. */
-static void answer_all_parked(struct service *s, int64_t deadline_ms)
+/* True: it has its answer. */
+static bool answer_if_ready(struct service *s, struct parked *p, int64_t deadline_ms)
 {
-    uint32_t count = s->parked_count;
-    s->parked_count = s->postponed_count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct parked p = s->parked[i];
-        int64_t now_ms = service_monotonic_ms();
-        bool has_caught_up = p.as_of == 0 || engine_index_catch_up(s->engine, p.as_of);
-        if (now_ms < deadline_ms && (has_caught_up || now_ms > p.until_ms)) {
-            answer_parked(s, &p, has_caught_up);
-            zmq_msg_close(&p.payload);
-        } else {
-            s->postponed_count += has_caught_up;
-            s->parked[s->parked_count++] = p;
-        }
+    int64_t now_ms = service_monotonic_ms();
+    bool has_caught_up = p->as_of == 0 || engine_index_catch_up(s->engine, p->as_of);
+    p->is_postponed = has_caught_up;
+    if (now_ms >= deadline_ms || (!has_caught_up && now_ms <= p->until_ms)) return false;
+    answer_parked(s, p, has_caught_up);
+    zmq_msg_close(&p->payload);
+    return true;
+}
+
+/* How many of the same connection stand before each. */
+static uint32_t rank_parked(const struct service *s, uint32_t ret_ranks[NET_PARKED])
+{
+    uint32_t ranks = 0;
+    for (uint32_t i = 0; i < s->parked_count; i++) {
+        ret_ranks[i] = 0;
+        for (uint32_t k = 0; k < i; k++)
+            ret_ranks[i] += s->parked[k].from.id == s->parked[i].from.id;
+        if (ret_ranks[i] >= ranks) ranks = ret_ranks[i] + 1;
+    }
+    return ranks;
+}
+
+/* Those of connections that were answered in this turn stand behind the others. */
+static void keep_unanswered(struct service *s, const bool is_answered[NET_PARKED])
+{
+    static struct parked kept[NET_PARKED];
+    uint32_t count = s->parked_count, kept_count = 0;
+    bool had_turn[NET_PARKED] = {false};
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < count && !is_answered[i] && !had_turn[i]; k++)
+            had_turn[i] = is_answered[k] && s->parked[k].from.id == s->parked[i].from.id;
+    for (int pass = 0; pass < 2; pass++)
+        for (uint32_t i = 0; i < count; i++)
+            if (!is_answered[i] && had_turn[i] == (pass == 1)) kept[kept_count++] = s->parked[i];
+    s->parked_count = kept_count;
+    s->postponed_count = 0;
+    for (uint32_t i = 0; i < kept_count; i++) {
+        s->parked[i] = kept[i];
+        s->postponed_count += kept[i].is_postponed;
     }
 }
 
+/* One of each connection, then another of each, as far as this turn's time goes. */
+static void answer_all_parked(struct service *s, int64_t deadline_ms)
+{
+    uint32_t ranks[NET_PARKED];
+    bool is_answered[NET_PARKED] = {false};
+    if (s->parked_count == 0) return;
+    uint32_t rounds = rank_parked(s, ranks);
+    for (uint32_t round = 0; round < rounds; round++)
+        for (uint32_t i = 0; i < s->parked_count; i++)
+            if (ranks[i] == round) is_answered[i] = answer_if_ready(s, &s->parked[i], deadline_ms);
+    keep_unanswered(s, is_answered);
+}
+
+static void answer_or_postpone(struct service *s, struct reading *r, int64_t deadline_ms, bool must_queue)
+{
+    bool is_postponed = (must_queue || service_monotonic_ms() >= deadline_ms) && !is_listing(r->call.request) && park(s, r, 0);
+    if (!is_postponed) answer_reading(s, r);
+    zmq_msg_close(&r->payload);
+}
+
+/* While others wait, who comes new stands behind them; one of each connection has its answer first. */
 void service_answer(struct service *s)
 {
     int64_t deadline_ms = service_monotonic_ms() + NET_TURN_MS;
-    answer_all_parked(s, deadline_ms);
-    for (uint32_t i = 0; i < s->reading_count; i++) {
-        struct reading *r = &s->readings[i];
-        bool is_postponed = service_monotonic_ms() >= deadline_ms && !is_listing(r->call.request) && park(s, r, 0);
-        if (!is_postponed) answer_reading(s, r);
-        zmq_msg_close(&r->payload);
-    }
+    bool must_queue = s->postponed_count > 0;
+    if (!must_queue) answer_all_parked(s, deadline_ms);
+    for (uint32_t i = 0; i < s->reading_count; i++)
+        answer_or_postpone(s, &s->readings[i], deadline_ms, must_queue);
     s->reading_count = 0;
+    if (must_queue) answer_all_parked(s, deadline_ms);
     service_advance(s);
     service_end_backup(s);
     arena_reset(s->arena);

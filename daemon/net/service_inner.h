@@ -27,6 +27,7 @@ struct parked {
     struct peer from;
     uint64_t as_of;    /* what the index must have caught up with; 0: nothing */
     int64_t until_ms;  /* of the machine's monotonic clock */
+    bool is_postponed; /* could be answered, but for this turn's time */
 };
 
 struct advancing { /* of a manual clock */

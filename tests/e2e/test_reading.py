@@ -212,6 +212,23 @@ def test_what_is_asked_about_a_source_can_be_answered(daemon, client):
     assert verified.returncode == 0, verified.stderr
 
 
+def test_one_that_asks_for_much_does_not_hold_up_one_that_asks_for_little(daemon):
+    greedy, modest = daemon.client(), daemon.client()
+    for _ in range(16):
+        greedy.accept(*[registered("mary") for _ in range(256)])
+    modest.info()
+    for _ in range(300):  # each reads the whole chain
+        greedy.send(timeline=api_pb2.TimelineRequest(patient_id="mary", before_sequence=1))
+    answered = []
+    for _ in range(3):
+        modest.patient("mary")
+        while greedy.socket.poll(0):
+            answered.append(greedy.receive_raw())
+    assert len(answered) < 100
+    while len(answered) < 300:
+        answered.append(greedy.receive_raw())
+
+
 def test_statistics_count_what_happened(client):
     client.accept(referral("mary"), registered("david"))
     client.advance(3 * DAY_MS)

@@ -10,6 +10,8 @@
 #include "net/inbox.h"
 #include "net/limits.h"
 
+static const struct inbox_filter nobody; /* is held */
+
 static bool put(struct inbox *inbox, uint32_t peer, size_t bytes)
 {
     zmq_msg_t m;
@@ -24,7 +26,7 @@ static uint32_t take(struct inbox *inbox)
 {
     struct peer from = {0};
     zmq_msg_t m;
-    assert_true(inbox_take(inbox, &from, &m));
+    assert_true(inbox_take(inbox, &nobody, &from, &m));
     zmq_msg_close(&m);
     return from.id;
 }
@@ -38,7 +40,7 @@ static void a_connection_is_served_in_the_order_it_sent(void **state)
     for (size_t bytes = 1; bytes <= 50; bytes++) {
         struct peer from;
         zmq_msg_t m;
-        assert_true(inbox_take(inbox, &from, &m));
+        assert_true(inbox_take(inbox, &nobody, &from, &m));
         assert_int_equal(zmq_msg_size(&m), bytes);
         assert_int_equal(from.id, 7);
         zmq_msg_close(&m);
@@ -120,9 +122,40 @@ static void many_connections_come_and_go(void **state)
     inbox_free(inbox);
 }
 
+static bool is_seven(void *context, uint32_t peer_id)
+{
+    ++*(int *)context;
+    return peer_id == 7;
+}
+
+static void a_connection_that_is_held_keeps_its_messages_and_stops_nobody(void **state)
+{
+    (void)state;
+    int asked = 0;
+    const struct inbox_filter filter = {is_seven, &asked};
+    struct inbox *inbox = inbox_new();
+    struct peer from;
+    zmq_msg_t m;
+    for (uint32_t peer = 6; peer <= 8; peer++)
+        for (int i = 0; i < 3; i++)
+            assert_true(put(inbox, peer, 100 * 1024));
+    for (int i = 0; i < 6; i++) {
+        assert_true(inbox_take(inbox, &filter, &from, &m));
+        assert_int_not_equal(from.id, 7);
+        zmq_msg_close(&m);
+    }
+    assert_false(inbox_take(inbox, &filter, &from, &m));
+    assert_int_equal(inbox_messages(inbox), 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(take(inbox), 7);
+    assert_true(asked > 0);
+    inbox_free(inbox);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_connection_that_is_held_keeps_its_messages_and_stops_nobody),
         cmocka_unit_test(a_connection_is_served_in_the_order_it_sent),
         cmocka_unit_test(one_publisher_of_big_batches_cannot_starve_small_ones),
         cmocka_unit_test(bytes_are_shared_evenly_between_equal_publishers),

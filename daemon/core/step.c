@@ -219,6 +219,7 @@ static void offer_to_episodes(struct moment *m)
             return;
         }
         if (!is_for(m, e, p)) continue;
+        m->depth = 0; /* each episode comes to rest by itself */
         machine_focus(m, e);
         machine_offer(m);
     }
@@ -400,7 +401,8 @@ static void run_event(struct moment *m)
 static Handoff__V1__Timer *due_timer(const struct moment *m, const Handoff__V1__TimerInput *f)
 {
     for (size_t i = 0; i < m->record->n_timers; i++)
-        if (m->record->timers[i]->generation == f->generation && m->record->timers[i]->due_at_ms == f->due_at_ms) return m->record->timers[i];
+        if (m->record->timers[i]->generation == f->generation && m->record->timers[i]->due_at_ms == f->due_at_ms)
+            return m->record->timers[i]->is_paused ? NULL : m->record->timers[i];
     return NULL;
 }
 

@@ -38,6 +38,7 @@ struct moment {
     bool is_ignored;                 /* a pathway knows the event to be harmless here */
     bool is_changed;                 /* beyond the facts of the record */
     bool is_overtaken;
+    bool names_nothing;              /* the event names a task, escalation or episode that is not open: nobody is offered it */
     bool is_exhausted;               /* the task in focus was attempted for the last time */
     bool is_new_visit;               /* the event told of a visit for the first time */
     Handoff__V1__Outcome *out;
@@ -64,6 +65,8 @@ bool guard_holds(const struct guard *guard, const struct moment *m);
 /* Keeps what the event says of the patient, and finds the visit it speaks of. */
 void facts_apply(struct moment *m);
 Handoff__V1__Appointment *facts_visit(const Handoff__V1__PatientRecord *record, uint32_t number);
+/* Somebody has looked at the patient's safety: what was found until then is assessed. */
+void facts_assessed(struct moment *m);
 /* A safety finding's severity; UNSPECIFIED: the event is none. */
 Handoff__V1__Severity facts_finding(const Handoff__V1__Event *event);
 

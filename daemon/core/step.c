@@ -323,17 +323,19 @@ static Handoff__V1__Severity always_severity(const struct moment *m)
     return k && k->class == EVENT_SAFETY ? facts_finding(m->event) : HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED;
 }
 
+/* Asks somebody, or tells somebody more than before. */
+static bool is_telling(const Handoff__V1__Emission *e)
+{
+    if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK)
+        return e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED || e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED;
+    return e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION && e->escalation->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED;
+}
+
 /* Somebody was asked or alerted, or a pathway says that this is known to be harmless here. */
 static bool has_human(const struct moment *m)
 {
-    for (size_t i = 0; i < m->out->n_emissions; i++) {
-        const Handoff__V1__Emission *e = m->out->emissions[i];
-        bool is_asked = e->body_case == HANDOFF__V1__EMISSION__BODY_TASK && (e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED ||
-                                                                            e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED);
-        bool is_alerted = e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION &&
-                          e->escalation->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED;
-        if (is_asked || is_alerted) return true;
-    }
+    for (size_t i = 0; i < m->out->n_emissions; i++)
+        if (is_telling(m->out->emissions[i])) return true;
     return m->is_ignored;
 }
 
@@ -483,14 +485,6 @@ static void run_unknown_subject(struct moment *m)
     m->record->unknown_events++;
     m->is_changed = true;
     if (m->record->n_tasks == 0) work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_EVENT), .owner = ROLE(SUPERVISOR)});
-}
-
-/* Asks somebody, or tells somebody more than before. */
-static bool is_telling(const Handoff__V1__Emission *e)
-{
-    if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK)
-        return e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED || e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED;
-    return e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION && e->escalation->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED;
 }
 
 static void note_told(struct moment *m)

@@ -5,6 +5,7 @@
  * Nothing is served before the rules are in force, and nothing is acknowledged before it is durable. */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 #include "engine/view.h"
 #include "run_ops.h"
 #include "run_rules.h"
+
+#include "base/banned.h"
 
 enum { PATH_BYTES = 4096, REPORT_BYTES = 4 * 1024 * 1024 };
 
@@ -211,10 +214,12 @@ static int begin_rules(struct run *run)
     char **changes;
     int count = run_rules_update(run->engine, run->config, run->report, &errors, &changes, &why);
     if (count < 0) {
+        bool is_refused = errors.count > 0;
         yaml_errors_print(stderr, &errors);
-        log_error("pathways, policy or sites are refused; nothing is served", log_text("folder", run->config->pathways),
-                  log_text("why", why));
-        return EXIT_REFUSED;
+        log_error(is_refused ? "pathways, policy or sites are refused; nothing is served"
+                             : "the rules could not be journaled; nothing is served",
+                  log_text("folder", is_refused ? run->config->pathways : run->config->data), log_text("why", why));
+        return is_refused ? EXIT_REFUSED : EXIT_FAILED;
     }
     for (int i = 0; i < count; i++)
         log_info("rules changed", log_text("change", changes[i]));
@@ -383,6 +388,8 @@ int command_run(int argc, char **argv)
     struct arguments arguments;
     int code = read_arguments(argc, argv, &arguments);
     if (code >= 0) return code;
+    signal(SIGPIPE, SIG_IGN); /* whoever read the log may go; the daemon stays */
+    signal(SIGHUP, SIG_IGN);  /* until the loop listens: there is nothing to reload yet */
     struct run *run = calloc(1, sizeof *run);
     if (run == NULL) return EXIT_FAILED;
     run->config_file = arguments.config_file;

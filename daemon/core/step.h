@@ -55,6 +55,10 @@ enum seen step_seen(const Handoff__V1__PatientRecord *record, uint64_t seen_hash
  * timers, then tasks, then escalations, each in stored order. */
 int64_t step_next_due(const Handoff__V1__PatientRecord *record, Handoff__V1__TimerInput *ret_firing);
 
+/* The longest silence that this step ended: how long an open episode had told nobody, in its state, until now.
+ * 0: it told nobody. The verifier's proven bound is for the same quantity. */
+int64_t step_silence_ended(const Handoff__V1__PatientRecord *before, const Handoff__V1__PatientRecord *after);
+
 /* Counts that the journal's running totals keep. */
 struct record_totals {
     int64_t open_episodes, open_tasks, open_escalations, pending_timers;

@@ -115,6 +115,8 @@ struct engine {
 
 /* engine.c */
 void engine_say(struct engine *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Returns ENGINE_E_DAMAGED. sequence: any that the batch holds. */
+int engine_say_damaged(struct engine *e, uint64_t sequence, const char *why);
 
 /* lookup.c: snapshots are taken when first needed, and end before an append. */
 int reading_begin(struct engine *e);
@@ -137,11 +139,15 @@ struct addition {
     struct bytes input;                     /* bytes as they came, or ... */
     const ProtobufCMessage *input_message;  /* ... a message to pack */
     const Handoff__V1__PatientRecord *before, *after; /* NULL: no record */
+    size_t after_bytes;                     /* packed */
     const Handoff__V1__Outcome *outcome;    /* NULL: none */
     bool is_firing;                         /* lodges anew at whatever is due next */
     bool is_new_patient;
 };
 uint64_t turn_next_sequence(const struct engine *e);
+/* Whether a record may be stored, and its packed size. What must act (findings, discharges, work, firings) has room
+ * beyond the limit that facts have used up. */
+bool turn_fits(const Handoff__V1__PatientRecord *after, bool must_act, size_t *ret_bytes);
 void turn_add(struct engine *e, const struct addition *addition);
 /* A subject's due time was met, and it is lodged at another. */
 void turn_lodge(struct engine *e, const struct patient_key *key, const struct found *found, int64_t at_ms);

@@ -58,13 +58,22 @@ static void pack(const ProtobufCMessage *message, struct bytes to)
     if (message) protobuf_c_message_pack(message, (uint8_t *)to.data);
 }
 
+static_assert(BATCH_SPARE_BYTES >= ENTRIES_PER_EVENT * 2 * LIMIT_RECORD_BYTES + LIMIT_EVENT_BYTES,
+              "an event's entries fit what a batch that is not full has left");
+
+bool turn_fits(const Handoff__V1__PatientRecord *after, bool must_act, size_t *ret_bytes)
+{
+    *ret_bytes = handoff__v1__patient_record__get_packed_size(after);
+    return *ret_bytes <= (must_act ? 2 : 1) * (size_t)LIMIT_RECORD_BYTES;
+}
+
 /* Sections are packed where they will stay. */
 static uint32_t fill_sections(struct engine *e, struct entry *entry, const struct addition *a)
 {
     const ProtobufCMessage *outcome = a->outcome ? &a->outcome->base : NULL;
     const ProtobufCMessage *after = a->after ? &a->after->base : NULL;
     size_t input_bytes = a->input_message ? packed_size(a->input_message) : a->input.len;
-    uint32_t offset = batch_reserve(e->builder, entry, input_bytes, packed_size(outcome), packed_size(after));
+    uint32_t offset = batch_reserve(e->builder, entry, input_bytes, packed_size(outcome), a->after_bytes);
     if (a->input_message)
         pack(a->input_message, entry->input);
     else if (a->input.len)
@@ -172,12 +181,18 @@ void totals_count(int64_t totals[TOTAL_COUNT], const struct counted *c)
     if (c->outcome) count_emissions(totals, c->outcome);
 }
 
+static void measure_silence(struct engine *e, int64_t silence_ms)
+{
+    if (silence_ms > e->longest_silence_ms) e->longest_silence_ms = silence_ms;
+}
+
 void turn_add(struct engine *e, const struct addition *a)
 {
     assert(e->is_in_turn && e->entry_count < e->options.batch_events);
     struct counted counted = {a->kind, a->is_new_patient, a->before, a->outcome, {0}};
     Handoff__V1__TimerInput firing = HANDOFF__V1__TIMER_INPUT__INIT;
     if (a->after) step_totals(a->after, &counted.after);
+    if (a->before && a->after) measure_silence(e, step_silence_ended(a->before, a->after));
     struct entry *entry = &e->entries[e->entry_count];
     *entry = (struct entry){
         .sequence = turn_next_sequence(e),

@@ -329,38 +329,85 @@ static int check_bounds(uint32_t bytes, struct entry *e)
     return ENTRY_OK;
 }
 
+/* Where entries may lie in a blob. */
+struct extent {
+    struct bytes blob;
+    uint32_t begin, end;
+};
+
+static struct extent extent_of(const struct batch_view *view)
+{
+    return (struct extent){view->blob, view->entries_begin, view->entries_end};
+}
+
+/* Lengths that fit; no checksum yet. */
+static int read_entry(const struct extent *x, uint32_t offset, struct entry *ret_entry, uint32_t *ret_next)
+{
+    if (offset < x->begin || offset > x->end) return ENTRY_E_TRUNCATED;
+    if (offset % 8 != 0 || x->end - offset < ENTRY_HEADER_BYTES) return ENTRY_E_TRUNCATED;
+    const uint8_t *at = x->blob.data + offset;
+    uint32_t bytes = load_u32(at + AT_ENTRY_BYTES);
+    if (bytes < ENTRY_HEADER_BYTES || bytes > x->end - offset) return ENTRY_E_TRUNCATED;
+    read_entry_fields(at, ret_entry);
+    *ret_next = offset + bytes;
+    return check_bounds(bytes, ret_entry);
+}
+
+static bool has_sum(const uint8_t *at, uint32_t sum_at, uint32_t end)
+{
+    return load_u32(at + sum_at) == crc32c(0, at + AT_SEQUENCE, end - AT_SEQUENCE);
+}
+
+/* The checksum over all of an entry is one over its header, too. */
+static int read_whole_entry(const struct extent *x, uint32_t offset, struct entry *ret_entry, uint32_t *ret_next)
+{
+    int code = read_entry(x, offset, ret_entry, ret_next);
+    if (code) return code;
+    return has_sum(x->blob.data + offset, AT_ENTRY_CRC, *ret_next - offset) ? ENTRY_OK : ENTRY_E_CHECKSUM;
+}
+
+static bool is_of_batch(const struct batch_view *view, const struct entry *e)
+{
+    return e->sequence >= view->first_sequence && e->sequence - view->first_sequence < view->count;
+}
+
 int batch_entry_header(const struct batch_view *view, uint32_t offset, struct entry *ret_entry,
                        uint32_t *ret_next)
 {
-    if (offset < view->entries_begin || offset > view->entries_end) return ENTRY_E_TRUNCATED;
-    if (offset % 8 != 0 || view->entries_end - offset < ENTRY_HEADER_BYTES) return ENTRY_E_TRUNCATED;
-    const uint8_t *at = view->blob.data + offset;
-    uint32_t bytes = load_u32(at + AT_ENTRY_BYTES);
-    if (bytes < ENTRY_HEADER_BYTES || bytes > view->entries_end - offset) return ENTRY_E_TRUNCATED;
-    if (load_u32(at + AT_HEADER_CRC) != crc32c(0, at + AT_SEQUENCE, AT_HEADER_CRC - AT_SEQUENCE))
-        return ENTRY_E_CHECKSUM;
+    struct extent extent = extent_of(view);
     struct entry e;
-    read_entry_fields(at, &e);
-    if (check_bounds(bytes, &e)) return ENTRY_E_TRUNCATED;
-    if (e.sequence < view->first_sequence || e.sequence - view->first_sequence >= view->count)
-        return ENTRY_E_ORDER;
+    uint32_t next;
+    int code = read_entry(&extent, offset, &e, &next);
+    if (code) return code;
+    if (!has_sum(view->blob.data + offset, AT_HEADER_CRC, AT_HEADER_CRC)) return ENTRY_E_CHECKSUM;
+    if (!is_of_batch(view, &e)) return ENTRY_E_ORDER;
     *ret_entry = e;
-    if (ret_next) *ret_next = offset + bytes;
+    if (ret_next) *ret_next = next;
     return ENTRY_OK;
 }
 
 int batch_entry(const struct batch_view *view, uint32_t offset, struct entry *ret_entry, uint32_t *ret_next)
 {
+    struct extent extent = extent_of(view);
     struct entry e;
     uint32_t next;
-    int code = batch_entry_header(view, offset, &e, &next);
+    int code = read_whole_entry(&extent, offset, &e, &next);
     if (code) return code;
-    const uint8_t *at = view->blob.data + offset;
-    if (load_u32(at + AT_ENTRY_CRC) != crc32c(0, at + AT_SEQUENCE, next - offset - AT_SEQUENCE))
-        return ENTRY_E_CHECKSUM;
+    if (!is_of_batch(view, &e)) return ENTRY_E_ORDER;
     *ret_entry = e;
     if (ret_next) *ret_next = next;
     return ENTRY_OK;
+}
+
+int batch_entry_alone(struct bytes blob, uint32_t offset, struct entry *ret_entry)
+{
+    if (blob.len < BATCH_HEADER_BYTES + TRAILER_FIXED_BYTES || blob.len > BATCH_BYTES_MAX) return ENTRY_E_TRUNCATED;
+    struct extent extent = {blob, BATCH_HEADER_BYTES, (uint32_t)(blob.len - TRAILER_FIXED_BYTES)};
+    struct entry e;
+    uint32_t next;
+    int code = read_whole_entry(&extent, offset, &e, &next);
+    if (!code) *ret_entry = e;
+    return code;
 }
 
 int batch_find(const struct batch_view *view, uint64_t sequence, uint32_t *ret_offset)

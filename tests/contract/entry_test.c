@@ -113,6 +113,8 @@ static void entries_read_back_as_they_were_added(void **state)
     uint32_t offset = view.entries_begin;
     for (uint64_t sequence = 41; sequence <= 140; sequence++) {
         struct entry expected = sample_entry(sequence), e;
+        assert_int_equal(batch_entry_alone(view.blob, offset, &e), ENTRY_OK);
+        assert_same_entry(&e, &expected);
         assert_int_equal(batch_entry(&view, offset, &e, &offset), ENTRY_OK);
         assert_same_entry(&e, &expected);
     }
@@ -214,6 +216,7 @@ static void every_flipped_bit_of_an_entry_is_detected_without_the_digest(void **
         uint8_t *byte = (uint8_t *)view.blob.data + bit / 8;
         *byte ^= (uint8_t)(1u << (bit % 8));
         assert_int_not_equal(batch_entry(&view, view.entries_begin, &e, NULL), ENTRY_OK);
+        assert_int_not_equal(batch_entry_alone(view.blob, view.entries_begin, &e), ENTRY_OK);
         if (bit / 8 < view.entries_begin + ENTRY_HEADER_BYTES &&
             (bit / 8 < view.entries_begin + 4 || bit / 8 >= view.entries_begin + 8))
             assert_int_not_equal(batch_entry_header(&view, view.entries_begin, &e, NULL), ENTRY_OK);
@@ -266,6 +269,8 @@ static void lying_lengths_inside_a_sound_frame_never_crash(void **state)
         struct entry e;
         uint32_t next = (uint32_t)next_random(&seed) % (uint32_t)(blob.len + 64);
         assert_int_not_equal(batch_entry(&view, view.entries_begin, &e, NULL), ENTRY_OK);
+        assert_int_not_equal(batch_entry_alone(view.blob, view.entries_begin, &e), ENTRY_OK);
+        batch_entry_alone(view.blob, next, &e);
         batch_entry(&view, next, &e, &next);
         assert_int_not_equal(batch_check(&view), ENTRY_OK);
         free(copy);
@@ -311,6 +316,8 @@ static void a_failed_reader_leaves_its_outputs_untouched(void **state)
     memcpy(&untouched, &e, sizeof e);
     ((uint8_t *)blob.data)[view.entries_begin + 20] ^= 1;
     assert_int_not_equal(batch_entry(&view, view.entries_begin, &e, NULL), ENTRY_OK);
+    assert_memory_equal(&e, &untouched, sizeof e);
+    assert_int_not_equal(batch_entry_alone(blob, view.entries_begin, &e), ENTRY_OK);
     assert_memory_equal(&e, &untouched, sizeof e);
 }
 

@@ -6,7 +6,7 @@
  *     PATIENTS=100000 ...                                longer */
 #include "unit/core_world.h"
 
-enum { STEPS_PER_PATIENT = 80, PATIENTS = 60, IDS_MAX = 16384, FIRINGS_PER_DAY = 100, RUNGS_PER_DAY = 28 };
+enum { STEPS_PER_PATIENT = 80, PATIENTS = 400, IDS_MAX = 16384, FIRINGS_PER_DAY = 100, RUNGS_PER_DAY = 28 };
 
 /* --- chance ---------------------------------------------------------------------------------------------------- */
 static uint64_t chance_state, seed;
@@ -314,8 +314,9 @@ static void random_list(const ProtobufCFieldDescriptor *f, char *message, int de
     size_t n = below(4), bytes = f->type == PROTOBUF_C_TYPE_ENUM || f->type == PROTOBUF_C_TYPE_UINT32 ? 4 : sizeof(void *);
     char *items = arena_alloc(w->arena, (n + 1) * bytes);
     for (size_t i = 0; i < n; i++) {
-        random_value(f, items + i * bytes, depth);
-        if (f->type == PROTOBUF_C_TYPE_MESSAGE && !*(void **)(items + i * bytes)) *(void **)(items + i * bytes) = random_message(f->descriptor, depth + 1);
+        void *item = items + i * bytes;
+        random_value(f, item, depth);
+        if (f->type == PROTOBUF_C_TYPE_MESSAGE) *(void **)item = random_message(f->descriptor, depth + 1);
     }
     memcpy(message + f->offset, &items, sizeof items);
     memcpy(message + f->quantifier_offset, &n, sizeof n);
@@ -345,12 +346,12 @@ static void set_required(const struct event_kind *k, char *body)
     for (unsigned i = 0; i < k->message->n_fields; i++) {
         const ProtobufCFieldDescriptor *f = &k->message->fields[i];
         if (!names_field(k->required, f->name)) continue;
-        char **text = (char **)(body + f->offset);
-        if (f->type == PROTOBUF_C_TYPE_STRING && !**text) *text = arena_string(w->arena, "riverside");
-        if (f->type == PROTOBUF_C_TYPE_ENUM && !*(int *)(body + f->offset)) *(int *)(body + f->offset) = 1 + (int)below(2);
-        if (f->type == PROTOBUF_C_TYPE_INT64 && !*(int64_t *)(body + f->offset)) *(int64_t *)(body + f->offset) = w->now_ms + MS_PER_DAY;
-        if (f->type == PROTOBUF_C_TYPE_MESSAGE && f->label != PROTOBUF_C_LABEL_REPEATED && !*(void **)(body + f->offset))
-            *(void **)(body + f->offset) = random_message(f->descriptor, 1);
+        void *member = body + f->offset;
+        if (f->type == PROTOBUF_C_TYPE_STRING && !**(char **)member) *(char **)member = arena_string(w->arena, "riverside");
+        if (f->type == PROTOBUF_C_TYPE_ENUM && !*(int *)member) *(int *)member = 1 + (int)below(2);
+        if (f->type == PROTOBUF_C_TYPE_INT64 && !*(int64_t *)member) *(int64_t *)member = w->now_ms + MS_PER_DAY;
+        bool is_one = f->type == PROTOBUF_C_TYPE_MESSAGE && f->label != PROTOBUF_C_LABEL_REPEATED;
+        if (is_one && !*(void **)member) *(void **)member = random_message(f->descriptor, 1);
     }
 }
 

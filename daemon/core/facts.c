@@ -7,7 +7,7 @@
 #define BODY(NAME) HANDOFF__V1__EVENT__BODY_##NAME
 #define VISIT(NAME) HANDOFF__V1__VISIT_STATUS__VISIT_STATUS_##NAME
 enum { CONSENTS_MAX = 32, VISITS_KEPT = 24, VISITS_MAX = 96, CARE_TEAM_MAX = 32, PREFERENCES_MAX = 16, FLAGS_MAX = 8, ASSIGNMENTS_MAX = 8,
-       BARRIERS_MAX = 16, COVERAGES_MAX = 8 };
+       BARRIERS_MAX = 16, COVERAGES_MAX = 8, REVOCATIONS_MAX = 8 };
 
 static bool is_set(const char *text) { return text && *text; }
 
@@ -165,6 +165,36 @@ static void drop_oldest_ended(struct moment *m)
         if (r->consents[i]->expires_at_ms <= m->now_ms) list_remove(&r->consents, &r->n_consents, i--);
 }
 
+/* Takes the recipients that a revocation means off a consent. */
+static void strike(struct moment *m, Handoff__V1__Consent *c, const Handoff__V1__ConsentRevoked *v)
+{
+    if (is_set(v->consent_id) && strcmp(v->consent_id, c->id) != 0) return;
+    size_t n = c->n_recipients;
+    Handoff__V1__Recipient **kept = ARENA_ARRAY(m->arena, Handoff__V1__Recipient *, n + 1);
+    c->n_recipients = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!consent_revokes(v, c->recipients[i]->party, c->recipients[i]->id)) kept[c->n_recipients++] = c->recipients[i];
+    c->recipients = kept;
+}
+
+/* A release that was signed before a revocation is told after it: what was revoked stays so. */
+static void strike_revoked(struct moment *m, Handoff__V1__Consent *c)
+{
+    for (size_t i = 0; i < m->record->n_revocations; i++)
+        if (m->record->revocations[i]->at_ms > c->signed_at_ms) strike(m, c, m->record->revocations[i]->what);
+    if (c->n_recipients == 0) m->is_overtaken = true;
+}
+
+static void remember_revocation(struct moment *m)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    if (r->n_revocations >= REVOCATIONS_MAX) list_remove(&r->revocations, &r->n_revocations, 0);
+    Handoff__V1__Revocation *v = MESSAGE_NEW(m->arena, Handoff__V1__Revocation, revocation);
+    v->what = m->event->consent_revoked;
+    v->at_ms = m->occurred_ms;
+    list_append(m->arena, &r->revocations, &r->n_revocations, v);
+}
+
 static void consent_granted(struct moment *m)
 {
     Handoff__V1__ConsentGranted *g = m->event->consent_granted;
@@ -190,6 +220,8 @@ static void consent_granted(struct moment *m)
     c->signed_at_ms = g->signed_at_ms ? g->signed_at_ms : m->occurred_ms;
     c->expires_at_ms = expiry(m, g, c->signed_at_ms);
     if (g->expires_at_ms > c->expires_at_ms) m->sentence = "the consent was capped at a year after its signature";
+    strike_revoked(m, c);
+    if (c->n_recipients == 0) return;
     for (size_t i = 0; i < r->n_consents; i++) {
         if (strcmp(r->consents[i]->id, c->id) != 0) continue;
         r->consents[i] = c;
@@ -205,16 +237,10 @@ static void consent_revoked(struct moment *m)
     const Handoff__V1__ConsentRevoked *v = m->event->consent_revoked;
     Handoff__V1__PatientRecord *r = m->record;
     for (size_t i = r->n_consents; i-- > 0;) {
-        Handoff__V1__Consent *c = r->consents[i];
-        if (is_set(v->consent_id) && strcmp(v->consent_id, c->id) != 0) continue;
-        size_t n = c->n_recipients;
-        Handoff__V1__Recipient **kept = ARENA_ARRAY(m->arena, Handoff__V1__Recipient *, n + 1);
-        c->n_recipients = 0;
-        for (size_t k = 0; k < n; k++)
-            if (!consent_revokes(v, c->recipients[k]->party, c->recipients[k]->id)) kept[c->n_recipients++] = c->recipients[k];
-        c->recipients = kept;
-        if (c->n_recipients == 0) list_remove(&r->consents, &r->n_consents, i);
+        strike(m, r->consents[i], v);
+        if (r->consents[i]->n_recipients == 0) list_remove(&r->consents, &r->n_consents, i);
     }
+    remember_revocation(m);
 }
 
 /* --- visits -------------------------------------------------------------------------------------------------- */

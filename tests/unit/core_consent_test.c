@@ -290,6 +290,21 @@ static void a_revocation_of_one_consent_leaves_another(void **state)
     assert_false(covers(SOON));
 }
 
+static void a_release_signed_before_a_revocation_does_not_come_back_when_it_is_told_after_it(void **state)
+{
+    (void)state;
+    begin_patient();
+    go("2026-03-03 09:00");
+    tell("consent.revoked", "with: {recipients: [{party: AGENCY, id: riverside}]}");
+    grant(MOM, TWO ", signed_at: 2026-03-02 09:00");
+    assert_false(covers("2026-03-03 10:00"));
+    assert_true(covers_at(PARTY(SCHOOL), "school-1", CATEGORY(BEHAVIORAL_HEALTH), "2026-03-03 10:00"));
+    grant(MOM, ORDINARY ", signed_at: 2026-03-03 08:59");
+    assert_false(covers("2026-03-03 10:00"));
+    grant(MOM, ORDINARY ", signed_at: 2026-03-03 09:01");
+    assert_true(covers("2026-03-03 10:00"));
+}
+
 /* --- outside, authority ------------------------------------------------------------------------------------------ */
 static void everyone_but_the_workforce_and_the_pcp_is_outside(void **state)
 {
@@ -357,6 +372,7 @@ int main(void)
         SENTENCE(a_revocation_that_names_a_party_without_an_id_ends_all_of_that_party),
         SENTENCE(a_revocation_of_everything_ends_every_consent),
         SENTENCE(a_revocation_of_one_consent_leaves_another),
+        SENTENCE(a_release_signed_before_a_revocation_does_not_come_back_when_it_is_told_after_it),
         SENTENCE(everyone_but_the_workforce_and_the_pcp_is_outside),
         SENTENCE(who_may_refer_follows_the_matrix),
     };

@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import subprocess
 import time
 
@@ -15,7 +16,7 @@ import pytest
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 from peer import BOUND_S, BUILD, DAY_MS, HOUR_MS, START_MS, Daemon, event, flag, referral, registered, voicemail
-from scenario import FILES, Mortal, Play, Scenario
+from scenario import FILES, Mortal, Play, Scenario, all_timeline
 
 from handoff.v1 import api_pb2, common_pb2, emission_pb2, event_pb2
 
@@ -523,6 +524,36 @@ def test_next_tells_the_future_of_mary_firing_by_firing(mary):
         happened = ask(daemon, "patient", "timeline", "mary")["entries"][::-1][before:]
         assert len(happened) > i, f"{entry['input']} did not happen"
         assert without(happened[i], UNKNOWN_AHEAD) == without(entry, UNKNOWN_AHEAD)
+
+
+def happens(play, limit):
+    """What is foretold now, and what then happens on a copy of the folder when nobody acts."""
+    mortal, kept = play.mortal, play.mortal.daemon.data
+    mortal.stop()
+    mortal.daemon.data = kept.with_name("copy")
+    shutil.copytree(kept, mortal.daemon.data)
+    foretold = mortal.client.ask(next=api_pb2.NextRequest(patient_id=play.patient_id, limit=limit)).entries
+    last = mortal.client.timeline(play.patient_id, limit=1).entries[0].sequence
+    mortal.advance(foretold[-1].at_ms if foretold else mortal.client.now_ms() + 365 * DAY_MS)
+    happened = all_timeline(mortal.client, play.patient_id, last)
+    mortal.stop()
+    shutil.rmtree(mortal.daemon.data)
+    mortal.daemon.data = kept
+    return [[without(json_format.MessageToDict(e), UNKNOWN_AHEAD) for e in entries] for entries in (foretold, happened)]
+
+
+@pytest.mark.parametrize("scenario", map(Scenario, FILES), ids=lambda scenario: scenario.name)
+def test_what_is_foretold_at_a_step_of_a_case_is_what_happens_if_nobody_acts(stopped, scenario):
+    play = Play(scenario, Mortal(stopped, scenario.start_ms))
+    for i in range(len(scenario.steps)):
+        play.mortal.advance(play.at_ms(i))
+        if play.event(i) is not None:
+            play.publish(play.event(i))
+        if i % 2:
+            continue
+        foretold, happened = happens(play, limit=12)
+        assert happened[: len(foretold)] == foretold, f"after step {i + 1}"
+        assert foretold or not happened
 
 
 def test_asking_what_comes_next_changes_nothing(mary):

@@ -24,6 +24,7 @@ enum {
     RESULTS_PER_BATCH = 4,           /* pending results, in batches: repeats of what is in the batch wait with it */
     CANDIDATES_PER_FIRING = 4,       /* stale due times looked at beyond the fired ones, in one turn */
     SWEEP_CHANGES = 32768,
+    PACKED_BYTES = 64 * 1024,        /* outcome and record of nearly every entry; larger ones are packed by protobuf-c */
     RULES_PENDING_MAX = 4096         /* rules entries that the index does not know yet */
 };
 
@@ -77,6 +78,7 @@ struct engine {
     int64_t now_ms;
     struct batch_builder *builder;
     struct entry *entries;        /* of this batch, sections in the builder */
+    uint8_t packed[PACKED_BYTES]; /* an entry's outcome and record, at the end */
     uint32_t entry_count;
     struct changes overlay;
     struct overlay_note *notes;

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include "base/limits.h"
+#include "base/stored.h"
 
 uint64_t turn_next_sequence(const struct engine *e)
 {
@@ -58,19 +59,50 @@ static void pack(const ProtobufCMessage *message, struct bytes to)
     if (message) protobuf_c_message_pack(message, (uint8_t *)to.data);
 }
 
-/* Sections are packed where they will stay. */
-static uint32_t fill_sections(struct engine *e, struct entry *entry, const struct addition *a)
+static void copy_into(struct bytes to, struct bytes from)
 {
-    const ProtobufCMessage *outcome = a->outcome ? &a->outcome->base : NULL;
-    const ProtobufCMessage *after = a->after ? &a->after->base : NULL;
-    size_t input_bytes = a->input_message ? packed_size(a->input_message) : a->input.len;
-    uint32_t offset = batch_reserve(e->builder, entry, input_bytes, packed_size(outcome), packed_size(after));
+    if (from.len) memcpy((uint8_t *)to.data, from.data, from.len);
+}
+
+static void fill_input(const struct entry *entry, const struct addition *a)
+{
     if (a->input_message)
         pack(a->input_message, entry->input);
-    else if (a->input.len)
-        memcpy((uint8_t *)entry->input.data, a->input.data, a->input.len);
-    pack(outcome, entry->outcome);
-    pack(after, entry->record);
+    else
+        copy_into(entry->input, a->input);
+}
+
+/* Outcome and record in one pass each, from the end of e->packed. Outputs untouched when they are too large for it. */
+static bool pack_ahead(struct engine *e, const struct addition *a, struct bytes *ret_outcome, struct bytes *ret_record)
+{
+    uint8_t *end = e->packed + sizeof e->packed;
+    uint8_t *record = a->after ? stored_write(&a->after->base, e->packed, end) : end;
+    if (!record) return false;
+    uint8_t *outcome = a->outcome ? stored_write(&a->outcome->base, e->packed, record) : record;
+    if (!outcome) return false;
+    *ret_record = (struct bytes){record, (size_t)(end - record)};
+    *ret_outcome = (struct bytes){outcome, (size_t)(record - outcome)};
+    return true;
+}
+
+static uint32_t fill_sections(struct engine *e, struct entry *entry, const struct addition *a)
+{
+    const ProtobufCMessage *outcome_message = a->outcome ? &a->outcome->base : NULL;
+    const ProtobufCMessage *after_message = a->after ? &a->after->base : NULL;
+    size_t input_bytes = a->input_message ? packed_size(a->input_message) : a->input.len;
+    struct bytes outcome, record;
+    bool is_packed = pack_ahead(e, a, &outcome, &record);
+    size_t outcome_bytes = is_packed ? outcome.len : packed_size(outcome_message);
+    size_t record_bytes = is_packed ? record.len : packed_size(after_message);
+    uint32_t offset = batch_reserve(e->builder, entry, input_bytes, outcome_bytes, record_bytes);
+    fill_input(entry, a);
+    if (is_packed) {
+        copy_into(entry->outcome, outcome);
+        copy_into(entry->record, record);
+    } else {
+        pack(outcome_message, entry->outcome);
+        pack(after_message, entry->record);
+    }
     batch_finish_entry(e->builder, offset, entry);
     return offset;
 }
@@ -244,7 +276,7 @@ void turn_tell_entry(struct engine *e, const struct entry *entry)
     engine_key_text(&entry->key, key_text);
     bool has_outcome = entry->kind == ENTRY_EVENT || entry->kind == ENTRY_TIMER || entry->record.len;
     if (has_outcome)
-        outcome = handoff__v1__outcome__unpack(arena_protobuf(e->arena), entry->outcome.len, entry->outcome.data);
+        outcome = stored_unpack(&handoff__v1__outcome__descriptor, entry->outcome, e->arena);
     e->options.listener.on_entry(e->options.listener.context, entry, outcome, key_text);
 }
 

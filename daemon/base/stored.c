@@ -6,47 +6,26 @@
 
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5, WIRE_UNUSUAL = 8, DEPTH_MAX = 8, VARINT_BYTES_MAX = 10 };
 
-static unsigned wire_of(ProtobufCType type)
-{
-    switch (type) {
-    case PROTOBUF_C_TYPE_INT32:
-    case PROTOBUF_C_TYPE_UINT32:
-    case PROTOBUF_C_TYPE_ENUM:
-    case PROTOBUF_C_TYPE_INT64:
-    case PROTOBUF_C_TYPE_UINT64:
-    case PROTOBUF_C_TYPE_BOOL:
-        return WIRE_VARINT;
-    case PROTOBUF_C_TYPE_FIXED64:
-        return WIRE_64;
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_BYTES:
-    case PROTOBUF_C_TYPE_MESSAGE:
-        return WIRE_BYTES;
-    case PROTOBUF_C_TYPE_SINT32:
-    case PROTOBUF_C_TYPE_SINT64:
-    case PROTOBUF_C_TYPE_SFIXED32:
-    case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_FLOAT:
-    case PROTOBUF_C_TYPE_DOUBLE:
-        break; /* not used in stored messages */
-    }
-    return WIRE_UNUSUAL;
-}
-
-/* Of an element in a message or a list: sizes are those of the generated structs. */
-static size_t element_bytes(ProtobufCType type)
-{
-    switch (wire_of(type)) {
-    case WIRE_64:
-        return 8;
-    case WIRE_BYTES:
-        return type == PROTOBUF_C_TYPE_BYTES ? sizeof(ProtobufCBinaryData) : sizeof(void *);
-    default:
-        return type == PROTOBUF_C_TYPE_INT64 || type == PROTOBUF_C_TYPE_UINT64 ? 8 : 4;
-    }
-}
+/* How a type is written, and how wide it is in the generated structs. Types that no stored message has are missing. */
+static const struct shape {
+    uint8_t wire, bytes;
+} shapes[] = {
+    [PROTOBUF_C_TYPE_INT32] = {WIRE_VARINT, 4},   [PROTOBUF_C_TYPE_SINT32] = {WIRE_UNUSUAL, 0},
+    [PROTOBUF_C_TYPE_SFIXED32] = {WIRE_UNUSUAL, 0}, [PROTOBUF_C_TYPE_INT64] = {WIRE_VARINT, 8},
+    [PROTOBUF_C_TYPE_SINT64] = {WIRE_UNUSUAL, 0}, [PROTOBUF_C_TYPE_SFIXED64] = {WIRE_UNUSUAL, 0},
+    [PROTOBUF_C_TYPE_UINT32] = {WIRE_VARINT, 4},  [PROTOBUF_C_TYPE_FIXED32] = {WIRE_UNUSUAL, 0},
+    [PROTOBUF_C_TYPE_UINT64] = {WIRE_VARINT, 8},  [PROTOBUF_C_TYPE_FIXED64] = {WIRE_64, 8},
+    [PROTOBUF_C_TYPE_FLOAT] = {WIRE_UNUSUAL, 0},  [PROTOBUF_C_TYPE_DOUBLE] = {WIRE_UNUSUAL, 0},
+    [PROTOBUF_C_TYPE_BOOL] = {WIRE_VARINT, sizeof(protobuf_c_boolean)},
+    [PROTOBUF_C_TYPE_ENUM] = {WIRE_VARINT, sizeof(int)},
+    [PROTOBUF_C_TYPE_STRING] = {WIRE_BYTES, sizeof(char *)},
+    [PROTOBUF_C_TYPE_BYTES] = {WIRE_BYTES, sizeof(ProtobufCBinaryData)},
+    [PROTOBUF_C_TYPE_MESSAGE] = {WIRE_BYTES, sizeof(void *)},
+};
 static_assert(sizeof(protobuf_c_boolean) == 4 && sizeof(int) == 4, "booleans and enums are as wide as numbers of 32 bits");
+
+static inline unsigned wire_of(ProtobufCType type) { return shapes[type].wire; }
+static inline size_t element_bytes(ProtobufCType type) { return shapes[type].bytes; }
 
 static bool is_absent_member(const void *message, const ProtobufCFieldDescriptor *f)
 {
@@ -62,7 +41,7 @@ struct out {
     bool is_refused;
 };
 
-static uint8_t *claim(struct out *o, size_t bytes)
+static inline uint8_t *claim(struct out *o, size_t bytes)
 {
     if (bytes > (size_t)(o->at - o->begin)) {
         o->is_refused = true;
@@ -77,29 +56,31 @@ static void put_bytes(struct out *o, const void *data, size_t bytes)
     if (at && bytes) memcpy(at, data, bytes);
 }
 
-static void put_varint(struct out *o, uint64_t value)
+static void put_long_varint(struct out *o, uint64_t value)
 {
-    uint8_t *at = claim(o, value < 0x80 ? 1 : (size_t)(63 - __builtin_clzll(value)) / 7 + 1);
+    uint8_t *at = claim(o, (size_t)(63 - __builtin_clzll(value)) / 7 + 1);
     if (!at) return;
     for (; value >= 0x80; value >>= 7) *at++ = (uint8_t)(value | 0x80);
     *at = (uint8_t)value;
 }
 
-static void put_tag(struct out *o, uint32_t id, unsigned wire)
+static inline void put_varint(struct out *o, uint64_t value)
+{
+    if (value < 0x80 && o->at > o->begin) *--o->at = (uint8_t)value;
+    else if (value < 0x80) o->is_refused = true;
+    else put_long_varint(o, value);
+}
+
+static inline void put_tag(struct out *o, uint32_t id, unsigned wire)
 {
     put_varint(o, (uint64_t)id << 3 | wire);
 }
 
 /* A number of 32 bits that has a sign is written as one of 64. */
-static uint64_t load_number(const void *at, ProtobufCType type)
+static inline uint64_t load_number(const void *at, ProtobufCType type)
 {
-    uint32_t narrow;
-    uint64_t wide;
-    if (type == PROTOBUF_C_TYPE_INT64 || type == PROTOBUF_C_TYPE_UINT64 || type == PROTOBUF_C_TYPE_FIXED64) {
-        memcpy(&wide, at, sizeof wide);
-        return wide;
-    }
-    memcpy(&narrow, at, sizeof narrow);
+    if (element_bytes(type) == 8) return load_u64(at);
+    uint32_t narrow = load_u32(at);
     if (type == PROTOBUF_C_TYPE_BOOL) return narrow != 0;
     return type == PROTOBUF_C_TYPE_UINT32 ? narrow : (uint64_t)(int64_t)(int32_t)narrow;
 }
@@ -179,11 +160,20 @@ static void put_field(struct out *o, const void *message, const ProtobufCFieldDe
     }
 }
 
+/* Most fields of most messages: told apart at once. */
+static inline bool is_zero(const void *message, const ProtobufCFieldDescriptor *f)
+{
+    const void *at = (const char *)message + f->offset;
+    if (f->label != PROTOBUF_C_LABEL_NONE || (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)) return false;
+    return element_bytes(f->type) == 8 ? load_u64(at) == 0 : element_bytes(f->type) == 4 && load_u32(at) == 0;
+}
+
 static void put_message(struct out *o, const ProtobufCMessage *message)
 {
     const ProtobufCMessageDescriptor *d = message->descriptor;
     if (message->n_unknown_fields) o->is_refused = true;
-    for (unsigned i = d->n_fields; i-- > 0 && !o->is_refused;) put_field(o, message, &d->fields[i]);
+    for (unsigned i = d->n_fields; i-- > 0 && !o->is_refused;)
+        if (!is_zero(message, &d->fields[i])) put_field(o, message, &d->fields[i]);
 }
 
 uint8_t *stored_write(const ProtobufCMessage *message, uint8_t *begin, uint8_t *end)
@@ -198,7 +188,7 @@ struct in {
     const uint8_t *at, *end;
 };
 
-static inline bool take_varint(struct in *in, uint64_t *ret_value)
+static bool take_long_varint(struct in *in, uint64_t *ret_value)
 {
     uint64_t value = 0;
     for (unsigned i = 0; i < VARINT_BYTES_MAX && in->at < in->end; i++) {
@@ -211,6 +201,13 @@ static inline bool take_varint(struct in *in, uint64_t *ret_value)
     return false;
 }
 
+static inline bool take_varint(struct in *in, uint64_t *ret_value)
+{
+    if (in->at == in->end || *in->at >= 0x80) return take_long_varint(in, ret_value);
+    *ret_value = *in->at++;
+    return true;
+}
+
 static bool take_section(struct in *in, struct in *ret_section)
 {
     uint64_t len;
@@ -220,34 +217,30 @@ static bool take_section(struct in *in, struct in *ret_section)
     return true;
 }
 
-static void *room(struct arena *arena, size_t bytes)
-{
-    ProtobufCAllocator *allocator = arena_protobuf(arena);
-    return allocator->alloc(allocator->allocator_data, bytes);
-}
-
 static bool read_number(struct in *in, ProtobufCType type, void *ret_at)
 {
     uint64_t value;
     if (type == PROTOBUF_C_TYPE_FIXED64) {
         if (in->end - in->at < 8) return false;
-        memcpy(ret_at, in->at, 8);
+        value = load_u64(in->at);
         in->at += 8;
-        return true;
+    } else if (!take_varint(in, &value)) {
+        return false;
     }
-    if (!take_varint(in, &value)) return false;
     if (type == PROTOBUF_C_TYPE_BOOL) value = value != 0;
-    memcpy(ret_at, &value, element_bytes(type));
+    if (element_bytes(type) == 8) store_u64(ret_at, value);
+    else store_u32(ret_at, (uint32_t)value);
     return true;
 }
 
-static void *copy_section(const struct in *section, size_t more, struct arena *arena)
+/* With a NUL behind it. */
+static void *copy_section(const struct in *section, struct arena *arena)
 {
     size_t bytes = (size_t)(section->end - section->at);
-    char *copy = room(arena, bytes + more);
+    char *copy = arena_room(arena, bytes + 1);
     if (!copy) return NULL;
     memcpy(copy, section->at, bytes);
-    memset(copy + bytes, 0, more);
+    copy[bytes] = '\0';
     return copy;
 }
 
@@ -257,17 +250,14 @@ static void *read_message(const ProtobufCMessageDescriptor *d, struct in in, str
 static bool read_value(struct in *in, const ProtobufCFieldDescriptor *f, void *ret_at, struct arena *arena, int depth)
 {
     struct in section;
-    void *value;
     if (wire_of(f->type) != WIRE_BYTES) return read_number(in, f->type, ret_at);
     if (!take_section(in, &section)) return false;
-    if (f->type == PROTOBUF_C_TYPE_MESSAGE) {
-        value = read_message(f->descriptor, section, arena, depth + 1);
-    } else {
-        value = copy_section(&section, f->type == PROTOBUF_C_TYPE_STRING, arena);
-        if (f->type == PROTOBUF_C_TYPE_BYTES) memcpy(ret_at, &(size_t){(size_t)(section.end - section.at)}, sizeof(size_t));
-    }
-    size_t at = f->type == PROTOBUF_C_TYPE_BYTES ? offsetof(ProtobufCBinaryData, data) : 0;
-    memcpy((char *)ret_at + at, &value, sizeof value);
+    void *value = f->type == PROTOBUF_C_TYPE_MESSAGE ? read_message(f->descriptor, section, arena, depth + 1)
+                                                     : copy_section(&section, arena);
+    if (f->type == PROTOBUF_C_TYPE_BYTES)
+        *(ProtobufCBinaryData *)ret_at = (ProtobufCBinaryData){(size_t)(section.end - section.at), value};
+    else
+        *(void **)ret_at = value;
     return value != NULL;
 }
 
@@ -285,7 +275,7 @@ static bool read_packed(struct in *in, const ProtobufCFieldDescriptor *f, void *
     if (!take_section(in, &section)) return false;
     if (f->type == PROTOBUF_C_TYPE_FIXED64) count = (size_t)(section.end - section.at) / 8;
     else for (const uint8_t *at = section.at; at < section.end; at++) count += *at < 0x80;
-    char *list = room(arena, count * bytes);
+    char *list = arena_room(arena, count * bytes);
     if (!list) return false;
     for (size_t i = 0; i < count; i++)
         if (!read_number(&section, f->type, list + i * bytes)) return false;
@@ -309,7 +299,7 @@ static bool read_list(struct in *in, const ProtobufCFieldDescriptor *f, uint64_t
                       int depth)
 {
     size_t bytes = element_bytes(f->type), count = count_sections(*in, tag);
-    char *list = count ? room(arena, count * bytes) : NULL;
+    char *list = count ? arena_room(arena, count * bytes) : NULL;
     uint64_t skipped;
     if (!list) return false;
     for (size_t i = 0; i < count; i++) {
@@ -340,7 +330,7 @@ static bool read_field(struct in *in, const ProtobufCFieldDescriptor *f, uint64_
 static void *read_message(const ProtobufCMessageDescriptor *d, struct in in, struct arena *arena, int depth)
 {
     const ProtobufCFieldDescriptor *f = d->fields, *end = d->fields + d->n_fields;
-    void *message = depth < DEPTH_MAX ? room(arena, d->sizeof_message) : NULL;
+    void *message = depth < DEPTH_MAX ? arena_room(arena, d->sizeof_message) : NULL;
     if (!message) return NULL;
     d->message_init(message);
     while (in.at < in.end) {

@@ -5,6 +5,8 @@
 #include "commands.h"
 #include "ops/config.h"
 
+#include "base/banned.h"
+
 static const char usage[] =
     "usage: handoffd config [--config FILE]\n\n"
     "Prints the configuration in force, defaults included, as a file that reads back to the same.\n"

@@ -4,6 +4,8 @@
 
 #include "commands.h"
 
+#include "base/banned.h"
+
 struct command {
     const char *name;
     int (*run)(int argc, char **argv);

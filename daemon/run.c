@@ -5,6 +5,7 @@
  * Nothing is served before the rules are in force, and nothing is acknowledged before it is durable. */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 #include "engine/view.h"
 #include "run_ops.h"
 #include "run_rules.h"
+
+#include "base/banned.h"
 
 enum { PATH_BYTES = 4096, REPORT_BYTES = 4 * 1024 * 1024 };
 
@@ -383,6 +386,8 @@ int command_run(int argc, char **argv)
     struct arguments arguments;
     int code = read_arguments(argc, argv, &arguments);
     if (code >= 0) return code;
+    signal(SIGPIPE, SIG_IGN); /* whoever read the log may go; the daemon stays */
+    signal(SIGHUP, SIG_IGN);  /* until the loop listens: there is nothing to reload yet */
     struct run *run = calloc(1, sizeof *run);
     if (run == NULL) return EXIT_FAILED;
     run->config_file = arguments.config_file;

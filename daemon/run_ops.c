@@ -10,6 +10,8 @@
 #include "ops/http.h"
 #include "ops/sd_notify.h"
 
+#include "base/banned.h"
+
 #define HEARTBEAT_MAX_MS 10000
 #define OVERDUE_MAX_MS (10 * MS_PER_MINUTE) /* a timer later than this: not ready */
 

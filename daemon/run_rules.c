@@ -5,6 +5,8 @@
 #include "ops/site_message.h"
 #include "pathway/ruleset.h"
 
+#include "base/banned.h"
+
 #define ARENA_BYTES ((size_t)1024 * 1024 * 1024) /* of address space: each pathway is loaded into it to be checked */
 
 /* --- changes -------------------------------------------------------------------------------------------------- */

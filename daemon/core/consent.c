@@ -28,12 +28,11 @@ bool consent_is_outside(const struct rules *rules, Handoff__V1__Party party, con
     return true;
 }
 
+/* "Some agency" names nobody: where the recipient has an id, the consent must say it. */
 static bool names_recipient(const Handoff__V1__Consent *c, Handoff__V1__Party party, const char *id)
 {
-    for (size_t i = 0; i < c->n_recipients; i++) {
-        const Handoff__V1__Recipient *r = c->recipients[i];
-        if (r->party == party && (r->id[0] == '\0' || strcmp(r->id, id) == 0)) return true;
-    }
+    for (size_t i = 0; i < c->n_recipients; i++)
+        if (c->recipients[i]->party == party && strcmp(c->recipients[i]->id, id) == 0) return true;
     return false;
 }
 
@@ -47,13 +46,14 @@ static const Handoff__V1__CareTeamMember *find_member(const Handoff__V1__Patient
     return NULL;
 }
 
-/* Drug and alcohol: the patient at any age. Behavioral health: the patient from the signing age on, before that a
- * guardian with legal authority. Adults: the patient or a court-appointed guardian. */
+/* Drug and alcohol: the patient at any age. Behavioral health, and both or an unknown category: the patient from the
+ * signing age on. Behavioral health before that: a guardian with legal authority. Adults: the patient or a
+ * court-appointed guardian. */
 static bool is_right_signer(const struct rules *rules, const Handoff__V1__PatientRecord *record, const Handoff__V1__Consent *c,
                             Handoff__V1__DiagnosisCategory category, int32_t age)
 {
     if (c->signer == PARTY(PATIENT))
-        return category != CATEGORY(BEHAVIORAL_HEALTH) || (age >= 0 && age >= (int32_t)rules->policy.bh_signing_age);
+        return category == CATEGORY(DRUG_AND_ALCOHOL) || (age >= 0 && age >= (int32_t)rules->policy.bh_signing_age);
     if (age < 0) return false;
     const Handoff__V1__CareTeamMember *guardian = find_member(record, c->signer, c->signer_id);
     if (!guardian || guardian->custody != HANDOFF__V1__CUSTODY__CUSTODY_LEGAL_AUTHORITY) return false;
@@ -87,6 +87,15 @@ const Handoff__V1__Consent *consent_for(const struct rules *rules, const struct 
             return c;
     }
     return NULL;
+}
+
+bool consent_revokes(const Handoff__V1__ConsentRevoked *revoked, Handoff__V1__Party party, const char *id)
+{
+    for (size_t i = 0; i < revoked->n_recipients; i++) {
+        const Handoff__V1__Recipient *r = revoked->recipients[i];
+        if (r->party == party && (!r->id[0] || strcmp(r->id, id) == 0)) return true;
+    }
+    return revoked->n_recipients == 0;
 }
 
 const char *consent_missing(const Handoff__V1__ConsentGranted *grant)

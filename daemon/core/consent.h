@@ -15,6 +15,9 @@ const Handoff__V1__Consent *consent_for(const struct rules *rules, const struct 
 /* Everyone who is not program workforce is an outside recipient. */
 bool consent_is_outside(const struct rules *rules, Handoff__V1__Party party, const char *id);
 
+/* Does a revocation that names these recipients (none: everyone) mean this one? A party without an id means all of it. */
+bool consent_revokes(const Handoff__V1__ConsentRevoked *revoked, Handoff__V1__Party party, const char *id);
+
 /* What a grant lacks to become active, in words; NULL: nothing. */
 const char *consent_missing(const Handoff__V1__ConsentGranted *grant);
 

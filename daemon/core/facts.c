@@ -200,13 +200,6 @@ static void consent_granted(struct moment *m)
     else list_append(m->arena, &r->consents, &r->n_consents, c);
 }
 
-static bool revokes(const Handoff__V1__ConsentRevoked *v, const Handoff__V1__Recipient *recipient)
-{
-    for (size_t i = 0; i < v->n_recipients; i++)
-        if (v->recipients[i]->party == recipient->party && strcmp(v->recipients[i]->id, recipient->id) == 0) return true;
-    return v->n_recipients == 0;
-}
-
 static void consent_revoked(struct moment *m)
 {
     const Handoff__V1__ConsentRevoked *v = m->event->consent_revoked;
@@ -218,7 +211,7 @@ static void consent_revoked(struct moment *m)
         Handoff__V1__Recipient **kept = ARENA_ARRAY(m->arena, Handoff__V1__Recipient *, n + 1);
         c->n_recipients = 0;
         for (size_t k = 0; k < n; k++)
-            if (!revokes(v, c->recipients[k])) kept[c->n_recipients++] = c->recipients[k];
+            if (!consent_revokes(v, c->recipients[k]->party, c->recipients[k]->id)) kept[c->n_recipients++] = c->recipients[k];
         c->recipients = kept;
         if (c->n_recipients == 0) list_remove(&r->consents, &r->n_consents, i);
     }

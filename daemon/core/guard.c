@@ -244,11 +244,7 @@ PREDICATE(ask_revokes_agency)
     UNUSED;
     const Handoff__V1__Event *e = m->event;
     if (!e || !m->episode || e->body_case != HANDOFF__V1__EVENT__BODY_CONSENT_REVOKED) return false;
-    const Handoff__V1__ConsentRevoked *r = e->consent_revoked;
-    for (size_t i = 0; i < r->n_recipients; i++)
-        if (r->recipients[i]->party == HANDOFF__V1__PARTY__PARTY_AGENCY && strcmp(r->recipients[i]->id, m->episode->agency_id) == 0)
-            return true;
-    return r->n_recipients == 0;
+    return consent_revokes(e->consent_revoked, HANDOFF__V1__PARTY__PARTY_AGENCY, m->episode->agency_id);
 }
 
 static const struct predicate predicates[] = {

@@ -59,8 +59,8 @@ static void close_episode(struct moment *m)
     Handoff__V1__PatientRecord *r = m->record;
     Handoff__V1__Episode *e = m->episode;
     timer_end_episode(m);
+    work_withdraw(m, 0, SCOPE_NONE); /* first: a ladder of a task that others want as well goes on */
     work_resolve_scope(m, SCOPE_NONE);
-    work_withdraw(m, 0, SCOPE_NONE);
     Handoff__V1__ClosedEpisode *c = MESSAGE_NEW(m->arena, Handoff__V1__ClosedEpisode, closed_episode);
     c->number = e->number;
     c->pathway = e->pathway;

@@ -433,6 +433,35 @@ static void run_unknown_subject(struct moment *m)
     work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_EVENT), .owner = ROLE(SUPERVISOR)});
 }
 
+/* Asks somebody, or tells somebody more than before. */
+static bool is_telling(const Handoff__V1__Emission *e)
+{
+    if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK)
+        return e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED || e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED;
+    return e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION && e->escalation->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED;
+}
+
+static void note_told(struct moment *m)
+{
+    for (size_t i = 0; i < m->out->n_emissions; i++) {
+        Handoff__V1__Episode *e = is_telling(m->out->emissions[i]) ? machine_episode(m->record, m->out->emissions[i]->episode) : NULL;
+        if (e) e->told_at_ms = m->now_ms;
+    }
+}
+
+int64_t step_silence_ended(const Handoff__V1__PatientRecord *before, const Handoff__V1__PatientRecord *after)
+{
+    int64_t longest = 0;
+    for (size_t i = 0; i < after->n_episodes; i++) {
+        const Handoff__V1__Episode *now = after->episodes[i];
+        const Handoff__V1__Episode *was = machine_episode(before, now->number);
+        if (!was || now->told_at_ms == was->told_at_ms) continue;
+        int64_t since = was->told_at_ms > was->entered_at_ms ? was->told_at_ms : was->entered_at_ms;
+        if (now->told_at_ms - since > longest) longest = now->told_at_ms - since;
+    }
+    return longest;
+}
+
 static Handoff__V1__Verdict verdict_of(const struct moment *m)
 {
     if (m->out->verdict) return m->out->verdict;
@@ -455,6 +484,7 @@ void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, c
     if (!m.fault) m.fault = broken_invariant(m.record);
     if (m.fault) park(&m, rules, before, input, arena, out);
     if (input->kind == STEP_EVENT) remember(m.record, input, arena);
+    note_told(&m);
     out->verdict = verdict_of(&m);
     if (m.sentence) out->sentence = arena_string(arena, m.sentence);
     ret_outcome->after = m.record;

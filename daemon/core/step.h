@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "handoff/v1/journal.pb-c.h"
+#include "handoff/v1/record.pb-c.h"
 #include "handoff/v1/rules.pb-c.h"
 
 struct rules; /* core/rules.h */
@@ -53,6 +54,10 @@ enum seen step_seen(const Handoff__V1__PatientRecord *record, uint64_t seen_hash
 /* The earliest due thing in a record: fills *ret_firing and returns its due time; NO due: INT64_MAX. Ties go
  * timers, then tasks, then escalations, each in stored order. */
 int64_t step_next_due(const Handoff__V1__PatientRecord *record, Handoff__V1__TimerInput *ret_firing);
+
+/* The longest silence that this step ended: how long an open episode had told nobody, in its state, until now.
+ * 0: it told nobody. The verifier's proven bound is for the same quantity. */
+int64_t step_silence_ended(const Handoff__V1__PatientRecord *before, const Handoff__V1__PatientRecord *after);
 
 /* Counts that the journal's running totals keep. */
 struct record_totals {

@@ -76,6 +76,8 @@ static bool has_cause(const Handoff__V1__Task *t, const Handoff__V1__Cause *c)
     return false;
 }
 
+static void repeat(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Severity severity);
+
 /* A second cause: never later, never less severe; told only when somebody must act sooner or for another reason. */
 static void join(struct moment *m, Handoff__V1__Task *t, Handoff__V1__Cause *cause, Handoff__V1__Severity severity, int64_t due_ms)
 {
@@ -84,6 +86,8 @@ static void join(struct moment *m, Handoff__V1__Task *t, Handoff__V1__Cause *cau
     bool is_sooner = !t->is_overdue && due_ms < t->due_at_ms, is_graver = severity > t->severity;
     if (is_sooner) t->due_at_ms = due_ms;
     if (is_graver) t->severity = severity;
+    Handoff__V1__Escalation *e = work_find_escalation(m->record, t->escalation);
+    if (e && severity > e->severity) repeat(m, e, severity);
     m->is_changed = m->is_used = true;
     if (is_new_cause || is_sooner || is_graver) tell_task(m, t, CHANGE(JOINED), cause->rule);
 }
@@ -175,8 +179,9 @@ void work_cancel(struct moment *m, Handoff__V1__Task *t)
 void work_attempt(struct moment *m, Handoff__V1__Task *t)
 {
     const struct task_rule *rule = task_rule(m, t->kind);
+    Handoff__V1__Escalation *e = work_find_escalation(m->record, t->escalation);
     t->attempts++;
-    leave_escalation(m, t);
+    if (e && e->task) leave_escalation(m, t); /* what a pathway raised stands until it is resolved, and covers the task */
     t->is_overdue = false;
     m->is_exhausted = t->attempts >= (rule->max_attempts ? rule->max_attempts : ATTEMPTS_DEFAULT);
     if (m->is_exhausted) {
@@ -200,6 +205,13 @@ static bool drop_causes(Handoff__V1__Task *t, uint32_t episode, uint32_t scope)
     return is_dropped;
 }
 
+/* The ladder of an overdue task goes on for the causes that are left. */
+static void hand_on(struct moment *m, const Handoff__V1__Task *t)
+{
+    Handoff__V1__Escalation *e = work_find_escalation(m->record, t->escalation);
+    if (e && e->task == t->number) e->cause = message_copy(t->causes[0], m->arena);
+}
+
 void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope)
 {
     for (size_t i = m->record->n_tasks; i-- > 0;) {
@@ -208,7 +220,10 @@ void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope)
         uint32_t rule = rule_of(t);
         if (!drop_causes(t, m->episode->number, scope)) continue;
         m->is_changed = true;
-        if (t->n_causes) continue;
+        if (t->n_causes) {
+            hand_on(m, t);
+            continue;
+        }
         tell_task(m, t, CHANGE(WITHDRAWN), rule);
         remove_task(m, t);
     }
@@ -273,12 +288,19 @@ static uint32_t rung_position(const struct moment *m, Handoff__V1__Role role)
     return i;
 }
 
-/* What the same timer, hold or concern raised before and is still open. */
-static Handoff__V1__Escalation *standing(const struct moment *m, Handoff__V1__Role role)
+/* Of what a timer, hold or concern asks for the scope is the matter; of anything else, the rule. */
+static bool is_same_matter(const struct moment *m, const Handoff__V1__Cause *c, uint32_t rule)
 {
-    for (size_t i = 0; m->scope && i < m->record->n_escalations; i++) {
+    uint32_t episode = m->episode ? m->episode->number : 0;
+    return c && c->episode == episode && c->scope == m->scope && (m->scope || c->rule == rule);
+}
+
+/* What was raised for the same matter before and is still open. */
+static Handoff__V1__Escalation *standing(const struct moment *m, Handoff__V1__Role role, uint32_t rule)
+{
+    for (size_t i = 0; i < m->record->n_escalations; i++) {
         Handoff__V1__Escalation *e = m->record->escalations[i];
-        if (!is_in_scope(m, e->cause, m->scope) || e->task) continue;
+        if (e->task || !is_same_matter(m, e->cause, rule)) continue;
         uint32_t stands = rung_position(m, e->rung), wanted = rung_position(m, role), top = m->rules->policy.rung_count;
         if (e->rung == role || (stands < top && wanted < top && stands >= wanted)) return e;
     }
@@ -286,12 +308,14 @@ static Handoff__V1__Escalation *standing(const struct moment *m, Handoff__V1__Ro
 }
 
 /* The overdue escalation of a task that this scope asked for: it is promoted instead of a second one beside it. */
-static Handoff__V1__Escalation *overdue_in_scope(const struct moment *m)
+static Handoff__V1__Escalation *overdue_in_scope(const struct moment *m, Handoff__V1__Role role)
 {
-    for (size_t i = 0; m->scope && i < m->record->n_tasks; i++) {
+    bool is_on_ladder = rung_position(m, role) < m->rules->policy.rung_count;
+    for (size_t i = 0; m->scope && is_on_ladder && i < m->record->n_tasks; i++) {
         Handoff__V1__Task *t = m->record->tasks[i];
-        for (size_t c = 0; c < t->n_causes && t->escalation; c++)
-            if (is_in_scope(m, t->causes[c], m->scope)) return work_find_escalation(m->record, t->escalation);
+        Handoff__V1__Escalation *e = work_find_escalation(m->record, t->escalation);
+        for (size_t c = 0; e && e->task && c < t->n_causes; c++)
+            if (is_in_scope(m, t->causes[c], m->scope)) return e;
     }
     return NULL;
 }
@@ -309,12 +333,15 @@ static void cover_tasks(struct moment *m, Handoff__V1__Escalation *e)
     }
 }
 
-static void repeat(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__EscalationChange change)
+/* Told once more. That never puts off the next rung: what is raised day after day still climbs. */
+static void repeat(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Severity severity)
 {
+    if (severity > e->severity) e->severity = severity;
+    int64_t next_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms);
+    if (next_ms < e->next_at_ms) e->next_at_ms = next_ms;
     e->repeats++;
     e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN;
-    e->next_at_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms);
-    tell_escalation(m, e, change);
+    tell_escalation(m, e, CLIMB(REPEATED));
 }
 
 static void promote(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Role role, Handoff__V1__Severity severity, uint32_t rule)
@@ -333,11 +360,10 @@ void work_raise(struct moment *m, Handoff__V1__Role role, Handoff__V1__Severity 
 {
     if (!severity) severity = moment_is_urgent(m) ? SEVERITY(URGENT) : SEVERITY(ROUTINE);
     m->is_used = true;
-    Handoff__V1__Escalation *e = standing(m, role);
+    Handoff__V1__Escalation *e = standing(m, role, rule);
     if (e) {
-        if (severity > e->severity) e->severity = severity;
-        repeat(m, e, CLIMB(REPEATED));
-    } else if ((e = overdue_in_scope(m))) {
+        repeat(m, e, severity);
+    } else if ((e = overdue_in_scope(m, role))) {
         promote(m, e, role, severity, rule);
     } else if ((e = new_escalation(m, role, severity, new_cause(m, rule), 0))) {
         tell_escalation(m, e, CLIMB(RAISED));

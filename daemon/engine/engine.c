@@ -19,6 +19,12 @@ void engine_say(struct engine *e, const char *format, ...)
     va_end(arguments);
 }
 
+int engine_say_damaged(struct engine *e, uint64_t sequence, const char *why)
+{
+    engine_say(e, "the journal is damaged in the batch of %llu: %s", (unsigned long long)sequence, why);
+    return ENGINE_E_DAMAGED;
+}
+
 static void set_defaults(struct engine_options *o)
 {
     if (!o->batch_events) o->batch_events = LIMIT_BATCH_EVENTS;

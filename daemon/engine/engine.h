@@ -150,7 +150,7 @@ struct engine_state {
     bool is_read_only;           /* full disk, or stopped */
     const char *sentence;        /* why, or what else an operator must know (a damaged batch, an index that fails); "" */
     uint64_t last_commit_ns, last_commit_events;
-    int64_t longest_silence_ms;  /* measured: a due thing's lateness on top of its state's bound; see README */
+    int64_t longest_silence_ms;  /* measured since the start: until a human was told of an open episode */
 };
 void engine_state(const struct engine *e, struct engine_state *ret_state);
 /* Full disk or a write error: tries to become writable again; 0 when it is. */

@@ -24,9 +24,9 @@ static void scan_load(struct engine *e)
     int code = e->options.index->ops->due_next(e->index_reader, e->has_scan_begun ? e->scan_after.at_ms : INT64_MIN,
                                                e->has_scan_begun ? &e->scan_after.key : NULL, &e->scan_next.at_ms,
                                                &e->scan_next.key);
-    if (code && code != INDEX_E_NOT_FOUND) engine_say(e, "the index cannot be read: %s", index_error(code));
     if (code) e->scan_next.at_ms = NO_DUE;
-    e->is_scan_known = true;
+    e->is_scan_known = !code || code == INDEX_E_NOT_FOUND; /* else it is asked again */
+    if (!e->is_scan_known) engine_say(e, "the index cannot be read: %s", index_error(code));
 }
 
 static void consider(const struct due *due, enum due_origin origin, struct due *best, enum due_origin *from)
@@ -61,19 +61,6 @@ static void take(struct engine *e, const struct due *due, enum due_origin from)
 }
 
 /* --- firing ----------------------------------------------------------------------------------------------------- */
-
-/* How long it was silent about this subject: what its state allows, and how late we are on top. */
-static void measure_silence(struct engine *e, const Handoff__V1__PatientRecord *record,
-                            const Handoff__V1__TimerInput *firing)
-{
-    for (size_t i = 0; i < record->n_episodes; i++) {
-        const Handoff__V1__Episode *episode = record->episodes[i];
-        const struct pathway *p = rules_pathway(e->rules, episode->pathway);
-        if (episode->number != firing->episode || !p || episode->state >= p->main.state_count) continue;
-        int64_t silence_ms = p->main.states[episode->state].longest_silence_ms + (e->now_ms - firing->due_at_ms);
-        if (silence_ms > e->longest_silence_ms) e->longest_silence_ms = silence_ms;
-    }
-}
 
 static bool is_same_thing(const Handoff__V1__TimerInput *a, const Handoff__V1__TimerInput *b)
 {
@@ -112,19 +99,25 @@ static int fire_once(struct engine *e, const struct patient_key *key, const stru
     struct outcome outcome;
     step(e->rules, before, &input, e->arena, &outcome);
     int64_t next_ms = step_next_due(outcome.after, &next);
+    struct bytes after_packed;
     bool is_stuck = next_ms <= e->now_ms && is_same_thing(&firing, &next);
+    if (!turn_fits(e, outcome.after, true, &after_packed)) {
+        engine_say(e, "a record became too large when a timer fired; it is tried again in an hour");
+        put_off(e, key, found);
+        return 0;
+    }
     if (is_stuck || outcome.journaled.verdict == HANDOFF__V1__VERDICT__VERDICT_NO_OP) {
         engine_say(e, "a due thing did not go away when it fired; it is tried again in an hour");
         put_off(e, key, found);
         return 0;
     }
-    measure_silence(e, before, &firing);
     turn_add(e, &(struct addition){.kind = ENTRY_TIMER,
                                    .key = key,
                                    .found = found,
                                    .input_message = &firing.base,
                                    .before = before,
                                    .after = outcome.after,
+                                   .after_packed = after_packed,
                                    .outcome = &outcome.journaled,
                                    .is_firing = true});
     *ret_result = (struct firing_result){true, next_ms <= e->now_ms};
@@ -158,9 +151,10 @@ static uint32_t fire_subject(struct engine *e, const struct due *due, enum due_o
     return fired;
 }
 
+/* Without room in the table of changes timers wait for the index, whose end of a sweep wakes the loop. */
 static bool can_fire(const struct engine *e)
 {
-    return !e->options.clock->is_held && !e->is_full && !e->is_stopped && e->rules;
+    return !e->options.clock->is_held && !e->is_full && !e->is_stopped && e->rules && sweep_has_room(e);
 }
 
 uint32_t engine_fire(struct engine *e, uint32_t limit)
@@ -168,7 +162,7 @@ uint32_t engine_fire(struct engine *e, uint32_t limit)
     assert(e->is_in_turn);
     uint32_t fired = 0;
     if (limit > e->options.fire_per_turn) limit = e->options.fire_per_turn;
-    while (can_fire(e) && fired < limit && turn_has_room(e) && sweep_has_room(e) && e->taken_count < e->taken_max) {
+    while (can_fire(e) && fired < limit && turn_has_room(e) && e->taken_count < e->taken_max) {
         struct due due;
         enum due_origin from = first_candidate(e, &due);
         if (due.at_ms > e->now_ms) break;
@@ -220,7 +214,7 @@ int engine_advance(struct engine *e, int64_t to_ms, uint64_t *ret_fired)
     uint64_t fired = 0;
     int code = 1;
     for (int turn = 0; turn < ADVANCE_TURNS && code == 1; turn++) {
-        int64_t next_ms = engine_next_due(e);
+        int64_t next_ms = fire_next_ms(e);
         code = next_ms <= to_ms ? advance_to_due(e, next_ms, &fired) : change_set_clock(e, to_ms);
     }
     if (ret_fired) *ret_fired = fired;

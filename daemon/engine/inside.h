@@ -24,7 +24,7 @@ enum {
     RESULTS_PER_BATCH = 4,           /* pending results, in batches: repeats of what is in the batch wait with it */
     CANDIDATES_PER_FIRING = 4,       /* stale due times looked at beyond the fired ones, in one turn */
     SWEEP_CHANGES = 32768,
-    PACKED_BYTES = 64 * 1024,        /* outcome and record of nearly every entry; larger ones are packed by protobuf-c */
+    PACKED_BYTES = 512 * 1024,       /* an entry's outcome and record; what is larger waits to be packed in its place */
     RULES_PENDING_MAX = 4096         /* rules entries that the index does not know yet */
 };
 
@@ -117,6 +117,8 @@ struct engine {
 
 /* engine.c */
 void engine_say(struct engine *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Returns ENGINE_E_DAMAGED. sequence: any that the batch holds. */
+int engine_say_damaged(struct engine *e, uint64_t sequence, const char *why);
 
 /* lookup.c: snapshots are taken when first needed, and end before an append. */
 int reading_begin(struct engine *e);
@@ -139,11 +141,15 @@ struct addition {
     struct bytes input;                     /* bytes as they came, or ... */
     const ProtobufCMessage *input_message;  /* ... a message to pack */
     const Handoff__V1__PatientRecord *before, *after; /* NULL: no record */
+    struct bytes after_packed;              /* by turn_fits */
     const Handoff__V1__Outcome *outcome;    /* NULL: none */
     bool is_firing;                         /* lodges anew at whatever is due next */
     bool is_new_patient;
 };
 uint64_t turn_next_sequence(const struct engine *e);
+/* Whether a record may be stored. It is packed, for turn_add, and stays so until the next call. What must act (findings, discharges, work, firings) has room
+ * beyond the limit that facts have used up. */
+bool turn_fits(struct engine *e, const Handoff__V1__PatientRecord *after, bool must_act, struct bytes *ret_packed);
 void turn_add(struct engine *e, const struct addition *addition);
 /* A subject's due time was met, and it is lodged at another. */
 void turn_lodge(struct engine *e, const struct patient_key *key, const struct found *found, int64_t at_ms);

@@ -79,29 +79,24 @@ int lookup_subject(struct engine *e, const struct patient_key *key, struct found
     return 0;
 }
 
-static int say_damaged(struct engine *e, uint64_t batch, const char *why)
-{
-    engine_say(e, "the journal is damaged in the batch of %llu: %s", (unsigned long long)batch, why);
-    return ENGINE_E_DAMAGED;
-}
-
+/* An entry has a checksum of its own. The batch's frame is not opened: its two ends are cold memory. */
 int lookup_entry(struct engine *e, const struct index_row *row, struct entry *ret_entry)
 {
     struct bytes blob;
     int code = reading_begin(e);
     if (code) return code;
     code = e->options.journal->ops->read(e->journal_reader, row->batch_sequence, &blob);
-    if (code) return say_damaged(e, row->batch_sequence, journal_error(code));
+    if (code) return engine_say_damaged(e, row->batch_sequence, journal_error(code));
     code = batch_entry_alone(blob, row->offset, ret_entry);
-    if (code) return say_damaged(e, row->batch_sequence, entry_error(code));
-    if (ret_entry->sequence != row->sequence) return say_damaged(e, row->batch_sequence, "the index names another entry");
+    if (code) return engine_say_damaged(e, row->batch_sequence, entry_error(code));
+    if (ret_entry->sequence != row->sequence) return engine_say_damaged(e, row->batch_sequence, "the index names another entry");
     return 0;
 }
 
 int lookup_sequence(struct engine *e, uint64_t sequence, struct entry *ret_entry)
 {
     if (sequence > e->last_sequence) {
-        if (sequence - e->last_sequence > e->entry_count) return say_damaged(e, sequence, "there is no such entry");
+        if (sequence - e->last_sequence > e->entry_count) return engine_say_damaged(e, sequence, "there is no such entry");
         *ret_entry = e->entries[sequence - e->last_sequence - 1];
         return 0;
     }
@@ -112,11 +107,11 @@ int lookup_sequence(struct engine *e, uint64_t sequence, struct entry *ret_entry
     int code = reading_begin(e);
     if (code) return code;
     code = e->options.journal->ops->find(e->journal_reader, sequence, &first, &blob);
-    if (code) return say_damaged(e, sequence, journal_error(code));
+    if (code) return engine_say_damaged(e, sequence, journal_error(code));
     code = batch_open(blob, &view);
     if (!code) code = batch_find(&view, sequence, &offset);
     if (!code) code = batch_entry(&view, offset, ret_entry, NULL);
-    return code ? say_damaged(e, sequence, entry_error(code)) : 0;
+    return code ? engine_say_damaged(e, sequence, entry_error(code)) : 0;
 }
 
 int lookup_record(struct engine *e, const struct found *found, struct arena *arena,
@@ -136,5 +131,5 @@ int lookup_record(struct engine *e, const struct found *found, struct arena *are
     *ret_record = NULL;
     if (!bytes.len) return 0;
     *ret_record = stored_unpack(&handoff__v1__patient_record__descriptor, bytes, arena);
-    return *ret_record ? 0 : say_damaged(e, found->row.batch_sequence, "a record does not unpack");
+    return *ret_record ? 0 : engine_say_damaged(e, found->row.batch_sequence, "a record does not unpack");
 }

@@ -63,7 +63,13 @@ static int tell_source(struct engine *e, const struct publishing *p, struct tell
     return find_record(e, &t->key, &t->found, &t->before);
 }
 
-/* One step more, on the source's record, in the same batch. */
+/* What is decided, and not yet added. */
+struct decision {
+    struct outcome outcome;
+    struct bytes after_packed;
+};
+
+/* The answer of the source's record: one entry more, in the same batch. */
 static void add_telling(struct engine *e, const struct publishing *p, const struct telling *t)
 {
     Handoff__V1__UnknownSubject unknown = HANDOFF__V1__UNKNOWN_SUBJECT__INIT;
@@ -80,28 +86,30 @@ static void add_telling(struct engine *e, const struct publishing *p, const stru
         .subject_name = p->event->source,
         .unknown = &unknown,
     };
-    struct outcome outcome;
-    step(e->rules, t->before, &input, e->arena, &outcome);
+    struct decision d;
+    step(e->rules, t->before, &input, e->arena, &d.outcome);
+    if (!turn_fits(e, d.outcome.after, true, &d.after_packed)) return; /* a source's record holds one task and a count */
     turn_add(e, &(struct addition){
                     .kind = ENTRY_COMMAND,
                     .key = &t->key,
                     .found = &t->found,
                     .input_message = &command.base,
                     .before = t->before,
-                    .after = outcome.after,
-                    .outcome = &outcome.journaled,
+                    .after = d.outcome.after,
+                    .after_packed = d.after_packed,
+                    .outcome = &d.outcome.journaled,
                 });
 }
 
-static void add_event(struct engine *e, const struct publishing *p, const struct outcome *outcome)
+static void add_event(struct engine *e, const struct publishing *p, const struct decision *d)
 {
     turn_add_result(e, &(struct result){
                            .ticket = p->ticket,
                            .position = p->position,
                            .code = HANDOFF__V1__CODE__CODE_ACCEPTED,
                            .sequence = turn_next_sequence(e),
-                           .verdict = outcome->journaled.verdict,
-                           .sentence = outcome->journaled.sentence,
+                           .verdict = d->outcome.journaled.verdict,
+                           .sentence = d->outcome.journaled.sentence,
                        });
     turn_add(e, &(struct addition){
                     .kind = ENTRY_EVENT,
@@ -109,15 +117,32 @@ static void add_event(struct engine *e, const struct publishing *p, const struct
                     .found = &p->found,
                     .input = p->bytes,
                     .before = p->before,
-                    .after = outcome->after,
-                    .outcome = &outcome->journaled,
-                    .is_new_patient = outcome->is_new && p->subject == SUBJECT_IS_PATIENT,
+                    .after = d->outcome.after,
+                    .after_packed = d->after_packed,
+                    .outcome = &d->outcome.journaled,
+                    .is_new_patient = d->outcome.is_new && p->subject == SUBJECT_IS_PATIENT,
                 });
+}
+
+static bool must_act(const Handoff__V1__Event *event)
+{
+    enum event_class class = event_kind_of(event->body_case)->class;
+    return class == EVENT_SAFETY || class == EVENT_DISCHARGE || class == EVENT_WORK;
+}
+
+static void refuse_growth(struct engine *e, const struct publishing *p)
+{
+    turn_tell_result(e, &(struct result){
+                            .ticket = p->ticket,
+                            .position = p->position,
+                            .code = HANDOFF__V1__CODE__CODE_TOO_LARGE,
+                            .sentence = "The patient's record would become larger than 131072 bytes; nothing was stored.",
+                        });
 }
 
 static int decide(struct engine *e, const struct publishing *p)
 {
-    struct outcome outcome;
+    struct decision d;
     struct telling telling;
     struct step_input input = {
         .kind = STEP_EVENT,
@@ -128,13 +153,17 @@ static int decide(struct engine *e, const struct publishing *p)
         .seen_hash = p->hash,
         .event = p->event,
     };
-    step(e->rules, p->before, &input, e->arena, &outcome);
-    if (outcome.tells_source) {
+    step(e->rules, p->before, &input, e->arena, &d.outcome);
+    if (!turn_fits(e, d.outcome.after, must_act(p->event), &d.after_packed)) {
+        refuse_growth(e, p);
+        return 0;
+    }
+    if (d.outcome.tells_source) {
         int code = tell_source(e, p, &telling);
         if (code) return code; /* nothing was added yet */
     }
-    add_event(e, p, &outcome);
-    if (outcome.tells_source) add_telling(e, p, &telling);
+    add_event(e, p, &d);
+    if (d.outcome.tells_source) add_telling(e, p, &telling);
     return 0;
 }
 

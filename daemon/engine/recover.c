@@ -12,12 +12,6 @@
 #include <stdio.h>
 #include "base/limits.h"
 
-static int say_batch(struct engine *e, uint64_t first, const char *why)
-{
-    engine_say(e, "the journal is damaged in the batch of %llu: %s", (unsigned long long)first, why);
-    return ENGINE_E_DAMAGED;
-}
-
 /* --- the first entry and the last ------------------------------------------------------------------------------- */
 
 static int check_clock(struct engine *e, const char *stamp)
@@ -34,7 +28,7 @@ static int take_epoch(struct engine *e, const struct entry *entry)
     const Handoff__V1__EpochInput *epoch =
         handoff__v1__epoch_input__unpack(arena_protobuf(e->arena), entry->input.len, entry->input.data);
     if (!epoch || entry->kind != ENTRY_EPOCH || epoch->hash_key.len != HASH_KEY_BYTES)
-        return say_batch(e, entry->sequence, "it does not begin with an epoch");
+        return engine_say_damaged(e, entry->sequence, "it does not begin with an epoch");
     memcpy(e->hash_key, epoch->hash_key.data, HASH_KEY_BYTES);
     return check_clock(e, epoch->clock);
 }
@@ -46,10 +40,10 @@ static int read_first(struct engine *e)
     struct batch_view view;
     struct entry entry;
     int code = e->options.journal->ops->next(e->journal_reader, 1, &first, &blob);
-    if (code) return say_batch(e, 1, journal_error(code));
+    if (code) return engine_say_damaged(e, 1, journal_error(code));
     code = batch_open(blob, &view);
     if (!code) code = batch_entry(&view, view.entries_begin, &entry, NULL);
-    return code ? say_batch(e, first, entry_error(code)) : take_epoch(e, &entry);
+    return code ? engine_say_damaged(e, first, entry_error(code)) : take_epoch(e, &entry);
 }
 
 static void take_tail(struct engine *e, const struct batch_view *view, const struct entry *last)
@@ -66,12 +60,12 @@ static int read_tail(struct engine *e, uint64_t last_sequence, struct batch_view
     uint32_t offset;
     struct bytes blob;
     int code = e->options.journal->ops->find(e->journal_reader, last_sequence, &first, &blob);
-    if (code) return say_batch(e, last_sequence, journal_error(code));
+    if (code) return engine_say_damaged(e, last_sequence, journal_error(code));
     code = batch_open(blob, ret_view);
     if (!code) code = batch_check_digest(ret_view);
     if (!code) code = batch_find(ret_view, last_sequence, &offset);
     if (!code) code = batch_entry(ret_view, offset, ret_last, NULL);
-    return code ? say_batch(e, first, entry_error(code)) : 0;
+    return code ? engine_say_damaged(e, first, entry_error(code)) : 0;
 }
 
 /* --- headers ------------------------------------------------------------------------------------------------------ */
@@ -102,13 +96,13 @@ static int take_header(struct engine *e, const struct batch_view *view, const st
 int recover_batch(struct engine *e, const struct batch_view *view)
 {
     uint32_t offset = view->entries_begin;
-    if (view->count > LIMIT_BATCH_EVENTS) return say_batch(e, view->first_sequence, "it holds more entries than a batch may");
+    if (view->count > LIMIT_BATCH_EVENTS) return engine_say_damaged(e, view->first_sequence, "it holds more entries than a batch may");
     for (uint32_t i = 0; i < view->count; i++) {
         struct entry entry;
         uint32_t next;
         int code = batch_entry_header(view, offset, &entry, &next);
         if (!code && entry.sequence != view->first_sequence + i) code = ENTRY_E_ORDER;
-        if (code) return say_batch(e, view->first_sequence, entry_error(code));
+        if (code) return engine_say_damaged(e, view->first_sequence, entry_error(code));
         code = take_header(e, view, &entry, offset);
         if (code) return code;
         offset = next;
@@ -146,10 +140,10 @@ static int read_behind_index(struct engine *e)
         struct bytes blob;
         struct batch_view view;
         int code = e->options.journal->ops->next(e->journal_reader, at, &first, &blob);
-        if (code) return say_batch(e, at, journal_error(code));
-        if (first != at && at > 1) return say_batch(e, at, "it is missing");
+        if (code) return engine_say_damaged(e, at, journal_error(code));
+        if (first != at && at > 1) return engine_say_damaged(e, at, "it is missing");
         code = batch_open(blob, &view);
-        if (code) return say_batch(e, first, entry_error(code));
+        if (code) return engine_say_damaged(e, first, entry_error(code));
         code = recover_batch(e, &view);
         if (code) return code;
         at = first + view.count;
@@ -196,6 +190,20 @@ static int fold_rules(struct engine *e)
     return 0;
 }
 
+/* The folder's own chain of epochs, found under its own key, tells an index of this journal from another's. */
+static int check_index(struct engine *e)
+{
+    struct patient_key key;
+    struct found found;
+    struct entry entry;
+    subject_key(e->hash_key, SUBJECT_IS_FOLDER, SUBJECT_EPOCH, &key);
+    int code = lookup_committed(e, &key, &found);
+    if (code) return code;
+    if (found.row.sequence && !lookup_entry(e, &found.row, &entry) && entry.kind == ENTRY_EPOCH) return 0;
+    engine_say(e, "the index is another journal's");
+    return ENGINE_E_INDEX;
+}
+
 static int read_index(struct engine *e)
 {
     e->indexed_sequence = e->options.index->ops->indexed_sequence(e->options.index);
@@ -203,7 +211,8 @@ static int read_index(struct engine *e)
         engine_say(e, "the index is ahead of the journal");
         return ENGINE_E_INDEX;
     }
-    int code = read_behind_index(e);
+    int code = e->indexed_sequence ? check_index(e) : 0;
+    if (!code) code = read_behind_index(e);
     return code ? code : fold_rules(e);
 }
 
@@ -267,7 +276,7 @@ int recover_tail(struct engine *e)
     if (code) return code;
     if (last_sequence == e->last_sequence && memcmp(view.digest, e->digest, DIGEST_BYTES) == 0) return 0;
     if (last_sequence != e->attempted_sequence || memcmp(view.digest, e->attempted_digest, DIGEST_BYTES) != 0)
-        return say_batch(e, last_sequence, "it is not what was written here");
+        return engine_say_damaged(e, last_sequence, "it is not what was written here");
     code = recover_batch(e, &view);
     if (code) return code;
     take_tail(e, &view, &last);
@@ -277,5 +286,5 @@ int recover_tail(struct engine *e)
         code = batch_entry(&view, offset, &entry, &offset);
         if (!code) turn_tell_entry(e, &entry);
     }
-    return code ? say_batch(e, view.first_sequence, entry_error(code)) : fold_rules(e);
+    return code ? engine_say_damaged(e, view.first_sequence, entry_error(code)) : fold_rules(e);
 }

@@ -10,6 +10,8 @@
 #define SWEEP_PAUSE_NS INT64_C(1000000000) /* a few changes wait no longer for the index */
 #define SWEEP_AGAIN_NS INT64_C(1000000000) /* after one that failed */
 
+enum { FLUSH_SWEEPS = 4 };
+
 void scan_reset(struct engine *e)
 {
     e->is_scan_known = false;
@@ -97,14 +99,17 @@ bool engine_index_catch_up(struct engine *e, uint64_t as_of)
 
 int engine_index_flush(struct engine *e)
 {
-    for (int sweep = 0; sweep < 3 && e->indexed_sequence < e->last_sequence; sweep++) {
+    for (int sweep = 0; sweep < FLUSH_SWEEPS && e->indexed_sequence < e->last_sequence; sweep++) {
         int error = 0;
         e->wants_sweep = true;
         sweep_start_if_worthwhile(e);
         indexer_wait(e->indexer);
         enum indexer_state state = indexer_poll(e->indexer, &error);
-        if (state == INDEXER_FAILED) return ENGINE_E_INDEX;
         if (state == INDEXER_DONE) finish(e);
+        if (state != INDEXER_FAILED) continue;
+        engine_say(e, "the index could not be written (%s)", index_error(error));
+        e->has_sweep_failed = true;
+        indexer_again(e->indexer);
     }
     return e->indexed_sequence >= e->last_sequence ? 0 : ENGINE_E_INDEX;
 }

@@ -49,60 +49,50 @@ void engine_turn_begin(struct engine *e)
 
 /* --- adding ------------------------------------------------------------------------------------------------- */
 
-static size_t packed_size(const ProtobufCMessage *message)
+static_assert(BATCH_SPARE_BYTES >= ENTRIES_PER_EVENT * 2 * LIMIT_RECORD_BYTES + LIMIT_EVENT_BYTES,
+              "an event's entries fit what a batch that is not full has left");
+static_assert(PACKED_BYTES >= 2 * LIMIT_RECORD_BYTES + LIMIT_EVENT_BYTES, "a record that must act can be packed ahead");
+
+/* In one pass, so that it ends at `end`; what stored_write does not take is only measured. */
+static struct bytes pack_ahead(const ProtobufCMessage *message, uint8_t *begin, uint8_t *end)
 {
-    return message ? protobuf_c_message_get_packed_size(message) : 0;
+    uint8_t *at = stored_write(message, begin, end);
+    return at ? (struct bytes){at, (size_t)(end - at)} : (struct bytes){NULL, protobuf_c_message_get_packed_size(message)};
 }
 
-static void pack(const ProtobufCMessage *message, struct bytes to)
+bool turn_fits(struct engine *e, const Handoff__V1__PatientRecord *after, bool must_act, struct bytes *ret_packed)
 {
-    if (message) protobuf_c_message_pack(message, (uint8_t *)to.data);
+    *ret_packed = pack_ahead(&after->base, e->packed, e->packed + sizeof e->packed);
+    return ret_packed->len <= (must_act ? 2 : 1) * (size_t)LIMIT_RECORD_BYTES;
 }
 
-static void copy_into(struct bytes to, struct bytes from)
+/* `packed` is the message, or its size alone. */
+static void place(const ProtobufCMessage *message, struct bytes packed, struct bytes to)
 {
-    if (from.len) memcpy((uint8_t *)to.data, from.data, from.len);
+    if (packed.data)
+        memcpy((uint8_t *)to.data, packed.data, packed.len);
+    else if (message)
+        protobuf_c_message_pack(message, (uint8_t *)to.data);
 }
 
-static void fill_input(const struct entry *entry, const struct addition *a)
+/* The outcome is packed in front of the record. */
+static struct bytes pack_outcome(struct engine *e, const struct addition *a)
 {
-    if (a->input_message)
-        pack(a->input_message, entry->input);
-    else
-        copy_into(entry->input, a->input);
-}
-
-/* Outcome and record in one pass each, from the end of e->packed. Outputs untouched when they are too large for it. */
-static bool pack_ahead(struct engine *e, const struct addition *a, struct bytes *ret_outcome, struct bytes *ret_record)
-{
-    uint8_t *end = e->packed + sizeof e->packed;
-    uint8_t *record = a->after ? stored_write(&a->after->base, e->packed, end) : end;
-    if (!record) return false;
-    uint8_t *outcome = a->outcome ? stored_write(&a->outcome->base, e->packed, record) : record;
-    if (!outcome) return false;
-    *ret_record = (struct bytes){record, (size_t)(end - record)};
-    *ret_outcome = (struct bytes){outcome, (size_t)(record - outcome)};
-    return true;
+    if (!a->outcome) return (struct bytes){0};
+    size_t end = a->after_packed.data ? (size_t)(a->after_packed.data - e->packed) : sizeof e->packed;
+    assert(end <= sizeof e->packed);
+    return pack_ahead(&a->outcome->base, e->packed, e->packed + end);
 }
 
 static uint32_t fill_sections(struct engine *e, struct entry *entry, const struct addition *a)
 {
-    const ProtobufCMessage *outcome_message = a->outcome ? &a->outcome->base : NULL;
-    const ProtobufCMessage *after_message = a->after ? &a->after->base : NULL;
-    size_t input_bytes = a->input_message ? packed_size(a->input_message) : a->input.len;
-    struct bytes outcome, record;
-    bool is_packed = pack_ahead(e, a, &outcome, &record);
-    size_t outcome_bytes = is_packed ? outcome.len : packed_size(outcome_message);
-    size_t record_bytes = is_packed ? record.len : packed_size(after_message);
-    uint32_t offset = batch_reserve(e->builder, entry, input_bytes, outcome_bytes, record_bytes);
-    fill_input(entry, a);
-    if (is_packed) {
-        copy_into(entry->outcome, outcome);
-        copy_into(entry->record, record);
-    } else {
-        pack(outcome_message, entry->outcome);
-        pack(after_message, entry->record);
-    }
+    struct bytes input = a->input;
+    if (a->input_message) input = (struct bytes){NULL, protobuf_c_message_get_packed_size(a->input_message)};
+    struct bytes outcome = pack_outcome(e, a);
+    uint32_t offset = batch_reserve(e->builder, entry, input.len, outcome.len, a->after_packed.len);
+    place(a->input_message, input, entry->input);
+    place(a->outcome ? &a->outcome->base : NULL, outcome, entry->outcome);
+    place(a->after ? &a->after->base : NULL, a->after_packed, entry->record);
     batch_finish_entry(e->builder, offset, entry);
     return offset;
 }
@@ -204,12 +194,18 @@ void totals_count(int64_t totals[TOTAL_COUNT], const struct counted *c)
     if (c->outcome) count_emissions(totals, c->outcome);
 }
 
+static void measure_silence(struct engine *e, int64_t silence_ms)
+{
+    if (silence_ms > e->longest_silence_ms) e->longest_silence_ms = silence_ms;
+}
+
 void turn_add(struct engine *e, const struct addition *a)
 {
     assert(e->is_in_turn && e->entry_count < e->options.batch_events);
     struct counted counted = {a->kind, a->is_new_patient, a->before, a->outcome, {0}};
     Handoff__V1__TimerInput firing = HANDOFF__V1__TIMER_INPUT__INIT;
     if (a->after) step_totals(a->after, &counted.after);
+    if (a->before && a->after) measure_silence(e, step_silence_ended(a->before, a->after));
     struct entry *entry = &e->entries[e->entry_count];
     *entry = (struct entry){
         .sequence = turn_next_sequence(e),

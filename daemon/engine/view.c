@@ -7,6 +7,8 @@
 #include "core/roster.h"
 #include "core/step.h"
 
+#include "base/banned.h"
+
 /* Generated structs have no const strings; what is put there is never written to. */
 static char *text(const char *borrowed) { return (char *)(uintptr_t)(borrowed != NULL ? borrowed : ""); }
 

@@ -8,6 +8,8 @@
 #include "core/roster.h"
 #include "core/step.h"
 
+#include "base/banned.h"
+
 #define PARTS_42 "42 CFR part 2 prohibits unauthorized use or disclosure of these records."
 
 static char *text(const char *borrowed) { return (char *)(uintptr_t)(borrowed != NULL ? borrowed : ""); }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/banned.h"
+
 const char *view_format(struct arena *arena, const char *format, ...)
 {
     char text[1024];

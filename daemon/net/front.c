@@ -11,6 +11,8 @@
 #include "net/limits.h"
 #include "net/request.h"
 
+#include "base/banned.h"
+
 enum { ROUTING_ID_BYTES = 5, ENDPOINT_BYTES = 256, FRAMES = 3 };
 
 struct front {

@@ -6,6 +6,8 @@
 
 #include "net/limits.h"
 
+#include "base/banned.h"
+
 enum { BUCKETS = 1024 };
 static_assert((BUCKETS & (BUCKETS - 1)) == 0, "a mask picks the bucket");
 

@@ -29,7 +29,7 @@
 #define NET_NEXT_FIRINGS 100
 #define NET_DEFAULT_ROWS 100
 
-#define NET_SEND_QUEUE 8192  /* replies to one connection that does not read; more are dropped and counted */
+#define NET_SEND_QUEUE 4096  /* replies to one connection that does not read; more are dropped and counted */
 #define NET_RECEIVE_QUEUE 1000
 #define NET_STREAM_QUEUE 10000     /* doorbells to one slow subscriber; more are dropped: it sees the gap */
 #define NET_STREAM_FRAME_BYTES 256 /* of what a subscriber sends: topics */

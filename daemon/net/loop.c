@@ -11,6 +11,8 @@
 #include "net/limits.h"
 #include "net/zmq_watcher.h"
 
+#include "base/banned.h"
+
 #define ARENA_BYTES ((size_t)32 * 1024 * 1024)
 static const double WAITING_S = 0.005; /* between looks at what another thread works on */
 static const double HELD_S = 1.0;      /* between looks at timers that may not fire */

@@ -7,6 +7,8 @@
 
 #include "net/limits.h"
 
+#include "base/banned.h"
+
 struct slot {
     struct peer to;
     uint64_t tag;

@@ -7,6 +7,8 @@
 
 #include "base/limits.h"
 
+#include "base/banned.h"
+
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 
 struct field {

@@ -7,6 +7,8 @@
 
 #include "base/limits.h"
 
+#include "base/banned.h"
+
 #define ARENA_BYTES ((size_t)160 * 1024 * 1024)
 #define ARENA_SPARE ((size_t)8 * 1024 * 1024) /* for one record and its view, whatever it holds */
 

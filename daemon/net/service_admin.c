@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/message.h"
+
+#include "base/banned.h"
 
 #define TIME_MAX_MS INT64_C(7258118400000) /* 2200-01-01 */
 
@@ -142,10 +145,13 @@ void service_advance(struct service *s)
 static int copy_journal(struct service *s)
 {
     char folder[sizeof s->backing_up.folder + sizeof "/journal"];
-    if (mkdir(s->backing_up.folder, 0700) != 0 && errno != EEXIST) return JOURNAL_E_IO;
+    bool was_made = mkdir(s->backing_up.folder, 0700) == 0;
+    if (!was_made && errno != EEXIST) return JOURNAL_E_IO;
     snprintf(folder, sizeof folder, "%s/journal", s->backing_up.folder);
     struct journal *journal = *s->options.journal;
-    return journal->ops->backup(journal, folder);
+    int rc = journal->ops->backup(journal, folder);
+    if (rc != 0 && was_made) rmdir(s->backing_up.folder);
+    return rc;
 }
 
 static void *run_backup(void *context)

@@ -10,6 +10,8 @@
 #include "base/limits.h"
 #include "core/message.h"
 
+#include "base/banned.h"
+
 enum { CURSOR_BYTES = PATIENT_KEY_BYTES + 4 };
 static const uint32_t ROWS_DONE = UINT32_MAX;
 

@@ -7,6 +7,8 @@
 #include "core/message.h"
 #include "net/stream.h"
 
+#include "base/banned.h"
+
 #define TIME_MAX_MS INT64_C(7258118400000) /* 2200-01-01 */
 
 /* The key of the patient that a request names. False: it was refused. */

@@ -10,6 +10,8 @@
 #include "engine/view.h"
 #include "net/limits.h"
 
+#include "base/banned.h"
+
 enum { ENDPOINT_BYTES = 256, READS_PER_TURN = 1024 };
 
 static const char *const names[STREAM_COUNT] = {NULL, "task", "escalation", "status", "record", "audit"};

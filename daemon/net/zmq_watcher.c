@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <zmq.h>
 
+#include "base/banned.h"
+
 #define OWNER(pointer, member) ((struct zmq_watcher *)(void *)((char *)(pointer) - offsetof(struct zmq_watcher, member)))
 
 /* What is wanted and true now. A socket that cannot answer is closing: nothing is. */

@@ -56,6 +56,7 @@ class Daemon:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
+        self.folder.mkdir(exist_ok=True)
         self.data = self.folder / "data"
         self.pathways = self.folder / "pathways"
         self.config = self.folder / "handoffd.yaml"

@@ -10,15 +10,19 @@ nothing else. Nothing here decides what is right: the files and that transcript 
 
 import collections
 import datetime
+import functools
+import itertools
+import os
 import pathlib
 import re
 import subprocess
+import unittest.mock
 import zoneinfo
 
 import yaml
 import zmq
-from conftest import BOUND_S, BUILD, ROOT
 from google.protobuf.descriptor import FieldDescriptor
+from peer import BOUND_S, BUILD, ROOT
 from handoff.v1 import api_pb2, common_pb2, emission_pb2, event_pb2, journal_pb2
 
 FILES = sorted((ROOT / "tests" / "scenarios").glob("*.yaml"))
@@ -30,7 +34,6 @@ STREAMS = [
     emission_pb2.STREAM_STATUS,
     emission_pb2.STREAM_AUDIT,
 ]
-LIVES_MAX = 1000  # of one advance of the clock that is cut short again and again
 
 SETTINGS = """\
 pathways: {pathways}
@@ -40,7 +43,7 @@ listen: {{front: "tcp://127.0.0.1:*", stream: "tcp://127.0.0.1:*", http: ""}}
 """
 
 SCENARIO_KEYS = {"scenario", "about", "start", "patient", "steps"}
-STEP_KEYS = set("say at event with referral appointment episode source patient occurred task escalation expect".split())
+STEP_KEYS = set("say at event with referral appointment episode source occurred task escalation expect".split())
 EXACT = ["tasks", "escalations", "disclosures", "withheld"]  # and reminders: what is not listed must not happen
 WHEN_PRESENT = ["withdrawn", "resolved", "joined"]
 OTHER_KEYS = "reminders state ended region holds timers no_timers open verdict says".split()
@@ -152,23 +155,38 @@ class Scenario:
 
 # --- a daemon that does not live long -------------------------------------------------------------------------------
 class Mortal:
-    """A daemon on one folder and a client. After a kill it is started again with the next question."""
+    """A daemon on one folder and a client. After its end it is started again with the next question.
 
-    def __init__(self, daemon, start_ms):
+    points: where its lives end by themselves, one after the other, after the first: 0 before the first commit, 1 after
+    it and before anybody is told, 2 before the second, and so on. They are met by insist() alone."""
+
+    def __init__(self, daemon, start_ms, points=()):
         self.daemon = daemon
         self.start_ms = start_ms
-        self.lives = 0
+        self.points = itertools.cycle(points)
+        self.point = None
+        self.ends = []  # points met
         self.open_client = None
         daemon.config.write_text(SETTINGS.format(pathways=PATHWAYS) + SITE_FILE.read_text())
 
     @property
     def client(self):
         if self.open_client is None:
-            start = datetime.datetime.fromtimestamp(self.start_ms / 1000, datetime.timezone.utc)
-            self.daemon.start("--clock-start", start.strftime("%Y-%m-%dT%H:%M:%SZ"))
-            self.open_client = self.daemon.client()
-            self.lives += 1
+            self.start()
         return self.open_client
+
+    def start(self):
+        start = datetime.datetime.fromtimestamp(self.start_ms / 1000, datetime.timezone.utc)
+        with unittest.mock.patch.dict(os.environ, self.fate()):
+            self.daemon.start("--clock-start", start.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        self.open_client = self.daemon.client()
+
+    def fate(self):
+        self.point = next(self.points, None) if self.daemon.data.exists() else None  # the first start is longer
+        if self.point is None:
+            return {}
+        options = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        return {"LD_PRELOAD": str(fate()), "DIE_AT": str(POINTS_OF_START + self.point + 1), "ASAN_OPTIONS": options}
 
     def end(self, how):
         self.open_client.close()
@@ -184,41 +202,106 @@ class Mortal:
         if self.open_client is not None:
             self.end(self.daemon.stop)
 
-    # Ways to move the clock.
+    def run(self, command):
+        """Another subcommand on the folder; the daemon is not running."""
+        arguments = self.daemon.command(command, str(self.daemon.data))
+        done = subprocess.run(arguments, capture_output=True, text=True, timeout=BOUND_S)
+        assert done.returncode == 0, f"handoffd {command}: {done.returncode}\n{done.stdout}{done.stderr}"
+
     def advance(self, at_ms):
         reply = self.client.ask(clock=api_pb2.ClockRequest(advance_to_ms=at_ms))
         assert reply.now_ms == at_ms
 
-    def advance_cut_at_once(self, at_ms):
-        """Killed without waiting for anything, then advanced as if nothing had been asked."""
-        self.client.send(clock=api_pb2.ClockRequest(advance_to_ms=at_ms))
-        self.kill()
-        assert self.client.now_ms() <= at_ms
-        self.advance(at_ms)
-
-    def advance_cut_at_each_bell(self, at_ms):
-        """Killed as soon as anything was heard of, and again, until an advance comes to its end."""
+    def insist(self, **body):
+        """The reply, and the points at which lives ended before it came."""
+        first = len(self.ends)
         for _ in range(LIVES_MAX):
             client = self.client
-            bell = self.daemon.subscribe("")
-            tag = client.send(clock=api_pb2.ClockRequest(advance_to_ms=at_ms))
-            heard = first_heard(client, bell)
-            bell.close()
-            self.daemon.clients.remove(bell)
-            if client.socket in heard:
-                assert client.receive(tag).clock.now_ms == at_ms
-                return
+            tag = client.send(**body)
+            if not is_ended_before(self.daemon.process.pid, client.socket):
+                return client.receive(tag), self.ends[first:]
+            self.ends.append(self.point)
             self.kill()
-        raise AssertionError("the clock does not come to where it should")
+        raise AssertionError("no answer")
+
+    def insist_on_advance(self, at_ms):
+        reply, _ = self.insist(clock=api_pb2.ClockRequest(advance_to_ms=at_ms))
+        assert reply.clock.now_ms == at_ms
 
 
-def first_heard(*peers):
+LIVES_MAX = 1000  # for one answer
+POINTS_OF_START = 2  # each start is a commit
+
+FATE = r"""
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* LMDB commits by writing pages, a sync, and a write of the meta page. Points are before the sync and after that. */
+static int left;
+
+static int is_journal(int fd)
+{
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t bytes = readlink(link, path, sizeof path - 1);
+    path[bytes < 0 ? 0 : bytes] = 0;
+    return strstr(path, "/journal/data.mdb") != NULL;
+}
+
+static void reach_point(void)
+{
+    if (left == 0) left = atoi(getenv("DIE_AT"));
+    if (--left == 0) kill(getpid(), SIGKILL);
+}
+
+static int is_meta_next;
+
+int fdatasync(int fd)
+{
+    if (!is_journal(fd)) return (int)syscall(SYS_fdatasync, fd);
+    reach_point();
+    is_meta_next = 1;
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t bytes, off_t at)
+{
+    ssize_t written = syscall(SYS_pwrite64, fd, data, bytes, at);
+    if (!is_journal(fd) || !is_meta_next) return written;
+    is_meta_next = 0;
+    reach_point();
+    return written;
+}
+
+ssize_t pwrite(int fd, const void *data, size_t bytes, off_t at) { return pwrite64(fd, data, bytes, at); }
+"""
+
+
+@functools.cache
+def fate():
+    """A library to be loaded before the daemon's others: the process dies at the DIE_AT-th point of its commits."""
+    library = BUILD / "tests" / "e2e" / "fate.so"
+    library.parent.mkdir(parents=True, exist_ok=True)
+    command = [os.environ.get("CC", "cc"), "-shared", "-fPIC", "-x", "c", "-", "-o", str(library)]
+    subprocess.run(command, input=FATE, text=True, check=True, timeout=BOUND_S)
+    return library
+
+
+def is_ended_before(pid, socket):
+    """Whether the process ends before anything is received."""
+    end = os.pidfd_open(pid)
     poller = zmq.Poller()
-    for peer in peers:
-        poller.register(peer.socket, zmq.POLLIN)
+    poller.register(socket, zmq.POLLIN)
+    poller.register(end, zmq.POLLIN)
     heard = dict(poller.poll(BOUND_S * 1000))
-    assert heard, "neither a reply nor a doorbell"
-    return heard
+    os.close(end)
+    assert heard, "neither an answer nor an end"
+    return socket not in heard
 
 
 # --- what came out --------------------------------------------------------------------------------------------------
@@ -328,6 +411,7 @@ class Play:
         self.seen = []  # (sequence, position, id) of all that came out
         self.through = 0  # everything up to this sequence was collected
         self.ended = {}
+        self.answers = {}  # by sequence: entries, with verdict and sentence
         self.result = None
 
     @property
@@ -361,11 +445,11 @@ class Play:
 
     def task_id(self, wanted):
         """The newest open one."""
-        tasks = self.client.patient(self.patient_id).tasks
+        tasks = self.patient().tasks
         return [t for t in tasks if wanted in (kind_of(t), kind_and_subject(t))][-1].task_id
 
     def escalation_id(self, wanted):
-        escalations = self.client.patient(self.patient_id).escalations
+        escalations = self.patient().escalations
         return [e for e in escalations if wanted == role(e.rung)][-1].escalation_id
 
     def publish(self, event):
@@ -378,12 +462,17 @@ class Play:
         assert repeat.code == api_pb2.CODE_DUPLICATE, repeat
         assert repeat.sequence == self.result.sequence
 
-    def publish_unheard(self, event):
-        """The acknowledgement is lost with the daemon; the sender says it again under the same id."""
-        self.client.send(publish=api_pb2.PublishRequest(events=[event.SerializeToString()]))
-        self.mortal.kill()
-        (self.result,) = self.client.publish(event)
-        assert self.result.code in (api_pb2.CODE_ACCEPTED, api_pb2.CODE_DUPLICATE), self.result
+    def insist_on_publish(self, event):
+        """Under the same id until it is answered; a repeat if a life ended after the commit."""
+        request = api_pb2.PublishRequest(events=[event.SerializeToString()])
+        reply, ends = self.mortal.insist(publish=request)
+        (self.result,) = reply.publish.results
+        is_repeat = any(point % 2 == 1 for point in ends)
+        assert self.result.code == (api_pb2.CODE_DUPLICATE if is_repeat else api_pb2.CODE_ACCEPTED), self.result
+
+    def patient(self):
+        """All that a reader sees."""
+        return self.client.patient(self.patient_id)
 
     # --- collecting
     def streams(self, after):
@@ -393,6 +482,7 @@ class Play:
     def collect(self, index):
         """What came out since the last step; it belongs to this one."""
         entries = all_timeline(self.client, self.patient_id, self.through)
+        self.answers.update((entry.sequence, entry) for entry in entries)
         # History shows an emission also when it would not be delivered any more, and is then without content.
         history = {e.id: e for entry in entries for e in entry.emissions}
         emissions = [e if e.WhichOneof("body") else history[e.id] for e in self.streams(self.through)]
@@ -409,7 +499,7 @@ class Play:
     def check(self, index, emissions):
         step = self.scenario.steps[index]
         expect = step["expect"] or {}
-        wrong = [*self.differences(expect, happened(emissions), self.client.patient(self.patient_id))]
+        wrong = [*self.differences(expect, happened(emissions), self.patient())]
         assert not wrong, f"{self.scenario.name}, step {index + 1} ({step['say']})\n" + "\n".join(wrong)
 
     def differences(self, expect, words, patient):
@@ -417,11 +507,14 @@ class Play:
         yield from maps_differ(expect, self.names(patient))
         yield from self.others_differ(expect, patient)
         if "verdict" in expect or "says" in expect:
-            verdict = kebab(journal_pb2.Verdict.DESCRIPTOR, self.result.verdict)
+            # A repeat is answered with the first's sequence; what was said then is in the timeline.
+            is_first = self.result.code == api_pb2.CODE_ACCEPTED
+            answer = self.result if is_first else self.answers[self.result.sequence]
+            verdict = kebab(journal_pb2.Verdict.DESCRIPTOR, answer.verdict)
             if expect.get("verdict", verdict) != verdict:
                 yield f"verdict: expected {expect['verdict']}, got {verdict}"
-            if expect.get("says", "") not in self.result.sentence:
-                yield f"says: expected {expect['says']!r}, got {self.result.sentence!r}"
+            if expect.get("says", "") not in answer.sentence:
+                yield f"says: expected {expect['says']!r}, got {answer.sentence!r}"
         if patient.record.parked:
             yield "an invariant broke"
 

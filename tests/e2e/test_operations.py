@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 
-from peer import BOUND_S, DAY_MS, referral, registered, voicemail
+import pytest
+from peer import BOUND_S, DAY_MS, Daemon, event, event_pb2, referral, registered, voicemail
 
 from handoff.v1 import api_pb2
 
@@ -42,6 +43,15 @@ def test_sigterm_ends_cleanly(daemon, client):
     assert not (daemon.data / "endpoints").exists()
     daemon.start()
     assert daemon.client().patient("mary").episodes
+
+
+def test_a_log_that_nobody_reads_any_more_does_not_end_it(daemon, client):
+    daemon.process.stderr.close()
+    os.kill(daemon.process.pid, signal.SIGHUP)
+    client.accept(referral("mary"))
+    os.kill(daemon.process.pid, signal.SIGTERM)
+    assert daemon.process.wait(BOUND_S) == 0
+    daemon.process = None
 
 
 def test_sigint_ends_cleanly_too(daemon):
@@ -98,6 +108,15 @@ def test_a_new_version_is_used_for_new_episodes_and_running_ones_stay(daemon, cl
     assert client.patient("david").episodes[0].version == 2
 
 
+def test_a_changed_roster_is_used_from_the_reload_on(daemon, client):
+    client.accept(referral("mary"))
+    client.advance(3 * DAY_MS)
+    assert client.patient("mary").tasks[0].person_id == "coordinator-1"
+    daemon.config.write_text(daemon.config.read_text().replace("coordinator-1", "coordinator-2"))
+    hup(daemon, "site main: changed")
+    assert client.patient("mary").tasks[0].person_id == "coordinator-2"
+
+
 def test_a_broken_configuration_is_refused_with_its_line(stopped):
     stopped.config.write_text(stopped.config.read_text() + "colour: red\n")
     result = run(stopped, "run", "--config", str(stopped.config), "--data", str(stopped.data))
@@ -152,6 +171,64 @@ def test_advancing_fires_each_timer_at_its_own_time(client):
             assert entry.at_ms == entry.occurred_at_ms
 
 
+def test_timers_fire_by_themselves_on_a_clock_that_runs(stopped):
+    client = stopped.start("--clock", "scaled:500000").client()
+    bell = stopped.subscribe("task")
+    client.accept(referral("mary", at_ms=client.now_ms()))
+    while not client.patient("mary").tasks:
+        pass
+    assert client.timeline("mary").entries[0].input.startswith(("timer acknowledge", "task t1", "escalation"))
+    assert bell.socket.poll(BOUND_S * 1000)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 32 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip("this user may not mount a file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_makes_publishing_unavailable_and_it_resumes_by_itself(small_disk, tmp_path):
+    daemon = Daemon(tmp_path / "daemon")
+    daemon.data = small_disk / "data"
+    try:
+        client = daemon.start().client()
+        client.accept(referral("mary"))
+        filler = small_disk / "filler"
+        with filler.open("wb") as file:
+            with pytest.raises(OSError):
+                while True:
+                    file.write(bytes(65536))
+                    file.flush()
+        number = 0
+        while True:
+            number += 1
+            last = event(f"p{number}", question_asked=event_pb2.QuestionAsked(text="x" * 4000))
+            result = client.publish(last)[0]
+            if result.code != api_pb2.CODE_ACCEPTED:
+                break
+        assert result.code == api_pb2.CODE_UNAVAILABLE
+        refused = client.refusal(patient=api_pb2.PatientRequest(patient_id=f"p{number}"))
+        assert refused.code == api_pb2.CODE_UNKNOWN_PATIENT, "nothing of it is visible"
+        assert client.patient("mary").episodes, "reading goes on"
+        daemon.await_line("the journal takes no entries")
+        status, why = daemon.http("/readyz")
+        assert status == 503 and "journal" in why
+        filler.unlink()
+        daemon.await_line("the journal takes entries again")
+        client.accept(last)
+        assert daemon.http("/readyz")[0] == 200
+        assert daemon.stop() == 0
+        assert run(daemon, "verify", str(daemon.data)).returncode == 0
+    finally:
+        daemon.close()
+
+
 def test_others_are_served_while_the_clock_advances(daemon, client):
     client.accept(*[referral(f"p{i}") for i in range(200)])
     other = daemon.client()
@@ -177,8 +254,23 @@ def test_a_backup_is_made_while_the_daemon_runs_and_is_sound(daemon, client, tmp
     assert client.statistics()["last_sequence"] >= last
     assert client.patient("p7").episodes
     assert daemon.stop() == 0
-    verified = run(daemon, "verify", "--data", str(folder))
+    verified = run(daemon, "verify", str(folder))
     assert verified.returncode == 0, verified.stderr
+
+
+def test_a_client_that_does_not_read_loses_replies_and_holds_up_nobody(daemon, client):
+    client.accept(referral("mary"))
+    client.advance(60 * DAY_MS)
+    deaf = daemon.client()
+    deaf.socket.rcvhwm = 1
+    request = api_pb2.Request(timeline=api_pb2.TimelineRequest(patient_id="mary", limit=1000)).SerializeToString()
+    other = daemon.client()
+    while daemon.metric("handoff_replies_dropped_total") == 0:
+        for _ in range(500):
+            deaf.socket.send(request)
+        other.info()
+    other.accept(registered("david"))
+    deaf.receive_raw()
 
 
 def test_the_configuration_in_force_reads_back(daemon, tmp_path):

@@ -139,6 +139,16 @@ def test_a_routing_id_of_the_clients_own_is_refused(daemon):
     assert client.refusal(info=api_pb2.InfoRequest()).code == api_pb2.CODE_MALFORMED
 
 
+def test_a_frame_over_1_mib_costs_its_connection_and_nobody_elses(daemon, client):
+    other = daemon.client()
+    other.info()
+    client.info()
+    client.send_raw(b"x" * (1024 * 1024 + 1))
+    other.accept(registered("mary"))
+    fresh = daemon.client()
+    assert fresh.patient("mary").record.is_known
+
+
 def test_too_many_events_are_refused_as_a_whole(client):
     one = registered("mary").SerializeToString()
     error = client.refusal(publish=api_pb2.PublishRequest(events=[one] * 257))

@@ -1,8 +1,10 @@
 """The cases as data, through the real daemon: what must come out does, whatever it is killed in the middle of, and it
 is to the letter what comes out of the rules alone."""
 
+import shutil
+
 import pytest
-from scenario import FILES, Mortal, Play, Scenario
+from scenario import FILES, Mortal, Play, Scenario, api_pb2
 
 SCENARIOS = [Scenario(path) for path in FILES]
 NEIGHBOURS = list(zip(SCENARIOS, SCENARIOS[1:] + SCENARIOS[:1]))
@@ -53,11 +55,19 @@ def test_a_scenario_comes_out_as_written_with_a_kill_at_every_step(mortal, scena
         mortal.kill()  # between the acknowledgement and all that follows
 
     def move(at_ms):
-        mortal.kill()  # between two steps
+        mortal.client.send(clock=api_pb2.ClockRequest(advance_to_ms=at_ms))
+        mortal.kill()  # between two steps, the next one asked for
         mortal.advance(at_ms)
 
     play_all(play, move, publish)
     finish(play, alone)
+
+    before = play.patient()
+    mortal.kill()
+    mortal.run("verify")
+    shutil.rmtree(mortal.daemon.data / "index")
+    mortal.run("reindex")
+    assert play.patient() == before
 
 
 def test_an_event_said_twice_happens_once(mortal, scenario, alone):
@@ -65,25 +75,22 @@ def test_an_event_said_twice_happens_once(mortal, scenario, alone):
 
     def publish(event):
         play.publish(event)
-        play.publish_again(event)
+        play.publish_again(event)  # of what may still be in memory alone
         mortal.kill()
-        play.publish_again(event)
-        mortal.kill()
+        play.publish_again(event)  # of what was read from disk
 
     play_all(play, mortal.advance, publish)
     finish(play, alone)
 
 
-def test_a_kill_before_the_answer_loses_nothing_and_repeats_nothing(mortal, scenario, alone):
+def test_a_kill_within_an_advance_or_a_commit_loses_nothing_and_repeats_nothing(stopped, scenario, alone):
+    mortal = Mortal(stopped, scenario.start_ms, points=(0, 1, 2, 5))
+    mortal.advance(scenario.start_ms)
+    mortal.kill()
     play = Play(scenario, mortal)
-    play_all(play, mortal.advance_cut_at_once, play.publish_unheard)
+    play_all(play, mortal.insist_on_advance, play.insist_on_publish)
     finish(play, alone)
-
-
-def test_a_kill_within_an_advance_of_the_clock_loses_nothing_and_repeats_nothing(mortal, scenario, alone):
-    play = Play(scenario, mortal)
-    play_all(play, mortal.advance_cut_at_each_bell, play.publish)
-    finish(play, alone)
+    assert set(mortal.ends) == {0, 1, 2, 5}, "every point was met"
 
 
 @pytest.mark.parametrize("pair", NEIGHBOURS, ids=lambda pair: " and ".join(map(by_name, pair)))

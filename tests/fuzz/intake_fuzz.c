@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "core/message.h"
 #include "core/step.h"
+#include "core/rules.h"
 #include "engine/intake.h"
 #include "ops/config.h"
 #include "ops/site_message.h"
@@ -21,14 +22,17 @@ static const struct rules *load_rules(void)
     static struct yaml_errors errors;
     struct rules_folder folder;
     struct rules_changes changes;
-    struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+    static struct arena *arena; /* for the life of the process: the rules point into both */
+    static struct ruleset *rs;
+    arena = arena_new(LIMIT_ARENA_BYTES);
     struct config *config = config_load("tests/site.yaml", &errors);
-    struct ruleset *rs = ruleset_new();
+    rs = ruleset_new();
     if (!config || !rs || !arena || ruleset_read_folder("daemon/pathways", arena, &folder, &errors)) abort();
     const Handoff__V1__Site *const *sites = (const Handoff__V1__Site *const *)site_messages(config, arena);
     if (ruleset_diff(rs, &folder, sites, config->site_count, arena, &errors, &changes)) abort();
     for (size_t i = 0; i < changes.count; i++)
         if (ruleset_apply(rs, changes.list[i], i + 1, &errors)) abort();
+    config_free(config);
     return ruleset_build(rs);
 }
 

@@ -203,6 +203,68 @@ static void staff_events_without_a_patient_belong_to_the_site(void **state)
     (void)state;
 }
 
+static struct bytes large_team(struct world *w, int i)
+{
+    static char name[4001];
+    char id[16], ids[15][8];
+    Handoff__V1__Event event = HANDOFF__V1__EVENT__INIT;
+    Handoff__V1__CareTeamUpdated team = HANDOFF__V1__CARE_TEAM_UPDATED__INIT;
+    Handoff__V1__CareTeamMember members[15], *list[15];
+    memset(name, 'x', sizeof name - 1);
+    for (int m = 0; m < 15; m++) {
+        handoff__v1__care_team_member__init(&members[m]);
+        snprintf(ids[m], sizeof ids[m], "m%d-%d", i, m);
+        members[m].party = HANDOFF__V1__PARTY__PARTY_SCHOOL;
+        members[m].id = ids[m];
+        members[m].name = name;
+        list[m] = &members[m];
+    }
+    snprintf(id, sizeof id, "team%d", i);
+    event.id = id;
+    event.source = (char *)"ward";
+    event.patient_id = (char *)"mary";
+    event.occurred_at_ms = engine_now_ms(w->engine);
+    event.body_case = HANDOFF__V1__EVENT__BODY_CARE_TEAM_UPDATED;
+    event.care_team_updated = &team;
+    team.members = list;
+    team.n_members = 15;
+    return world_pack(w, &event);
+}
+
+/* Two long words, on top of a team of thirty. */
+static struct bytes large_addition(struct world *w, const char *id, const char *word)
+{
+    Handoff__V1__Event event = HANDOFF__V1__EVENT__INIT;
+    Handoff__V1__PatientUpdated updated = HANDOFF__V1__PATIENT_UPDATED__INIT;
+    event.id = (char *)id;
+    event.source = (char *)"ward";
+    event.patient_id = (char *)"mary";
+    event.occurred_at_ms = engine_now_ms(w->engine);
+    event.body_case = HANDOFF__V1__EVENT__BODY_PATIENT_UPDATED;
+    event.patient_updated = &updated;
+    updated.name = updated.county = updated.language = (char *)word;
+    return world_pack(w, &event);
+}
+
+static void a_record_does_not_grow_without_end(void **state)
+{
+    static char long_name[4097], short_name[3001];
+    struct world *w = world_new(false);
+    memset(long_name, 'x', sizeof long_name - 1);
+    memset(short_name, 'x', sizeof short_name - 1);
+    for (int i = 0; i < 2; i++) assert_int_equal(world_publish(w, large_team(w, i))->code, CODE(ACCEPTED));
+    uint64_t last = world_state(w).last_sequence;
+    assert_int_equal(world_publish(w, large_addition(w, "e1", long_name))->code, CODE(TOO_LARGE));
+    assert_int_equal(world_state(w).last_sequence, last);
+    assert_int_equal(world_publish(w, large_addition(w, "e2", short_name))->code, CODE(ACCEPTED));
+    assert_int_equal(world_publish(w, world_opened(w, "e3", "mary"))->code, CODE(ACCEPTED)); /* work goes on */
+    uint64_t fired = 0;
+    assert_int_equal(engine_advance(w->engine, engine_now_ms(w->engine) + WORLD_HOUR, &fired), 0);
+    assert_int_equal(fired, 1);
+    world_free(w);
+    (void)state;
+}
+
 /* --- commits that fail ------------------------------------------------------------------------------------------ */
 
 static const struct fault {
@@ -346,6 +408,7 @@ int main(void)
         cmocka_unit_test(a_batch_that_is_full_is_committed_and_the_turn_goes_on),
         cmocka_unit_test(an_unknown_patients_loop_event_tells_its_source_in_the_same_batch),
         cmocka_unit_test(staff_events_without_a_patient_belong_to_the_site),
+        cmocka_unit_test(a_record_does_not_grow_without_end),
         cmocka_unit_test(a_failed_commit_leaves_no_trace_and_a_retry_works),
         cmocka_unit_test(a_record_of_a_failed_batch_is_not_visible),
         cmocka_unit_test(a_retry_while_the_disk_is_still_full_stays_read_only),

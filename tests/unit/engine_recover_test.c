@@ -241,6 +241,76 @@ static void an_index_ahead_of_its_journal_is_rebuilt(void **state)
     (void)state;
 }
 
+static void an_index_of_another_journal_is_rebuilt(void **state)
+{
+    struct world *other = world_new(false), *w = world_new(false);
+    live(other, 3);
+    live(w, 29);
+    engine_close(other->engine);
+    engine_close(w->engine);
+    other->engine = NULL;
+    if (journal_last_sequence(other->journal) > journal_last_sequence(w->journal)) {
+        struct world *swap = other; /* the index in question is not ahead */
+        other = w;
+        w = swap;
+    }
+    struct index *own = w->index;
+    other->engine = NULL;
+    w->index = w->options.index = other->index;
+    other->index = own;
+    w->notices = 0;
+    assert_int_equal(world_start(w), 0);
+    assert_int_equal(w->notices, 1);
+    struct bytes event = world_updated(w, "e4", "p4", "P");
+    assert_true(world_publish(w, event)->code == CODE(DUPLICATE_DIFFERS));
+    expect_the_forecast_comes_true(w);
+    world_free(w);
+    world_free(other);
+    (void)state;
+}
+
+/* --- an index that fails -------------------------------------------------------------------------------------------- */
+
+static struct index_ops failing_index_ops;
+static int (*apply_for_real)(struct index *x, const struct index_change *changes, size_t count, const uint64_t *rules,
+                             size_t rules_count, uint64_t indexed_sequence);
+static int applies_that_fail; /* set before a sweep begins, read by its thread */
+
+static int failing_apply(struct index *x, const struct index_change *changes, size_t count, const uint64_t *rules,
+                         size_t rules_count, uint64_t indexed_sequence)
+{
+    if (applies_that_fail-- > 0) return INDEX_E_FULL;
+    return apply_for_real(x, changes, count, rules, rules_count, indexed_sequence);
+}
+
+static void an_index_that_cannot_be_written_costs_nothing_but_time(void **state)
+{
+    struct world *w = world_prepare(false);
+    failing_index_ops = *w->index->ops;
+    apply_for_real = failing_index_ops.apply;
+    failing_index_ops.apply = failing_apply;
+    w->index->ops = &failing_index_ops;
+    applies_that_fail = 0;
+    w->options.sweep_changes = 1000000;
+    assert_int_equal(world_start(w), 0);
+    world_adopt_rules(w);
+    assert_int_equal(engine_index_flush(w->engine), 0);
+    applies_that_fail = 4;
+    world_publish(w, world_opened(w, "e1", "p0"));
+    assert_int_equal(engine_index_flush(w->engine), ENGINE_E_INDEX);
+    assert_non_null(strstr(world_state(w).sentence, "index"));
+    assert_int_equal(world_publish(w, world_opened(w, "e2", "p1"))->code, CODE(ACCEPTED));
+    Handoff__V1__PatientRecord *record;
+    uint64_t sequence;
+    assert_int_equal(world_record(w, "p0", &record, &sequence), 0);
+    assert_int_equal(engine_index_flush(w->engine), 0);
+    assert_string_equal(world_state(w).sentence, "");
+    assert_int_equal(world_state(w).indexed_sequence, world_state(w).last_sequence);
+    expect_the_forecast_comes_true(w);
+    world_free(w);
+    (void)state;
+}
+
 static void the_index_follows_the_journal_on_its_own_thread(void **state)
 {
     struct world *w = world_prepare(true);
@@ -392,6 +462,8 @@ int main(void)
         cmocka_unit_test(a_deleted_index_is_rebuilt_from_the_journal),
         cmocka_unit_test(a_small_table_of_changes_does_not_stop_a_rebuild),
         cmocka_unit_test(an_index_ahead_of_its_journal_is_rebuilt),
+        cmocka_unit_test(an_index_of_another_journal_is_rebuilt),
+        cmocka_unit_test(an_index_that_cannot_be_written_costs_nothing_but_time),
         cmocka_unit_test(the_index_follows_the_journal_on_its_own_thread),
         cmocka_unit_test(a_full_table_of_changes_pauses_intake_until_the_index_follows),
         cmocka_unit_test(a_subjects_entries_are_walked_backwards_in_pages),

@@ -1,4 +1,5 @@
 /* handoffd: a table of subcommands. The only place that exits. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,5 +74,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "handoffd: there is no command %s; handoffd help lists them\n", argv[1]);
         return EXIT_USAGE;
     }
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is a full disk, which has its own answer */
     return command->run(argc - 1, argv + 1);
 }

@@ -214,10 +214,12 @@ static int begin_rules(struct run *run)
     char **changes;
     int count = run_rules_update(run->engine, run->config, run->report, &errors, &changes, &why);
     if (count < 0) {
+        bool is_refused = errors.count > 0;
         yaml_errors_print(stderr, &errors);
-        log_error("pathways, policy or sites are refused; nothing is served", log_text("folder", run->config->pathways),
-                  log_text("why", why));
-        return EXIT_REFUSED;
+        log_error(is_refused ? "pathways, policy or sites are refused; nothing is served"
+                             : "the rules could not be journaled; nothing is served",
+                  log_text("folder", is_refused ? run->config->pathways : run->config->data), log_text("why", why));
+        return is_refused ? EXIT_REFUSED : EXIT_FAILED;
     }
     for (int i = 0; i < count; i++)
         log_info("rules changed", log_text("change", changes[i]));

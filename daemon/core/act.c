@@ -237,6 +237,14 @@ static void refuse(struct moment *m, const struct action *a)
     m->is_used = true;
 }
 
+static bool is_absent(const void *member, const ProtobufCFieldDescriptor *f, size_t bytes)
+{
+    static const char zeros[8];
+    if (f->type == PROTOBUF_C_TYPE_STRING) return **(const char *const *)member == '\0';
+    return f->type != PROTOBUF_C_TYPE_BOOL && memcmp(member, zeros, bytes) == 0;
+}
+
+/* What the event does not tell stays as it was known. */
 static void take(struct moment *m, const struct action *a)
 {
     if (!m->event) return;
@@ -246,8 +254,10 @@ static void take(struct moment *m, const struct action *a)
                    : a->to->type == PROTOBUF_C_TYPE_INT64 || a->to->type == PROTOBUF_C_TYPE_UINT64 ? 8
                    : a->to->type == PROTOBUF_C_TYPE_BOOL ? sizeof(protobuf_c_boolean) : 4;
     bool was_urgent = moment_is_urgent(m);
+    if (is_absent(body + a->from->offset, a->from, bytes) || memcmp(episode + a->to->offset, body + a->from->offset, bytes) == 0) return;
     memcpy(episode + a->to->offset, body + a->from->offset, bytes);
     m->is_changed = true;
+    if (a->to->type == PROTOBUF_C_TYPE_INT64) timer_follow(m, a->to);
     if (!was_urgent && moment_is_urgent(m)) timer_hasten(m);
 }
 

@@ -6,7 +6,7 @@
 
 #define BODY(NAME) HANDOFF__V1__EVENT__BODY_##NAME
 #define VISIT(NAME) HANDOFF__V1__VISIT_STATUS__VISIT_STATUS_##NAME
-enum { CONSENTS_MAX = 32, APPOINTMENTS_MAX = 24, CARE_TEAM_MAX = 32, PREFERENCES_MAX = 16, FLAGS_MAX = 8, ASSIGNMENTS_MAX = 8,
+enum { CONSENTS_MAX = 32, VISITS_KEPT = 24, VISITS_MAX = 96, CARE_TEAM_MAX = 32, PREFERENCES_MAX = 16, FLAGS_MAX = 8, ASSIGNMENTS_MAX = 8,
        BARRIERS_MAX = 16, COVERAGES_MAX = 8 };
 
 static bool is_set(const char *text) { return text && *text; }
@@ -252,12 +252,13 @@ static const Handoff__V1__Episode *referral_of(const struct moment *m)
     return candidates == 1 ? only : NULL;
 }
 
+/* Room for months of visits booked ahead, several a week; of those that are over the newest are kept. */
 static void drop_oldest_visit(struct moment *m)
 {
     Handoff__V1__PatientRecord *r = m->record;
-    for (size_t i = 0; i < r->n_appointments && r->n_appointments >= APPOINTMENTS_MAX; i++)
+    for (size_t i = 0; i < r->n_appointments && r->n_appointments >= VISITS_KEPT; i++)
         if (r->appointments[i]->status != VISIT(BOOKED)) list_remove(&r->appointments, &r->n_appointments, i--);
-    if (r->n_appointments >= APPOINTMENTS_MAX) moment_fault(m, "more booked visits than a record holds");
+    if (r->n_appointments >= VISITS_MAX) moment_fault(m, "more booked visits than a record holds");
 }
 
 static Handoff__V1__Appointment *new_visit(struct moment *m)
@@ -328,8 +329,12 @@ static void raise_flag(struct moment *m, Handoff__V1__RiskKind kind, Handoff__V1
 {
     Handoff__V1__PatientRecord *r = m->record;
     for (size_t i = 0; i < r->n_flags; i++) {
-        if (r->flags[i]->kind != kind) continue;
-        if (severity > r->flags[i]->severity) r->flags[i]->severity = severity;
+        Handoff__V1__SafetyFlag *f = r->flags[i];
+        if (f->kind != kind) continue;
+        if (m->occurred_ms > f->raised_at_ms) f->raised_at_ms = m->occurred_ms;
+        if (severity <= f->severity) return; /* assessed stays assessed */
+        f->severity = severity;
+        f->is_assessed = false;
         return;
     }
     if (r->n_flags >= FLAGS_MAX) return; /* there are fewer kinds than that */
@@ -353,11 +358,22 @@ static void screened(struct moment *m)
     if (severity) raise_flag(m, HANDOFF__V1__RISK_KIND__RISK_KIND_SELF, severity);
 }
 
+/* What was found after the clinician looked is not cleared by a late word of it. */
 static void cleared(struct moment *m)
 {
     Handoff__V1__PatientRecord *r = m->record;
-    for (size_t i = r->n_flags; i-- > 0;)
-        if (r->flags[i]->kind == m->event->safety_cleared->kind) list_remove(&r->flags, &r->n_flags, i);
+    for (size_t i = r->n_flags; i-- > 0;) {
+        if (r->flags[i]->kind != m->event->safety_cleared->kind) continue;
+        if (r->flags[i]->raised_at_ms > m->occurred_ms) m->is_overtaken = true;
+        else list_remove(&r->flags, &r->n_flags, i);
+    }
+}
+
+void facts_assessed(struct moment *m)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    if (m->occurred_ms > r->assessed_at_ms) r->assessed_at_ms = m->occurred_ms;
+    for (size_t i = 0; i < r->n_flags; i++) r->flags[i]->is_assessed |= r->flags[i]->raised_at_ms <= m->occurred_ms;
 }
 
 static void deceased(struct moment *m) { m->record->is_deceased = true; }

@@ -38,6 +38,7 @@ struct moment {
     bool is_ignored;                 /* a pathway knows the event to be harmless here */
     bool is_changed;                 /* beyond the facts of the record */
     bool is_overtaken;
+    bool names_nothing;              /* the event names a task, escalation or episode that is not open: nobody is offered it */
     bool is_exhausted;               /* the task in focus was attempted for the last time */
     bool is_new_visit;               /* the event told of a visit for the first time */
     Handoff__V1__Outcome *out;
@@ -50,6 +51,8 @@ Handoff__V1__Emission *moment_emit(struct moment *m, uint32_t rule);
 void moment_apply(struct moment *m, Handoff__V1__AppliedKind kind, uint32_t machine, uint32_t from, uint32_t to, uint32_t rule);
 void moment_audit(struct moment *m, Handoff__V1__AuditKind kind, const char *text, const Handoff__V1__Recipient *recipient, uint32_t rule);
 void moment_fault(struct moment *m, const char *sentence);
+/* The event says how a referral stands: requested, received, accepted, ..., agency.selected. */
+bool moment_is_course(const struct moment *m);
 /* Urgent values hold while the episode is urgent or stat, or the patient has an open safety flag. */
 bool moment_is_urgent(const struct moment *m);
 const struct delay *moment_wait(const struct moment *m, const struct wait *wait);
@@ -62,6 +65,8 @@ bool guard_holds(const struct guard *guard, const struct moment *m);
 /* Keeps what the event says of the patient, and finds the visit it speaks of. */
 void facts_apply(struct moment *m);
 Handoff__V1__Appointment *facts_visit(const Handoff__V1__PatientRecord *record, uint32_t number);
+/* Somebody has looked at the patient's safety: what was found until then is assessed. */
+void facts_assessed(struct moment *m);
 /* A safety finding's severity; UNSPECIFIED: the event is none. */
 Handoff__V1__Severity facts_finding(const Handoff__V1__Event *event);
 
@@ -100,6 +105,7 @@ void timer_start(struct moment *m, uint32_t kind); /* replaces a running one; pe
 /* Stops it and withdraws what its firings asked for. Per appointment: m->visit's; without a visit all. */
 void timer_stop(struct moment *m, uint32_t kind);
 void timer_pause_resume(struct moment *m);         /* after a change of holds */
+void timer_follow(struct moment *m, const ProtobufCFieldDescriptor *field); /* after a change of a time of the episode */
 void timer_hasten(struct moment *m);               /* after a change to urgent: none is later than its urgent value from now */
 void timer_end_episode(struct moment *m);
 

@@ -58,6 +58,11 @@ void moment_fault(struct moment *m, const char *sentence)
     if (!m->fault) m->fault = sentence;
 }
 
+bool moment_is_course(const struct moment *m)
+{
+    return m->event->body_case >= HANDOFF__V1__EVENT__BODY_REFERRAL_REQUESTED && m->event->body_case <= HANDOFF__V1__EVENT__BODY_AGENCY_SELECTED;
+}
+
 bool moment_is_urgent(const struct moment *m)
 {
     return m->record->n_flags > 0 || (m->episode && m->episode->priority >= PRIORITY_IS_URGENT);

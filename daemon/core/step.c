@@ -107,12 +107,16 @@ uint32_t step_id_number(const char *id, const char *letters)
     return number <= UINT32_MAX ? (uint32_t)number : 0;
 }
 
+static bool is_for(const struct moment *m, const Handoff__V1__Episode *e, const struct pathway *p);
+static bool has_episode_for(const struct moment *m, const struct pathway *p);
+
 /* --- events about work --------------------------------------------------------------------------------------- */
 static void task_event(struct moment *m)
 {
     Handoff__V1__Task *t = work_find_task(m->record, step_id_number(m->event->task_id, "t"));
     m->is_used = true;
     if (!t) {
+        m->names_nothing = true;
         m->sentence = "no such open task: nothing changed";
         return;
     }
@@ -126,6 +130,7 @@ static void escalation_event(struct moment *m)
 {
     Handoff__V1__Escalation *e = work_find_escalation(m->record, step_id_number(m->event->escalation_id, "e"));
     m->is_used = true;
+    m->names_nothing = !e;
     if (!e) m->sentence = "no such open escalation: nothing changed";
     else if (m->event->body_case == BODY(ESCALATION_RESOLVED)) work_resolve(m, e);
     else work_acknowledge(m, e, m->event->escalation_acknowledged->by);
@@ -135,8 +140,27 @@ static void episode_opened(struct moment *m)
 {
     const struct pathway *p = rules_pathway_by_name(m->rules, m->event->episode_opened->pathway);
     m->is_used = true;
-    if (p) machine_open(m, p, NULL, NULL, false);
-    else m->sentence = "no pathway of that name is loaded: nothing was opened";
+    if (!p) {
+        m->sentence = "no pathway of that name is loaded: nothing was opened";
+    } else if (has_episode_for(m, p)) {
+        m->sentence = "such an episode is open already: nothing was opened";
+    } else {
+        m->record->is_known = true;
+        machine_open(m, p, NULL, NULL, false);
+    }
+}
+
+/* A human closes one episode: the one they name, by its id or its referral's, or the only one there is. */
+static void episode_closed(struct moment *m)
+{
+    size_t meant = 0;
+    for (size_t i = 0; i < m->record->n_episodes; i++) {
+        const struct pathway *p = rules_pathway(m->rules, m->record->episodes[i]->pathway);
+        meant += p && is_for(m, m->record->episodes[i], p);
+    }
+    if (meant == 1) return;
+    m->is_used = m->names_nothing = true;
+    m->sentence = meant ? "several episodes are open: name the one to close" : "no such open episode: nothing changed";
 }
 
 static void episode_corrected(struct moment *m)
@@ -175,7 +199,7 @@ static const struct {
 } work_events[] = {
     {BODY(TASK_COMPLETED), task_event}, {BODY(TASK_ATTEMPTED), task_event}, {BODY(TASK_CANCELLED), task_event},
     {BODY(ESCALATION_ACKNOWLEDGED), escalation_event}, {BODY(ESCALATION_RESOLVED), escalation_event},
-    {BODY(EPISODE_OPENED), episode_opened}, {BODY(EPISODE_CORRECTED), episode_corrected},
+    {BODY(EPISODE_OPENED), episode_opened}, {BODY(EPISODE_CLOSED), episode_closed}, {BODY(EPISODE_CORRECTED), episode_corrected},
     {BODY(EVENT_RETRACTED), event_retracted}, {BODY(STAFF_ABSENT), staff_absent},
 };
 
@@ -200,6 +224,7 @@ static bool is_for(const struct moment *m, const Handoff__V1__Episode *e, const 
     const Handoff__V1__Event *v = m->event;
     if (v->episode_id[0] && step_id_number(v->episode_id, "ep") != e->number) return false;
     if (m->task) return task_belongs_to(m->task, e);
+    if (v->body_case == BODY(EPISODE_CLOSED) && v->referral_id[0] && !v->episode_id[0]) return strcmp(v->referral_id, e->referral_id) == 0;
     if (p->subject == SUBJECT_PATIENT) return true;
     if (v->referral_id[0]) return !e->referral_id[0] || strcmp(v->referral_id, e->referral_id) == 0;
     if (m->visit && m->visit->episode) return m->visit->episode == e->number;
@@ -219,6 +244,7 @@ static void offer_to_episodes(struct moment *m)
             return;
         }
         if (!is_for(m, e, p)) continue;
+        m->depth = 0; /* each episode comes to rest by itself */
         machine_focus(m, e);
         machine_offer(m);
     }
@@ -272,38 +298,63 @@ static void open_episodes(struct moment *m)
 /* --- the safety net ------------------------------------------------------------------------------------------ */
 static bool is_out_of_hours(const struct moment *m) { return !calendar_is_open(&m->site->calendar, m->now_ms); }
 
-/* Findings and discharges that no pathway took still reach a human, also for an unknown patient. */
-static void act_always(struct moment *m, Handoff__V1__Severity severity)
+static void alert(struct moment *m, Handoff__V1__Severity severity)
 {
     work_raise(m, ROLE(SUPERVISOR), severity, 0);
     if (is_out_of_hours(m)) work_raise(m, ROLE(ON_CALL), severity, 0);
+}
+
+/* Findings and discharges that no pathway took still reach a human, also for an unknown patient. */
+static void act_always(struct moment *m, Handoff__V1__Severity severity)
+{
     bool is_finding = event_kind_of(m->event->body_case)->class == EVENT_SAFETY;
+    bool is_emergent = is_finding && severity == HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT; /* then within the hour, not the day */
+    alert(m, severity);
     work_open_task(m, &(struct task_order){.kind = is_finding ? KIND(SAFETY_CHECK) : KIND(REVIEW_EVENT), .severity = severity,
+                                           .due = is_emergent ? m->rules->policy.ladder[severity].due : NULL,
                                            .owner = m->record->is_known ? ROLE(UNSPECIFIED) : ROLE(SUPERVISOR)});
+}
+
+/* Of a finding or a discharge; UNSPECIFIED: the event is neither. */
+static Handoff__V1__Severity always_severity(const struct moment *m)
+{
+    const struct event_kind *k = m->event ? event_kind_of(m->event->body_case) : NULL;
+    if (k && k->class == EVENT_DISCHARGE) return HANDOFF__V1__SEVERITY__SEVERITY_URGENT;
+    return k && k->class == EVENT_SAFETY ? facts_finding(m->event) : HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED;
+}
+
+/* Asks somebody, or tells somebody more than before. */
+static bool is_telling(const Handoff__V1__Emission *e)
+{
+    if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK)
+        return e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED || e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED;
+    return e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION && e->escalation->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED;
 }
 
 /* Somebody was asked or alerted, or a pathway says that this is known to be harmless here. */
 static bool has_human(const struct moment *m)
 {
-    for (size_t i = 0; i < m->out->n_emissions; i++) {
-        Handoff__V1__Emission__BodyCase body = m->out->emissions[i]->body_case;
-        if (body == HANDOFF__V1__EMISSION__BODY_TASK || body == HANDOFF__V1__EMISSION__BODY_ESCALATION) return true;
-    }
+    for (size_t i = 0; i < m->out->n_emissions; i++)
+        if (is_telling(m->out->emissions[i])) return true;
     return m->is_ignored;
 }
+
+/* Somebody has told us of this patient, or something is under way: then what comes is looked at with the patient. */
+static bool is_ours(const Handoff__V1__PatientRecord *r) { return r->is_known || r->n_episodes > 0; }
 
 static void catch_unused(struct moment *m)
 {
     const struct event_kind *k = event_kind_of(m->event->body_case);
+    Handoff__V1__Severity always = always_severity(m);
     if (!k) return;
-    if (k->class == EVENT_SAFETY) {
-        Handoff__V1__Severity finding = facts_finding(m->event);
-        if (finding && !has_human(m)) act_always(m, finding);
-    } else if (k->class == EVENT_DISCHARGE) {
-        if (!has_human(m)) act_always(m, HANDOFF__V1__SEVERITY__SEVERITY_URGENT);
+    if (always) {
+        if (!has_human(m)) act_always(m, always);
+        else if (!m->record->is_known) alert(m, always); /* nobody coordinates this patient yet */
     } else if (m->is_used) {
         return;
-    } else if (k->class == EVENT_LOOP && m->record->is_known) {
+    } else if (moment_is_course(m) && was_closed(m)) {
+        m->is_overtaken = true;
+    } else if (k->class == EVENT_LOOP && is_ours(m->record)) {
         work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_EVENT)});
         m->out->verdict = VERDICT(REVIEW);
     } else if (k->class == EVENT_LOOP) {
@@ -370,6 +421,7 @@ static void park(struct moment *m, const struct rules *rules, const Handoff__V1_
     moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_PARKED, fault, NULL, 0);
     if (m->record->n_tasks < LIMIT_RECORD_TASKS)
         work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_DEFECT), .severity = HANDOFF__V1__SEVERITY__SEVERITY_URGENT});
+    if (always_severity(m)) act_always(m, always_severity(m)); /* that the pathway failed is no reason for silence */
     m->fault = NULL;
     m->sentence = fault;
     out->verdict = VERDICT(PARKED);
@@ -392,15 +444,16 @@ static void run_event(struct moment *m)
 {
     facts_apply(m);
     apply_work(m);
-    if (!m->fault) offer_to_episodes(m);
-    if (!m->fault) open_episodes(m);
+    if (!m->fault && !m->names_nothing) offer_to_episodes(m);
+    if (!m->fault && !m->names_nothing) open_episodes(m);
     if (!m->fault) catch_unused(m);
 }
 
 static Handoff__V1__Timer *due_timer(const struct moment *m, const Handoff__V1__TimerInput *f)
 {
     for (size_t i = 0; i < m->record->n_timers; i++)
-        if (m->record->timers[i]->generation == f->generation && m->record->timers[i]->due_at_ms == f->due_at_ms) return m->record->timers[i];
+        if (m->record->timers[i]->generation == f->generation && m->record->timers[i]->due_at_ms == f->due_at_ms)
+            return m->record->timers[i]->is_paused ? NULL : m->record->timers[i];
     return NULL;
 }
 
@@ -430,15 +483,8 @@ static void run_firing(struct moment *m)
 static void run_unknown_subject(struct moment *m)
 {
     m->record->unknown_events++;
-    work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_EVENT), .owner = ROLE(SUPERVISOR)});
-}
-
-/* Asks somebody, or tells somebody more than before. */
-static bool is_telling(const Handoff__V1__Emission *e)
-{
-    if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK)
-        return e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED || e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED;
-    return e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION && e->escalation->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED;
+    m->is_changed = true;
+    if (m->record->n_tasks == 0) work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_EVENT), .owner = ROLE(SUPERVISOR)});
 }
 
 static void note_told(struct moment *m)
@@ -489,7 +535,7 @@ void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, c
     if (m.sentence) out->sentence = arena_string(arena, m.sentence);
     ret_outcome->after = m.record;
     ret_outcome->is_new = before == NULL;
-    ret_outcome->tells_source = input->kind == STEP_EVENT && input->subject == SUBJECT_IS_PATIENT && !m.record->is_known &&
+    ret_outcome->tells_source = input->kind == STEP_EVENT && input->subject == SUBJECT_IS_PATIENT && !is_ours(m.record) &&
                                 out->verdict == VERDICT(REVIEW);
 }
 

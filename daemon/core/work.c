@@ -69,10 +69,14 @@ static Handoff__V1__Cause *new_cause(struct moment *m, uint32_t rule)
     return c;
 }
 
+/* A rule that asks again is the same cause; without a rule each input is its own. */
 static bool has_cause(const Handoff__V1__Task *t, const Handoff__V1__Cause *c)
 {
-    for (size_t i = 0; i < t->n_causes; i++)
-        if (t->causes[i]->episode == c->episode && t->causes[i]->scope == c->scope && t->causes[i]->rule == c->rule) return true;
+    for (size_t i = 0; i < t->n_causes; i++) {
+        const Handoff__V1__Cause *o = t->causes[i];
+        bool is_same = o->episode == c->episode && o->scope == c->scope && o->rule == c->rule;
+        if (is_same && (c->episode || c->rule || o->sequence == c->sequence)) return true;
+    }
     return false;
 }
 
@@ -81,8 +85,8 @@ static void repeat(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Se
 /* A second cause: never later, never less severe; told only when somebody must act sooner or for another reason. */
 static void join(struct moment *m, Handoff__V1__Task *t, Handoff__V1__Cause *cause, Handoff__V1__Severity severity, int64_t due_ms)
 {
-    bool is_new_cause = !has_cause(t, cause);
-    if (is_new_cause && t->n_causes < CAUSES_MAX) list_append(m->arena, &t->causes, &t->n_causes, cause);
+    bool is_new_cause = t->n_causes < CAUSES_MAX && !has_cause(t, cause);
+    if (is_new_cause) list_append(m->arena, &t->causes, &t->n_causes, cause);
     bool is_sooner = !t->is_overdue && due_ms < t->due_at_ms, is_graver = severity > t->severity;
     if (is_sooner) t->due_at_ms = due_ms;
     if (is_graver) t->severity = severity;
@@ -165,7 +169,9 @@ static void remove_task(struct moment *m, Handoff__V1__Task *t)
 void work_complete(struct moment *m, Handoff__V1__Task *t, Handoff__V1__TaskOutcome outcome)
 {
     tell_task(m, t, CHANGE(COMPLETED), rule_of(t))->outcome = outcome;
-    if (t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK) m->record->assessed_at_ms = m->occurred_ms;
+    bool is_done = outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_DONE || outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_REACHED;
+    if (t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK && is_done) facts_assessed(m);
+    if (t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_CONFIRM_DEATH) m->record->is_deceased = outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_DONE;
     remove_task(m, t);
 }
 

@@ -41,6 +41,16 @@ static int find_record(struct engine *e, const struct patient_key *key, struct f
     return code ? code : lookup_record(e, found, e->arena, record);
 }
 
+/* Whoever lost the first answer hears now what the event did. */
+static void repeat_answer(struct engine *e, const struct entry *first, struct result *result)
+{
+    const Handoff__V1__Outcome *outcome =
+        handoff__v1__outcome__unpack(arena_protobuf(e->arena), first->outcome.len, first->outcome.data);
+    if (!outcome) return;
+    result->verdict = outcome->verdict;
+    result->sentence = outcome->sentence;
+}
+
 static void tell_repeat(struct engine *e, const struct publishing *p, const struct entry *first)
 {
     bool is_same = repeat_is_same(e, first->input, p->bytes);
@@ -51,6 +61,7 @@ static void tell_repeat(struct engine *e, const struct publishing *p, const stru
         .sequence = first->sequence,
         .sentence = is_same ? "" : "The same source and id came before with other content; the first one stands.",
     };
+    if (is_same) repeat_answer(e, first, &result);
     if (first->sequence > e->last_sequence)
         turn_add_result(e, &result);
     else

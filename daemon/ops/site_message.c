@@ -1,15 +1,6 @@
 #include "ops/site_message.h"
 
-#include <string.h>
-
-#define NEW(arena, Type, name) ((Type *)new_message((arena), sizeof(Type), &handoff__v1__##name##__descriptor))
-
-static void *new_message(struct arena *arena, size_t bytes, const ProtobufCMessageDescriptor *descriptor)
-{
-    void *message = arena_alloc(arena, bytes);
-    descriptor->message_init(message);
-    return message;
-}
+#include "core/message.h"
 
 static char *text(struct arena *arena, const char *from) { return arena_string(arena, from ? from : ""); }
 
@@ -27,7 +18,7 @@ static int enum_value(const ProtobufCEnumDescriptor *type, const char *prefix, c
 
 static Handoff__V1__Person *person(const struct person_config *p, struct arena *arena)
 {
-    Handoff__V1__Person *m = NEW(arena, Handoff__V1__Person, person);
+    Handoff__V1__Person *m = MESSAGE_NEW(arena, Handoff__V1__Person, person);
     m->id = text(arena, p->id);
     m->supervisor_id = text(arena, p->supervisor);
     m->is_queue = p->is_queue;
@@ -36,7 +27,7 @@ static Handoff__V1__Person *person(const struct person_config *p, struct arena *
         m->roles[m->n_roles++] = (Handoff__V1__Role)enum_value(&handoff__v1__role__descriptor, "ROLE_", p->roles[i]);
     m->addresses = ARENA_ARRAY(arena, Handoff__V1__Address *, p->channel_count + 1);
     for (size_t i = 0; i < p->channel_count; i++) {
-        Handoff__V1__Address *a = NEW(arena, Handoff__V1__Address, address);
+        Handoff__V1__Address *a = MESSAGE_NEW(arena, Handoff__V1__Address, address);
         a->channel = (Handoff__V1__Channel)enum_value(&handoff__v1__channel__descriptor, "CHANNEL_", p->channels[i].channel);
         a->address = text(arena, p->channels[i].address);
         m->addresses[m->n_addresses++] = a;
@@ -49,7 +40,7 @@ static void fill_zone(Handoff__V1__Site *m, const struct site_config *s, struct 
     m->first_offset_s = s->zone.first_offset_s;
     m->transitions = ARENA_ARRAY(arena, Handoff__V1__ZoneTransition *, s->zone.transition_count + 1);
     for (size_t i = 0; i < s->zone.transition_count; i++) {
-        Handoff__V1__ZoneTransition *t = NEW(arena, Handoff__V1__ZoneTransition, zone_transition);
+        Handoff__V1__ZoneTransition *t = MESSAGE_NEW(arena, Handoff__V1__ZoneTransition, zone_transition);
         t->at_ms = s->zone.transitions[i].at_ms;
         t->offset_s = s->zone.transitions[i].offset_s;
         m->transitions[m->n_transitions++] = t;
@@ -62,7 +53,7 @@ static void fill_hours(Handoff__V1__Site *m, const struct site_config *s, struct
     for (uint32_t day = 0; day < 7; day++)
         for (uint32_t i = 0; i < CALENDAR_OPENINGS_PER_DAY; i++) {
             if (s->hours[day][i].close_minute <= s->hours[day][i].open_minute) continue;
-            Handoff__V1__Opening *o = NEW(arena, Handoff__V1__Opening, opening);
+            Handoff__V1__Opening *o = MESSAGE_NEW(arena, Handoff__V1__Opening, opening);
             o->weekday = day;
             o->open_minute = s->hours[day][i].open_minute;
             o->close_minute = s->hours[day][i].close_minute;
@@ -72,7 +63,7 @@ static void fill_hours(Handoff__V1__Site *m, const struct site_config *s, struct
 
 static Handoff__V1__Site *site(const struct site_config *s, struct arena *arena)
 {
-    Handoff__V1__Site *m = NEW(arena, Handoff__V1__Site, site);
+    Handoff__V1__Site *m = MESSAGE_NEW(arena, Handoff__V1__Site, site);
     m->name = text(arena, s->name);
     m->time_zone = text(arena, s->time_zone);
     fill_zone(m, s, arena);

@@ -12,7 +12,7 @@
 #include "core/step.h"
 #include "pathway/words.h"
 
-enum { WORDS_MAX = 256, TEXT_BYTES = 160, FIRINGS_MAX = 20000 };
+enum { WORDS_MAX = 1024, TEXT_BYTES = 160, FIRINGS_MAX = 20000 };
 
 struct words { /* what happened, or what should have */
     char list[WORDS_MAX][TEXT_BYTES];
@@ -41,7 +41,10 @@ struct run {
 /* --- words --------------------------------------------------------------------------------------------------- */
 __attribute__((format(printf, 2, 3))) static void add_word(struct words *w, const char *format, ...)
 {
-    if (w->count >= WORDS_MAX) return;
+    if (w->count == WORDS_MAX) { /* then nothing that is expected matches */
+        snprintf(w->list[WORDS_MAX - 1], TEXT_BYTES, "and more than a step can show");
+        return;
+    }
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(w->list[w->count++], TEXT_BYTES, format, arguments);
@@ -382,6 +385,27 @@ static void expect_lists(struct run *r, struct yaml_node expect)
     }
 }
 
+static size_t timers_on(const struct run *r, const char *pathway)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < r->record->n_timers; i++)
+        for (size_t e = 0; e < r->record->n_episodes; e++) {
+            const struct pathway *p = pathway_of(r, r->record->episodes[e]->pathway);
+            count += r->record->episodes[e]->number == r->record->timers[i]->episode && p && strcmp(p->name, pathway) == 0;
+        }
+    return count;
+}
+
+/* `all`, or a list of pathways. */
+static void expect_no_timers(struct run *r, struct yaml_node at)
+{
+    if (yaml_kind(at) == YAML_SCALAR) check(r, r->record->n_timers == 0, "no timer is pending (%zu are)", r->record->n_timers);
+    for (size_t i = 0; yaml_kind(at) == YAML_SEQUENCE && i < yaml_size(at); i++) {
+        const char *pathway = yaml_text(yaml_item(at, i));
+        check(r, timers_on(r, pathway) == 0, "no timer of %s is pending (%zu are)", pathway, timers_on(r, pathway));
+    }
+}
+
 static void expect_rest(struct run *r, struct yaml_node expect)
 {
     char verdict[WORD_BYTES];
@@ -391,7 +415,7 @@ static void expect_rest(struct run *r, struct yaml_node expect)
         kebab(&handoff__v1__verdict__descriptor, r->verdict, verdict);
         check(r, strcmp(verdict, wanted) == 0, "verdict %s (got %s)", wanted, verdict);
     }
-    if (yaml_is_present(yaml_get(expect, "no_timers"))) check(r, r->record->n_timers == 0, "no timer is pending (%zu are)", r->record->n_timers);
+    expect_no_timers(r, yaml_get(expect, "no_timers"));
     check(r, r->record->parked == 0, "no invariant broke");
 }
 
@@ -419,7 +443,10 @@ static void run_step(struct run *r, struct yaml_node step, struct yaml_errors *e
         fill_envelope(r, step, event);
         take_step(r, (struct step_input){.kind = STEP_EVENT, .event = event, .seen_hash = hash_text(event->id)});
     }
-    if (!r->record) return;
+    if (!r->record) {
+        check(r, yaml_size(expect) == 0, "nothing is known of the patient, so nothing can be expected");
+        return;
+    }
     expect_happened(r, expect);
     expect_map(r, "state", yaml_get(expect, "state"), look_state);
     expect_map(r, "ended", yaml_get(expect, "ended"), look_ended);
@@ -431,7 +458,7 @@ static void run_step(struct run *r, struct yaml_node step, struct yaml_errors *e
 
 static void run_all(struct run *r, struct yaml_node root, struct yaml_errors *errors)
 {
-    static const char *const keys[] = {"scenario", "about", "start", "patient", "site", "steps", NULL};
+    static const char *const keys[] = {"scenario", "about", "start", "patient", "steps", NULL};
     yaml_expect_keys(root, keys, errors);
     r->name = yaml_text(yaml_require(root, "scenario", errors));
     r->patient = yaml_text(yaml_require(root, "patient", errors));
@@ -449,8 +476,7 @@ int scenario_run(const char *path, const struct rules *rules, struct scenario_re
     struct run *r = calloc(1, sizeof *r);
     struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
     if (yaml && r && arena) {
-        const char *site = yaml_text(yaml_get(yaml_root(yaml), "site"));
-        *r = (struct run){.rules = rules, .calendar = &rules_site(rules, site ? site : "")->calendar, .report = report, .arena = arena};
+        *r = (struct run){.rules = rules, .calendar = &rules_site(rules, "")->calendar, .report = report, .arena = arena};
         run_all(r, yaml_root(yaml), errors);
     } else if (yaml) {
         yaml_error_at(errors, path, 0, 0, "no memory");

@@ -24,15 +24,21 @@ static const Handoff__V1__Appointment *find_appointment(const Handoff__V1__Patie
     return NULL;
 }
 
-/* The hours in which this person may be reached; the first stated ones of patient or guardian. */
+static bool is_family(Handoff__V1__Party party)
+{
+    return party == HANDOFF__V1__PARTY__PARTY_PATIENT || party == HANDOFF__V1__PARTY__PARTY_GUARDIAN;
+}
+
+/* The hours in which the family may be reached; the first stated ones of patient or guardian. */
 static int64_t permitted_from(const struct site *site, const Handoff__V1__PatientRecord *record, int64_t now_ms)
 {
     for (size_t i = 0; i < record->n_preferences; i++) {
         const Handoff__V1__Preference *p = record->preferences[i];
-        if (p->latest_minute <= p->earliest_minute) continue;
+        if (!is_family(p->person) || p->latest_minute <= p->earliest_minute) continue;
         int32_t day = calendar_local_day(&site->calendar, now_ms), minute = calendar_local_minute(&site->calendar, now_ms);
         if (minute < (int32_t)p->earliest_minute) return calendar_instant(&site->calendar, day, (int32_t)p->earliest_minute);
         if (minute >= (int32_t)p->latest_minute) return calendar_instant(&site->calendar, day + 1, (int32_t)p->earliest_minute);
+        return now_ms;
     }
     return now_ms;
 }
@@ -51,11 +57,6 @@ static struct gate_decision reminder(const struct site *site, const Handoff__V1_
     if (from >= a->starts_at_ms) return drop("no permitted hour is left before the visit");
     if (from > now_ms) return (struct gate_decision){.answer = GATE_WAIT, .until_ms = from};
     return deliver(NULL);
-}
-
-static bool is_family(Handoff__V1__Party party)
-{
-    return party == HANDOFF__V1__PARTY__PARTY_PATIENT || party == HANDOFF__V1__PARTY__PARTY_GUARDIAN;
 }
 
 static struct gate_decision disclosure(const struct rules *rules, const struct site *site,

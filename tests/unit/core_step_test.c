@@ -265,6 +265,23 @@ static void a_death_that_is_not_confirmed_lets_reminders_and_timers_go_on(void *
     assert_int_equal(w->record->episodes[0]->n_holds, 0);
 }
 
+static void the_family_of_the_deceased_is_not_called_about_a_service(void **state)
+{
+    (void)state;
+    begin(SHIPPED);
+    register_child();
+    tell("service.discharge_notice", "with: {agency_id: riverside, is_planned: false, effective_at: 2026-03-20 17:00}");
+    assert_non_null(task_of(TASK(CALL_FAMILY)));
+    tell("patient.deceased", "with: {}");
+    assert_null(task_of(TASK(CALL_FAMILY)));
+    assert_true(timer_of("advocacy")->is_paused);
+    char rest[64];
+    snprintf(rest, sizeof rest, "task: t%u, with: {outcome: DONE}", task_of(TASK(CONFIRM_DEATH))->number);
+    tell("task.completed", rest);
+    assert_string_equal(state_of("service-continuity"), "none");
+    assert_true(w->record->is_deceased);
+}
+
 static void a_pathway_that_runs_is_not_opened_a_second_time_by_hand(void **state)
 {
     (void)state;
@@ -483,6 +500,7 @@ int main(void)
         SENTENCE(an_open_safety_flag_refuses_closing_until_somebody_has_assessed_it),
         SENTENCE(a_late_clearing_does_not_clear_a_newer_finding),
         SENTENCE(a_death_that_is_not_confirmed_lets_reminders_and_timers_go_on),
+        SENTENCE(the_family_of_the_deceased_is_not_called_about_a_service),
         SENTENCE(a_pathway_that_runs_is_not_opened_a_second_time_by_hand),
         SENTENCE(a_human_sets_a_state_and_a_state_that_does_not_exist_is_said),
         SENTENCE(the_newest_sixteen_events_are_remembered_with_their_sequence),

@@ -5,6 +5,7 @@
 #include "engine/inside.h"
 
 #include "base/limits.h"
+#include "base/stored.h"
 
 int reading_begin(struct engine *e)
 {
@@ -129,6 +130,6 @@ int lookup_record(struct engine *e, const struct found *found, struct arena *are
     }
     *ret_record = NULL;
     if (!bytes.len) return 0;
-    *ret_record = handoff__v1__patient_record__unpack(arena_protobuf(arena), bytes.len, bytes.data);
+    *ret_record = stored_unpack(&handoff__v1__patient_record__descriptor, bytes, arena);
     return *ret_record ? 0 : engine_say_damaged(e, found->row.batch_sequence, "a record does not unpack");
 }

@@ -335,8 +335,9 @@ void machine_fire(struct moment *m, Handoff__V1__Timer *t)
     if (m->visit) m->event_agency = m->visit->agency_id;
     int machine = machine_of(m, kind);
     arm_next(m, k, t);
-    uint32_t state = machine >= 0 ? *state_of(m->episode, (uint32_t)machine) : 0;
-    moment_apply(m, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_FIRED, machine >= 0 ? (uint32_t)machine : 0, state, state, f->rule);
+    uint32_t told_of = machine >= 0 ? (uint32_t)machine : MACHINE_MAIN;
+    uint32_t state = *state_of(m->episode, told_of);
+    moment_apply(m, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_FIRED, told_of, state, state, f->rule);
     m->scope = SCOPE_TIMER + kind;
     act_do(m, f->actions, f->action_count);
     m->scope = SCOPE_NONE;

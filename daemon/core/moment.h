@@ -2,7 +2,8 @@
  * and the episode, task and visit in focus. Guards read it; everything else changes the record through it.
  *
  * The parts of core/step, from the leaves up: facts.c (what an event says of the patient), work.c (tasks and
- * escalations), timers.c, act.c (a pathway's actions), machine.c (transitions), step.c (one input from end to end). */
+ * escalations), timers.c, act.c (a pathway's actions), machine.c (transitions), episodes.c (whom an event is for),
+ * answers.c (what people answer), step.c (one input from end to end). */
 #ifndef HANDOFF_CORE_MOMENT_H
 #define HANDOFF_CORE_MOMENT_H
 
@@ -69,6 +70,17 @@ Handoff__V1__Appointment *facts_visit(const Handoff__V1__PatientRecord *record, 
 void facts_assessed(struct moment *m);
 /* A safety finding's severity; UNSPECIFIED: the event is none. */
 Handoff__V1__Severity facts_finding(const Handoff__V1__Event *event);
+
+/* --- episodes (episodes.c) ----------------------------------------------------------------------------------- */
+/* An event that names another referral, visit, task or agency is not for this episode. */
+bool episode_is_meant(const struct moment *m, const Handoff__V1__Episode *e, const struct pathway *p);
+bool episode_is_open_for(const struct moment *m, const struct pathway *p); /* one with the event's subject */
+bool episode_was_closed(const struct moment *m);                           /* since the event occurred */
+bool episode_has_task(const Handoff__V1__Task *t, const Handoff__V1__Episode *e);
+
+/* --- answers (answers.c) ------------------------------------------------------------------------------------- */
+/* Carries out an event about a task, an escalation or an episode; then no episode is in focus. */
+void answers_apply(struct moment *m);
 
 /* --- work (work.c) ------------------------------------------------------------------------------------------- */
 struct task_order {

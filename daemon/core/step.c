@@ -107,169 +107,31 @@ uint32_t step_id_number(const char *id, const char *letters)
     return number <= UINT32_MAX ? (uint32_t)number : 0;
 }
 
-static bool is_for(const struct moment *m, const Handoff__V1__Episode *e, const struct pathway *p);
-static bool has_episode_for(const struct moment *m, const struct pathway *p);
-
-/* --- events about work --------------------------------------------------------------------------------------- */
-static void task_event(struct moment *m)
-{
-    Handoff__V1__Task *t = work_find_task(m->record, step_id_number(m->event->task_id, "t"));
-    m->is_used = true;
-    if (!t) {
-        m->names_nothing = true;
-        m->sentence = "no such open task: nothing changed";
-        return;
-    }
-    m->task = message_copy(t, m->arena);
-    if (m->event->body_case == BODY(TASK_COMPLETED)) work_complete(m, t, m->event->task_completed->outcome);
-    else if (m->event->body_case == BODY(TASK_ATTEMPTED)) work_attempt(m, t);
-    else work_cancel(m, t);
-}
-
-static void escalation_event(struct moment *m)
-{
-    Handoff__V1__Escalation *e = work_find_escalation(m->record, step_id_number(m->event->escalation_id, "e"));
-    m->is_used = true;
-    m->names_nothing = !e;
-    if (!e) m->sentence = "no such open escalation: nothing changed";
-    else if (m->event->body_case == BODY(ESCALATION_RESOLVED)) work_resolve(m, e);
-    else work_acknowledge(m, e, m->event->escalation_acknowledged->by);
-}
-
-static void episode_opened(struct moment *m)
-{
-    const struct pathway *p = rules_pathway_by_name(m->rules, m->event->episode_opened->pathway);
-    m->is_used = true;
-    if (!p) {
-        m->sentence = "no pathway of that name is loaded: nothing was opened";
-    } else if (has_episode_for(m, p)) {
-        m->sentence = "such an episode is open already: nothing was opened";
-    } else {
-        m->record->is_known = true;
-        machine_open(m, p, NULL, NULL, false);
-    }
-}
-
-/* A human closes one episode: the one they name, by its id or its referral's, or the only one there is. */
-static void episode_closed(struct moment *m)
-{
-    size_t meant = 0;
-    for (size_t i = 0; i < m->record->n_episodes; i++) {
-        const struct pathway *p = rules_pathway(m->rules, m->record->episodes[i]->pathway);
-        meant += p && is_for(m, m->record->episodes[i], p);
-    }
-    if (meant == 1) return;
-    m->is_used = m->names_nothing = true;
-    m->sentence = meant ? "several episodes are open: name the one to close" : "no such open episode: nothing changed";
-}
-
-static void episode_corrected(struct moment *m)
-{
-    Handoff__V1__Episode *e = machine_episode(m->record, step_id_number(m->event->episode_id, "ep"));
-    m->is_used = true;
-    if (!e) {
-        m->sentence = "no such open episode: nothing changed";
-        return;
-    }
-    machine_focus(m, e);
-    for (uint32_t s = 0; s < m->pathway->main.state_count; s++) {
-        const struct state *state = &m->pathway->main.states[s];
-        if (strcmp(state->name, m->event->episode_corrected->state) != 0 || state->is_final) continue;
-        machine_enter(m, 0, s, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, 0);
-        machine_settle(m);
-        return;
-    }
-    m->sentence = "the pathway has no open state of that name: nothing changed";
-}
-
-static void event_retracted(struct moment *m)
-{
-    m->is_used = true;
-    work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_RETRACTION), .severity = HANDOFF__V1__SEVERITY__SEVERITY_URGENT});
-}
-
-static void staff_absent(struct moment *m)
-{
-    m->is_used = true; /* journaled on the site's record */
-}
-
-static const struct {
-    Handoff__V1__Event__BodyCase body;
-    void (*handle)(struct moment *m);
-} work_events[] = {
-    {BODY(TASK_COMPLETED), task_event}, {BODY(TASK_ATTEMPTED), task_event}, {BODY(TASK_CANCELLED), task_event},
-    {BODY(ESCALATION_ACKNOWLEDGED), escalation_event}, {BODY(ESCALATION_RESOLVED), escalation_event},
-    {BODY(EPISODE_OPENED), episode_opened}, {BODY(EPISODE_CLOSED), episode_closed}, {BODY(EPISODE_CORRECTED), episode_corrected},
-    {BODY(EVENT_RETRACTED), event_retracted}, {BODY(STAFF_ABSENT), staff_absent},
-};
-
-static void apply_work(struct moment *m)
-{
-    for (size_t i = 0; i < sizeof work_events / sizeof *work_events; i++)
-        if (work_events[i].body == m->event->body_case) work_events[i].handle(m);
-    machine_focus(m, NULL);
-}
-
 /* --- offering the event to pathways -------------------------------------------------------------------------- */
-static bool task_belongs_to(const Handoff__V1__Task *t, const Handoff__V1__Episode *e)
+/* In the order of their numbers, whatever ended meanwhile. */
+static Handoff__V1__Episode *next_episode(const Handoff__V1__PatientRecord *record, uint32_t after)
 {
-    for (size_t i = 0; i < t->n_causes; i++)
-        if (t->causes[i]->episode == e->number) return true;
-    return false;
-}
-
-/* An event that names another referral, visit, task or agency is not for this episode. */
-static bool is_for(const struct moment *m, const Handoff__V1__Episode *e, const struct pathway *p)
-{
-    const Handoff__V1__Event *v = m->event;
-    if (v->episode_id[0] && step_id_number(v->episode_id, "ep") != e->number) return false;
-    if (m->task) return task_belongs_to(m->task, e);
-    if (v->body_case == BODY(EPISODE_CLOSED) && v->referral_id[0] && !v->episode_id[0]) return strcmp(v->referral_id, e->referral_id) == 0;
-    if (p->subject == SUBJECT_PATIENT) return true;
-    if (v->referral_id[0]) return !e->referral_id[0] || strcmp(v->referral_id, e->referral_id) == 0;
-    if (m->visit && m->visit->episode) return m->visit->episode == e->number;
-    bool may_name_another = v->body_case == BODY(AGENCY_SELECTED) || v->body_case == BODY(REFERRAL_REQUESTED);
-    return may_name_another || !m->event_agency[0] || !e->agency_id[0] || strcmp(m->event_agency, e->agency_id) == 0;
+    for (size_t i = 0; i < record->n_episodes; i++)
+        if (record->episodes[i]->number > after) return record->episodes[i];
+    return NULL;
 }
 
 static void offer_to_episodes(struct moment *m)
 {
-    uint32_t offered_until = m->record->last_episode; /* not to those that this very event opens */
-    for (uint32_t number = 1; number <= offered_until && !m->fault; number++) {
-        Handoff__V1__Episode *e = machine_episode(m->record, number);
-        const struct pathway *p = e ? rules_pathway(m->rules, e->pathway) : NULL;
-        if (!e) continue;
+    uint32_t until = m->record->last_episode; /* not to those that this very event opens */
+    Handoff__V1__Episode *e = NULL;
+    while (!m->fault && (e = next_episode(m->record, e ? e->number : 0)) && e->number <= until) {
+        const struct pathway *p = rules_pathway(m->rules, e->pathway);
         if (!p) {
             moment_fault(m, "an episode's pathway is not loaded");
             return;
         }
-        if (!is_for(m, e, p)) continue;
+        if (!episode_is_meant(m, e, p)) continue;
         m->depth = 0; /* each episode comes to rest by itself */
         machine_focus(m, e);
         machine_offer(m);
     }
     machine_focus(m, NULL);
-}
-
-static bool has_episode_for(const struct moment *m, const struct pathway *p)
-{
-    for (size_t i = 0; i < m->record->n_episodes; i++) {
-        const Handoff__V1__Episode *e = m->record->episodes[i];
-        const struct pathway *of = rules_pathway(m->rules, e->pathway);
-        if (!of || strcmp(of->name, p->name) != 0) continue;
-        if (p->subject == SUBJECT_PATIENT || strcmp(e->referral_id, m->event->referral_id) == 0) return true;
-    }
-    return false;
-}
-
-/* A request that is repeated under another event id after its referral ended opens nothing anew. */
-static bool was_closed(const struct moment *m)
-{
-    for (size_t i = 0; m->event->referral_id[0] && i < m->record->n_closed_episodes; i++)
-        if (strcmp(m->record->closed_episodes[i]->referral_id, m->event->referral_id) == 0 &&
-            m->occurred_ms < m->record->closed_episodes[i]->closed_at_ms)
-            return true;
-    return false;
 }
 
 static void open_by_event(struct moment *m, const struct pathway *p)
@@ -278,8 +140,8 @@ static void open_by_event(struct moment *m, const struct pathway *p)
     for (uint32_t i = 0; i < p->open_count; i++) {
         const struct opening_rule *o = &p->opens[i];
         if (o->event != m->event->body_case || !guard_holds(o->when, m)) continue;
-        if (has_episode_for(m, p)) return;
-        if (p->subject == SUBJECT_REFERRAL && was_closed(m)) {
+        if (episode_is_open_for(m, p)) return;
+        if (p->subject == SUBJECT_REFERRAL && episode_was_closed(m)) {
             m->is_overtaken = m->is_used = true;
             return;
         }
@@ -352,7 +214,7 @@ static void catch_unused(struct moment *m)
         else if (!m->record->is_known) alert(m, always); /* nobody coordinates this patient yet */
     } else if (m->is_used) {
         return;
-    } else if (moment_is_course(m) && was_closed(m)) {
+    } else if (moment_is_course(m) && episode_was_closed(m)) {
         m->is_overtaken = true;
     } else if (k->class == EVENT_LOOP && is_ours(m->record)) {
         work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_EVENT)});
@@ -368,7 +230,7 @@ static bool has_future(const Handoff__V1__PatientRecord *r, const Handoff__V1__E
     for (size_t i = 0; i < r->n_timers; i++)
         if (r->timers[i]->episode == e->number && !r->timers[i]->is_paused) return true;
     for (size_t i = 0; i < r->n_tasks; i++)
-        if (task_belongs_to(r->tasks[i], e)) return true;
+        if (episode_has_task(r->tasks[i], e)) return true;
     return false;
 }
 
@@ -443,7 +305,7 @@ static void fire_safety_net(struct moment *m, Handoff__V1__Timer *t)
 static void run_event(struct moment *m)
 {
     facts_apply(m);
-    apply_work(m);
+    answers_apply(m);
     if (!m->fault && !m->names_nothing) offer_to_episodes(m);
     if (!m->fault && !m->names_nothing) open_episodes(m);
     if (!m->fault) catch_unused(m);

@@ -91,7 +91,7 @@ static const char *escalation_reason(const struct view *v, const Handoff__V1__Pa
                            view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)task->kind),
                            task_reason(v, record, task));
     const char *reason = cause_reason(v, record, e->cause);
-    return reason != NULL ? reason : "a matter that nobody has resolved";
+    return reason != NULL ? reason : VIEW_ALERT_REASON;
 }
 
 Handoff__V1__EscalationView *view_escalation(const struct view *v, const struct view_subject *of,

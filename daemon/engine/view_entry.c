@@ -75,12 +75,21 @@ Handoff__V1__Severity view_severity(const Handoff__V1__Emission *e)
     return HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED;
 }
 
+/* Of what no pathway raised: the overdue task's, or that of the safety net. */
+static const char *escalated_reason(const struct view *v, const Handoff__V1__EscalationEmission *e)
+{
+    bool is_of_task = e->task != 0 && (uint32_t)e->task_kind < RULES_TASK_KINDS;
+    const char *reason = is_of_task ? v->rules->policy.tasks[e->task_kind].reason : NULL;
+    return reason != NULL ? reason : VIEW_ALERT_REASON;
+}
+
 static const char *emission_reason(const struct view *v, const struct pathway *p, const Handoff__V1__Emission *e)
 {
     const char *reason = e->episode != 0 ? view_rule_text(p, e->rule) : NULL;
     if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_TASK && (uint32_t)e->task->kind < RULES_TASK_KINDS)
         reason = v->rules->policy.tasks[e->task->kind].reason;
     if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_AUDIT) reason = e->audit->text;
+    if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION) reason = escalated_reason(v, e->escalation);
     return reason;
 }
 

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/limits.h"
+#include "base/log.h"
 
 #include "base/banned.h"
 
@@ -111,12 +112,15 @@ void service_refuse_error(struct service *s, const struct call *call, int engine
         {ENGINE_E_FULL, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "the disk is full; retry when there is room", NULL},
         {ENGINE_E_STOPPED, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "a write failed; retry later", NULL},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].error == engine_error) {
-            service_refuse(s, call, rows[i].code, rows[i].sentence, rows[i].field);
-            return;
-        }
-    service_refuse(s, call, HANDOFF__V1__CODE__CODE_INTERNAL, "an error that is not the request's; the log has it", NULL);
+    size_t i = 0;
+    while (i < sizeof rows / sizeof *rows && rows[i].error != engine_error) i++;
+    bool is_listed = i < sizeof rows / sizeof *rows;
+    Handoff__V1__Code code = is_listed ? rows[i].code : HANDOFF__V1__CODE__CODE_INTERNAL;
+    const char *sentence = is_listed ? rows[i].sentence : "an error that is not the request's; the log has it";
+    if (code == HANDOFF__V1__CODE__CODE_INTERNAL)
+        log_error("a request could not be answered", log_text("why", sentence), log_int("error", engine_error),
+                  log_int("request", (int64_t)call->request->body_case));
+    service_refuse(s, call, code, sentence, is_listed ? rows[i].field : NULL);
 }
 
 uint32_t service_rows(uint32_t limit)

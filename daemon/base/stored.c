@@ -4,7 +4,15 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5, WIRE_UNUSUAL = 8, DEPTH_MAX = 8, VARINT_BYTES_MAX = 10 };
+enum {
+    WIRE_VARINT = 0,
+    WIRE_64 = 1,
+    WIRE_BYTES = 2,
+    WIRE_32 = 5,
+    WIRE_UNUSUAL = 8,
+    DEPTH_MAX = 8,
+    VARINT_BYTES_MAX = 10
+};
 
 /* How a type is written, and how wide it is in the generated structs. Types that no stored message has are missing. */
 static const struct shape {
@@ -22,7 +30,8 @@ static const struct shape {
     [PROTOBUF_C_TYPE_BYTES] = {WIRE_BYTES, sizeof(ProtobufCBinaryData)},
     [PROTOBUF_C_TYPE_MESSAGE] = {WIRE_BYTES, sizeof(void *)},
 };
-static_assert(sizeof(protobuf_c_boolean) == 4 && sizeof(int) == 4, "booleans and enums are as wide as numbers of 32 bits");
+static_assert(sizeof(protobuf_c_boolean) == 4 && sizeof(int) == 4,
+              "booleans and enums are as wide as numbers of 32 bits");
 
 static inline unsigned wire_of(ProtobufCType type) { return shapes[type].wire; }
 static inline size_t element_bytes(ProtobufCType type) { return shapes[type].bytes; }
@@ -295,8 +304,8 @@ static size_t count_sections(struct in in, uint64_t tag)
     return count;
 }
 
-static bool read_list(struct in *in, const ProtobufCFieldDescriptor *f, uint64_t tag, void *message, struct arena *arena,
-                      int depth)
+static bool read_list(struct in *in, const ProtobufCFieldDescriptor *f, uint64_t tag, void *message,
+                      struct arena *arena, int depth)
 {
     size_t bytes = element_bytes(f->type), count = count_sections(*in, tag);
     char *list = count ? arena_room(arena, count * bytes) : NULL;
@@ -309,8 +318,8 @@ static bool read_list(struct in *in, const ProtobufCFieldDescriptor *f, uint64_t
     return set_list(message, f, count, list);
 }
 
-static bool read_field(struct in *in, const ProtobufCFieldDescriptor *f, uint64_t tag, void *message, struct arena *arena,
-                       int depth)
+static bool read_field(struct in *in, const ProtobufCFieldDescriptor *f, uint64_t tag, void *message,
+                       struct arena *arena, int depth)
 {
     unsigned wire = wire_of(f->type);
     if (f->label == PROTOBUF_C_LABEL_REPEATED) {

@@ -81,7 +81,8 @@ static void episode_corrected(struct moment *m)
 static void event_retracted(struct moment *m)
 {
     m->is_used = true;
-    work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_RETRACTION), .severity = HANDOFF__V1__SEVERITY__SEVERITY_URGENT});
+    work_open_task(
+        m, &(struct task_order){.kind = KIND(REVIEW_RETRACTION), .severity = HANDOFF__V1__SEVERITY__SEVERITY_URGENT});
 }
 
 static void staff_absent(struct moment *m)
@@ -93,10 +94,16 @@ static const struct {
     Handoff__V1__Event__BodyCase body;
     void (*handle)(struct moment *m);
 } work_events[] = {
-    {BODY(TASK_COMPLETED), task_event}, {BODY(TASK_ATTEMPTED), task_event}, {BODY(TASK_CANCELLED), task_event},
-    {BODY(ESCALATION_ACKNOWLEDGED), escalation_event}, {BODY(ESCALATION_RESOLVED), escalation_event},
-    {BODY(EPISODE_OPENED), episode_opened}, {BODY(EPISODE_CLOSED), episode_closed}, {BODY(EPISODE_CORRECTED), episode_corrected},
-    {BODY(EVENT_RETRACTED), event_retracted}, {BODY(STAFF_ABSENT), staff_absent},
+    {BODY(TASK_COMPLETED), task_event},
+    {BODY(TASK_ATTEMPTED), task_event},
+    {BODY(TASK_CANCELLED), task_event},
+    {BODY(ESCALATION_ACKNOWLEDGED), escalation_event},
+    {BODY(ESCALATION_RESOLVED), escalation_event},
+    {BODY(EPISODE_OPENED), episode_opened},
+    {BODY(EPISODE_CLOSED), episode_closed},
+    {BODY(EPISODE_CORRECTED), episode_corrected},
+    {BODY(EVENT_RETRACTED), event_retracted},
+    {BODY(STAFF_ABSENT), staff_absent},
 };
 
 void answers_apply(struct moment *m)

@@ -18,7 +18,8 @@ bool episode_is_meant(const struct moment *m, const Handoff__V1__Episode *e, con
     const Handoff__V1__Event *v = m->event;
     if (v->episode_id[0] && step_id_number(v->episode_id, "ep") != e->number) return false;
     if (m->task) return episode_has_task(m->task, e);
-    if (v->body_case == BODY(EPISODE_CLOSED) && v->referral_id[0] && !v->episode_id[0]) return strcmp(v->referral_id, e->referral_id) == 0;
+    if (v->body_case == BODY(EPISODE_CLOSED) && v->referral_id[0] && !v->episode_id[0])
+        return strcmp(v->referral_id, e->referral_id) == 0;
     if (p->subject == SUBJECT_PATIENT) return true;
     if (v->referral_id[0]) return !e->referral_id[0] || strcmp(v->referral_id, e->referral_id) == 0;
     if (m->visit && m->visit->episode) return m->visit->episode == e->number;

@@ -6,8 +6,18 @@
 
 #define BODY(NAME) HANDOFF__V1__EVENT__BODY_##NAME
 #define VISIT(NAME) HANDOFF__V1__VISIT_STATUS__VISIT_STATUS_##NAME
-enum { CONSENTS_MAX = 32, VISITS_KEPT = 24, VISITS_MAX = 96, CARE_TEAM_MAX = 32, PREFERENCES_MAX = 16, FLAGS_MAX = 8, ASSIGNMENTS_MAX = 8,
-       BARRIERS_MAX = 16, COVERAGES_MAX = 8, REVOCATIONS_MAX = 8 };
+enum {
+    CONSENTS_MAX = 32,
+    VISITS_KEPT = 24,
+    VISITS_MAX = 96,
+    CARE_TEAM_MAX = 32,
+    PREFERENCES_MAX = 16,
+    FLAGS_MAX = 8,
+    ASSIGNMENTS_MAX = 8,
+    BARRIERS_MAX = 16,
+    COVERAGES_MAX = 8,
+    REVOCATIONS_MAX = 8
+};
 
 static bool is_set(const char *text) { return text && *text; }
 
@@ -62,7 +72,8 @@ static void preference(struct moment *m)
     Handoff__V1__PatientRecord *r = m->record;
     Handoff__V1__Preference *p = NULL;
     for (size_t i = 0; i < r->n_preferences; i++)
-        if (r->preferences[i]->person == u->person && strcmp(r->preferences[i]->person_id, u->person_id) == 0) p = r->preferences[i];
+        if (r->preferences[i]->person == u->person && strcmp(r->preferences[i]->person_id, u->person_id) == 0)
+            p = r->preferences[i];
     if (!p) {
         if (r->n_preferences >= PREFERENCES_MAX) {
             moment_fault(m, "more preferences than a record holds");
@@ -89,7 +100,8 @@ static void preference(struct moment *m)
 
 static void declined(struct moment *m)
 {
-    if (m->event->service_declined->scope == HANDOFF__V1__DECLINE_SCOPE__DECLINE_SCOPE_ALL_CONTACT) m->record->is_opted_out = true;
+    if (m->event->service_declined->scope == HANDOFF__V1__DECLINE_SCOPE__DECLINE_SCOPE_ALL_CONTACT)
+        m->record->is_opted_out = true;
 }
 
 static void barrier_reported(struct moment *m)
@@ -154,7 +166,8 @@ static int64_t expiry(const struct moment *m, const Handoff__V1__ConsentGranted 
 {
     const struct calendar *c = &m->site->calendar;
     int64_t latest = calendar_add_days(c, signed_ms, (int32_t)m->rules->policy.roi_max_days);
-    int64_t stated = g->expires_at_ms ? g->expires_at_ms : calendar_add_days(c, signed_ms, (int32_t)m->rules->policy.roi_days);
+    int64_t stated =
+        g->expires_at_ms ? g->expires_at_ms : calendar_add_days(c, signed_ms, (int32_t)m->rules->policy.roi_days);
     return stated < latest ? stated : latest;
 }
 
@@ -173,7 +186,8 @@ static void strike(struct moment *m, Handoff__V1__Consent *c, const Handoff__V1_
     Handoff__V1__Recipient **kept = ARENA_ARRAY(m->arena, Handoff__V1__Recipient *, n + 1);
     c->n_recipients = 0;
     for (size_t i = 0; i < n; i++)
-        if (!consent_revokes(v, c->recipients[i]->party, c->recipients[i]->id)) kept[c->n_recipients++] = c->recipients[i];
+        if (!consent_revokes(v, c->recipients[i]->party, c->recipients[i]->id))
+            kept[c->n_recipients++] = c->recipients[i];
     c->recipients = kept;
 }
 
@@ -298,7 +312,8 @@ static Handoff__V1__Appointment *new_visit(struct moment *m)
     a->episode = referral ? referral->number : 0;
     a->ordinal = 1;
     for (size_t i = 0; i < r->n_appointments; i++)
-        if (r->appointments[i]->episode == a->episode && r->appointments[i]->ordinal >= a->ordinal) a->ordinal = r->appointments[i]->ordinal + 1;
+        if (r->appointments[i]->episode == a->episode && r->appointments[i]->ordinal >= a->ordinal)
+            a->ordinal = r->appointments[i]->ordinal + 1;
     list_append(m->arena, &r->appointments, &r->n_appointments, a);
     m->is_new_visit = true;
     return a;
@@ -326,7 +341,10 @@ static void booked(struct moment *m)
     m->visit->kind = b->kind;
     if (is_set(b->agency_id)) m->visit->agency_id = b->agency_id;
 }
-static void rescheduled(struct moment *m) { set_visit(m, VISIT(BOOKED), m->event->appointment_rescheduled->starts_at_ms); }
+static void rescheduled(struct moment *m)
+{
+    set_visit(m, VISIT(BOOKED), m->event->appointment_rescheduled->starts_at_ms);
+}
 static void cancelled(struct moment *m) { set_visit(m, VISIT(CANCELLED), 0); }
 static void no_show(struct moment *m) { set_visit(m, VISIT(NO_SHOW), 0); }
 static void arrived(struct moment *m) { set_visit(m, VISIT(ARRIVED), 0); }
@@ -335,10 +353,14 @@ static void fulfilled(struct moment *m) { set_visit(m, VISIT(FULFILLED), 0); }
 /* --- safety -------------------------------------------------------------------------------------------------- */
 static Handoff__V1__Severity finding_of_screening(const Handoff__V1__ScreeningScored *s)
 {
-    bool is_suicide_screen = s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_C_SSRS || s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_ASQ;
-    if (is_suicide_screen && s->level == HANDOFF__V1__RISK_LEVEL__RISK_LEVEL_HIGH) return HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT;
-    if (is_suicide_screen && s->level >= HANDOFF__V1__RISK_LEVEL__RISK_LEVEL_LOW) return HANDOFF__V1__SEVERITY__SEVERITY_URGENT;
-    bool is_phq = s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_PHQ_9 || s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_PHQ_A;
+    bool is_suicide_screen = s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_C_SSRS ||
+                             s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_ASQ;
+    if (is_suicide_screen && s->level == HANDOFF__V1__RISK_LEVEL__RISK_LEVEL_HIGH)
+        return HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT;
+    if (is_suicide_screen && s->level >= HANDOFF__V1__RISK_LEVEL__RISK_LEVEL_LOW)
+        return HANDOFF__V1__SEVERITY__SEVERITY_URGENT;
+    bool is_phq = s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_PHQ_9 ||
+                  s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_PHQ_A;
     for (size_t i = 0; is_phq && i < s->n_items; i++)
         if (s->items[i]->item == 9 && s->items[i]->score > 0) return HANDOFF__V1__SEVERITY__SEVERITY_URGENT;
     return HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED;
@@ -413,21 +435,26 @@ static const struct {
     Handoff__V1__Event__BodyCase body;
     void (*keep)(struct moment *m);
 } facts[] = {
-    {BODY(PATIENT_REGISTERED), registered}, {BODY(PATIENT_UPDATED), updated}, {BODY(REFERRAL_REQUESTED), referred},
-    {BODY(CARE_TEAM_UPDATED), care_team}, {BODY(PREFERENCE_UPDATED), preference}, {BODY(SERVICE_DECLINED), declined},
-    {BODY(BARRIER_REPORTED), barrier_reported}, {BODY(BARRIER_RESOLVED), barrier_resolved}, {BODY(COVERAGE_UPDATED), coverage},
-    {BODY(STAFF_ASSIGNED), assigned}, {BODY(CONSENT_GRANTED), consent_granted}, {BODY(CONSENT_REVOKED), consent_revoked},
-    {BODY(APPOINTMENT_BOOKED), booked}, {BODY(APPOINTMENT_RESCHEDULED), rescheduled}, {BODY(APPOINTMENT_CANCELLED), cancelled},
-    {BODY(APPOINTMENT_RETRACTED), cancelled}, {BODY(APPOINTMENT_NO_SHOW), no_show}, {BODY(APPOINTMENT_ARRIVED), arrived},
-    {BODY(APPOINTMENT_FULFILLED), fulfilled}, {BODY(SAFETY_FLAG_RAISED), flag_raised}, {BODY(SCREENING_SCORED), screened},
-    {BODY(SAFETY_CLEARED), cleared}, {BODY(PATIENT_DECEASED), deceased},
+    {BODY(PATIENT_REGISTERED), registered},     {BODY(PATIENT_UPDATED), updated},
+    {BODY(REFERRAL_REQUESTED), referred},       {BODY(CARE_TEAM_UPDATED), care_team},
+    {BODY(PREFERENCE_UPDATED), preference},     {BODY(SERVICE_DECLINED), declined},
+    {BODY(BARRIER_REPORTED), barrier_reported}, {BODY(BARRIER_RESOLVED), barrier_resolved},
+    {BODY(COVERAGE_UPDATED), coverage},         {BODY(STAFF_ASSIGNED), assigned},
+    {BODY(CONSENT_GRANTED), consent_granted},   {BODY(CONSENT_REVOKED), consent_revoked},
+    {BODY(APPOINTMENT_BOOKED), booked},         {BODY(APPOINTMENT_RESCHEDULED), rescheduled},
+    {BODY(APPOINTMENT_CANCELLED), cancelled},   {BODY(APPOINTMENT_RETRACTED), cancelled},
+    {BODY(APPOINTMENT_NO_SHOW), no_show},       {BODY(APPOINTMENT_ARRIVED), arrived},
+    {BODY(APPOINTMENT_FULFILLED), fulfilled},   {BODY(SAFETY_FLAG_RAISED), flag_raised},
+    {BODY(SCREENING_SCORED), screened},         {BODY(SAFETY_CLEARED), cleared},
+    {BODY(PATIENT_DECEASED), deceased},
 };
 
 static const char *agency_of(const struct moment *m)
 {
     const Handoff__V1__Event *e = m->event;
     const ProtobufCMessage *body = (const ProtobufCMessage *)(const void *)e->referral_requested;
-    const ProtobufCFieldDescriptor *f = body ? protobuf_c_message_descriptor_get_field_by_name(body->descriptor, "agency_id") : NULL;
+    const ProtobufCFieldDescriptor *f =
+        body ? protobuf_c_message_descriptor_get_field_by_name(body->descriptor, "agency_id") : NULL;
     const char *named = f ? *(const char *const *)field_at(body, f) : "";
     if (is_set(named)) return named;
     if (e->body_case == BODY(CONTACT_ATTEMPTED)) {

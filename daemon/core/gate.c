@@ -35,9 +35,12 @@ static int64_t permitted_from(const struct site *site, const Handoff__V1__Patien
     for (size_t i = 0; i < record->n_preferences; i++) {
         const Handoff__V1__Preference *p = record->preferences[i];
         if (!is_family(p->person) || p->latest_minute <= p->earliest_minute) continue;
-        int32_t day = calendar_local_day(&site->calendar, now_ms), minute = calendar_local_minute(&site->calendar, now_ms);
-        if (minute < (int32_t)p->earliest_minute) return calendar_instant(&site->calendar, day, (int32_t)p->earliest_minute);
-        if (minute >= (int32_t)p->latest_minute) return calendar_instant(&site->calendar, day + 1, (int32_t)p->earliest_minute);
+        int32_t day = calendar_local_day(&site->calendar, now_ms),
+                minute = calendar_local_minute(&site->calendar, now_ms);
+        if (minute < (int32_t)p->earliest_minute)
+            return calendar_instant(&site->calendar, day, (int32_t)p->earliest_minute);
+        if (minute >= (int32_t)p->latest_minute)
+            return calendar_instant(&site->calendar, day + 1, (int32_t)p->earliest_minute);
         return now_ms;
     }
     return now_ms;
@@ -63,7 +66,8 @@ static struct gate_decision disclosure(const struct rules *rules, const struct s
                                        const Handoff__V1__PatientRecord *record, const Handoff__V1__StatusEmission *s,
                                        const Handoff__V1__Recipient *to, int64_t now_ms)
 {
-    if (is_family(to->party) && (record->is_deceased || record->is_opted_out)) return drop("nothing goes to the family any more");
+    if (is_family(to->party) && (record->is_deceased || record->is_opted_out))
+        return drop("nothing goes to the family any more");
     if (!consent_is_outside(rules, to->party, to->id)) return deliver(NULL);
     if (s->exception[0]) return deliver(NULL); /* invoked by a named human and journaled with its rule */
     const Handoff__V1__Consent *c = consent_for(rules, site, record, to->party, to->id, s->category, now_ms);
@@ -71,10 +75,12 @@ static struct gate_decision disclosure(const struct rules *rules, const struct s
 }
 
 struct gate_decision gate(const struct rules *rules, const Handoff__V1__PatientRecord *record,
-                          const Handoff__V1__Emission *emission, const Handoff__V1__Recipient *recipient, int64_t now_ms)
+                          const Handoff__V1__Emission *emission, const Handoff__V1__Recipient *recipient,
+                          int64_t now_ms)
 {
     const struct site *site = rules_site(rules, record->site);
-    if (emission->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER) return reminder(site, record, emission->reminder, now_ms);
+    if (emission->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER)
+        return reminder(site, record, emission->reminder, now_ms);
     if (emission->body_case != HANDOFF__V1__EMISSION__BODY_STATUS) return deliver(NULL);
     const Handoff__V1__Recipient *to = recipient ? recipient : emission->status->recipient;
     if (!to) return withhold("it names no recipient");

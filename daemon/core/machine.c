@@ -116,9 +116,9 @@ static bool matches(const struct transition *t, const struct moment *m)
     return guard_holds(t->when, m);
 }
 
-static const struct transition *choose(const struct machine *x, uint32_t state, const struct moment *m,
-                                       bool (*does_match)(const struct transition *, const struct moment *, const char *),
-                                       const char *name)
+static const struct transition *
+choose(const struct machine *x, uint32_t state, const struct moment *m,
+       bool (*does_match)(const struct transition *, const struct moment *, const char *), const char *name)
 {
     const struct state *s = &x->states[state];
     for (uint32_t i = 0; i < s->on_count; i++)
@@ -145,7 +145,8 @@ static void take(struct moment *m, uint32_t machine, const struct transition *t)
     m->is_ignored |= t->is_ignore;
     if (t->is_ignore) return;
     if (t->target >= 0) {
-        machine_enter(m, machine, (uint32_t)t->target, t->actions, t->action_count, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, t->rule);
+        machine_enter(m, machine, (uint32_t)t->target, t->actions, t->action_count,
+                      HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, t->rule);
         return;
     }
     uint32_t state = *state_of(m->episode, machine);
@@ -159,7 +160,8 @@ static void take(struct moment *m, uint32_t machine, const struct transition *t)
 static bool is_too_late(const struct moment *m, uint32_t machine, const struct transition *t)
 {
     const struct event_kind *k = event_kind_of(m->event->body_case);
-    bool may_be_overtaken = k && (k->class == EVENT_LOOP || k->class == EVENT_FACT) && (t->target >= 0 || moment_is_course(m));
+    bool may_be_overtaken =
+        k && (k->class == EVENT_LOOP || k->class == EVENT_FACT) && (t->target >= 0 || moment_is_course(m));
     if (m->event->appointment_id[0] && m->visit) return m->is_overtaken; /* each visit has its own order */
     return may_be_overtaken && m->occurred_ms < *moved_at(m->episode, machine);
 }
@@ -167,7 +169,8 @@ static bool is_too_late(const struct moment *m, uint32_t machine, const struct t
 void machine_offer(struct moment *m)
 {
     for (uint32_t machine = 0; machine <= m->pathway->region_count && is_open(m) && !m->fault; machine++) {
-        const struct transition *t = choose(machine_at(m->pathway, machine), *state_of(m->episode, machine), m, matches_event, NULL);
+        const struct transition *t =
+            choose(machine_at(m->pathway, machine), *state_of(m->episode, machine), m, matches_event, NULL);
         if (!t) continue;
         if (is_too_late(m, machine, t)) m->is_overtaken = m->is_used = true;
         else take(m, machine, t);
@@ -206,7 +209,8 @@ void machine_signal(struct moment *m, const char *name, uint32_t number)
     m->scope = SCOPE_NONE;
     machine_focus(m, receiver);
     for (uint32_t machine = 0; machine <= m->pathway->region_count && is_open(m); machine++) {
-        const struct transition *t = choose(machine_at(m->pathway, machine), *state_of(m->episode, machine), m, matches_signal, name);
+        const struct transition *t =
+            choose(machine_at(m->pathway, machine), *state_of(m->episode, machine), m, matches_signal, name);
         if (t) take(m, machine, t);
     }
     machine_settle(m);
@@ -274,13 +278,14 @@ static void fill_episode(struct moment *m, Handoff__V1__Episode *e, const Handof
     if (from) adopt(e, &from->base);
     if (m->event) adopt(e, (const ProtobufCMessage *)(const void *)m->event->referral_requested);
     if (m->event && m->event->referral_id[0]) e->referral_id = m->event->referral_id;
-    if (from && from->referral_id[0] && strcmp(e->referral_id, from->referral_id) == 0) e->referral_id = sibling_id(m, from->referral_id, e->number);
+    if (from && from->referral_id[0] && strcmp(e->referral_id, from->referral_id) == 0)
+        e->referral_id = sibling_id(m, from->referral_id, e->number);
     if (!e->category) e->category = m->record->category;
     if (!e->level_of_care) e->level_of_care = level_at(m, e->agency_id);
 }
 
-void machine_open(struct moment *m, const struct pathway *p, const struct opening_rule *rule, const Handoff__V1__Episode *from,
-                  bool is_replacing)
+void machine_open(struct moment *m, const struct pathway *p, const struct opening_rule *rule,
+                  const Handoff__V1__Episode *from, bool is_replacing)
 {
     if (m->record->n_episodes >= LIMIT_RECORD_EPISODES) {
         moment_fault(m, "more open episodes than a record holds");
@@ -296,7 +301,8 @@ void machine_open(struct moment *m, const struct pathway *p, const struct openin
                   HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_OPENED, rule ? rule->rule : 0);
     uint32_t outer_scope = m->scope;
     m->scope = SCOPE_NONE;
-    for (uint32_t i = 0; i < p->region_count && is_open(m); i++) enter(m, &p->regions[i].states[e->region_states[i]], NULL);
+    for (uint32_t i = 0; i < p->region_count && is_open(m); i++)
+        enter(m, &p->regions[i].states[e->region_states[i]], NULL);
     m->scope = outer_scope;
     machine_settle(m);
 }
@@ -342,6 +348,7 @@ void machine_fire(struct moment *m, Handoff__V1__Timer *t)
     act_do(m, f->actions, f->action_count);
     m->scope = SCOPE_NONE;
     if (f->target >= 0 && machine >= 0 && is_open(m))
-        machine_enter(m, (uint32_t)machine, (uint32_t)f->target, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, f->rule);
+        machine_enter(m, (uint32_t)machine, (uint32_t)f->target, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED,
+                      f->rule);
     machine_settle(m);
 }

@@ -39,7 +39,7 @@ struct moment {
     bool is_ignored;                 /* a pathway knows the event to be harmless here */
     bool is_changed;                 /* beyond the facts of the record */
     bool is_overtaken;
-    bool names_nothing;              /* the event names a task, escalation or episode that is not open: nobody is offered it */
+    bool names_nothing; /* the event names a task, escalation or episode that is not open: nobody is offered it */
     bool is_exhausted;               /* the task in focus was attempted for the last time */
     bool is_new_visit;               /* the event told of a visit for the first time */
     Handoff__V1__Outcome *out;
@@ -49,8 +49,10 @@ struct moment {
 enum { EMISSIONS_MAX = 256, APPLIED_MAX = 64 };
 /* A new emission with its rule and episode filled; NULL after a fault. */
 Handoff__V1__Emission *moment_emit(struct moment *m, uint32_t rule);
-void moment_apply(struct moment *m, Handoff__V1__AppliedKind kind, uint32_t machine, uint32_t from, uint32_t to, uint32_t rule);
-void moment_audit(struct moment *m, Handoff__V1__AuditKind kind, const char *text, const Handoff__V1__Recipient *recipient, uint32_t rule);
+void moment_apply(struct moment *m, Handoff__V1__AppliedKind kind, uint32_t machine, uint32_t from, uint32_t to,
+                  uint32_t rule);
+void moment_audit(struct moment *m, Handoff__V1__AuditKind kind, const char *text,
+                  const Handoff__V1__Recipient *recipient, uint32_t rule);
 void moment_fault(struct moment *m, const char *sentence);
 /* The event says how a referral stands: requested, received, accepted, ..., agency.selected. */
 bool moment_is_course(const struct moment *m);
@@ -117,8 +119,9 @@ void timer_start(struct moment *m, uint32_t kind); /* replaces a running one; pe
 /* Stops it and withdraws what its firings asked for. Per appointment: m->visit's; without a visit all. */
 void timer_stop(struct moment *m, uint32_t kind);
 void timer_pause_resume(struct moment *m);         /* after a change of holds */
-void timer_follow(struct moment *m, const ProtobufCFieldDescriptor *field); /* after a change of a time of the episode */
-void timer_hasten(struct moment *m);               /* after a change to urgent: none is later than its urgent value from now */
+void timer_follow(struct moment *m,
+                  const ProtobufCFieldDescriptor *field); /* after a change of a time of the episode */
+void timer_hasten(struct moment *m); /* after a change to urgent: none is later than its urgent value from now */
 void timer_end_episode(struct moment *m);
 
 /* --- acting (act.c) ------------------------------------------------------------------------------------------ */

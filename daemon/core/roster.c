@@ -32,7 +32,8 @@ static const char *queue(const struct site *site)
 static const char *assigned(const struct site *site, const Handoff__V1__PatientRecord *record, Handoff__V1__Role role)
 {
     for (size_t i = 0; i < record->n_assignments; i++)
-        if (record->assignments[i]->role == role && find_person(site, record->assignments[i]->person_id)) return record->assignments[i]->person_id;
+        if (record->assignments[i]->role == role && find_person(site, record->assignments[i]->person_id))
+            return record->assignments[i]->person_id;
     return NULL;
 }
 

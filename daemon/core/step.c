@@ -15,7 +15,8 @@
 #define ROLE(NAME) HANDOFF__V1__ROLE__ROLE_##NAME
 
 /* --- the record ---------------------------------------------------------------------------------------------- */
-static Handoff__V1__PatientRecord *begin_record(const Handoff__V1__PatientRecord *before, const struct step_input *input, struct arena *arena)
+static Handoff__V1__PatientRecord *begin_record(const Handoff__V1__PatientRecord *before,
+                                                const struct step_input *input, struct arena *arena)
 {
     if (before) return message_copy(before, arena);
     Handoff__V1__PatientRecord *r = MESSAGE_NEW(arena, Handoff__V1__PatientRecord, patient_record);
@@ -27,15 +28,22 @@ static Handoff__V1__PatientRecord *begin_record(const Handoff__V1__PatientRecord
 static void begin_moment(struct moment *m, const struct rules *rules, const Handoff__V1__PatientRecord *before,
                          const struct step_input *input, struct arena *arena, Handoff__V1__Outcome *out)
 {
-    *m = (struct moment){.rules = rules, .input = input, .event = input->event, .event_agency = "", .now_ms = input->now_ms,
-                         .occurred_ms = input->now_ms, .arena = arena, .out = out};
+    *m = (struct moment){.rules = rules,
+                         .input = input,
+                         .event = input->event,
+                         .event_agency = "",
+                         .now_ms = input->now_ms,
+                         .occurred_ms = input->now_ms,
+                         .arena = arena,
+                         .out = out};
     m->record = begin_record(before, input, arena);
     m->site = rules_site(rules, m->record->site);
     if (m->event && m->event->occurred_at_ms < m->now_ms) m->occurred_ms = m->event->occurred_at_ms;
 }
 
 /* --- repeats ------------------------------------------------------------------------------------------------- */
-enum seen step_seen(const Handoff__V1__PatientRecord *r, uint64_t seen_hash, int64_t occurred_at_ms, uint64_t *ret_sequence)
+enum seen step_seen(const Handoff__V1__PatientRecord *r, uint64_t seen_hash, int64_t occurred_at_ms,
+                    uint64_t *ret_sequence)
 {
     for (size_t i = 0; i + 1 < r->n_seen; i += 2)
         if (r->seen[i] == seen_hash) {
@@ -170,9 +178,11 @@ static void alert(struct moment *m, Handoff__V1__Severity severity)
 static void act_always(struct moment *m, Handoff__V1__Severity severity)
 {
     bool is_finding = event_kind_of(m->event->body_case)->class == EVENT_SAFETY;
-    bool is_emergent = is_finding && severity == HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT; /* then within the hour, not the day */
+    bool is_emergent =
+        is_finding && severity == HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT; /* then within the hour, not the day */
     alert(m, severity);
-    work_open_task(m, &(struct task_order){.kind = is_finding ? KIND(SAFETY_CHECK) : KIND(REVIEW_EVENT), .severity = severity,
+    work_open_task(m, &(struct task_order){.kind = is_finding ? KIND(SAFETY_CHECK) : KIND(REVIEW_EVENT),
+                                           .severity = severity,
                                            .due = is_emergent ? m->rules->policy.ladder[severity].due : NULL,
                                            .owner = m->record->is_known ? ROLE(UNSPECIFIED) : ROLE(SUPERVISOR)});
 }
@@ -189,8 +199,10 @@ static Handoff__V1__Severity always_severity(const struct moment *m)
 static bool is_telling(const Handoff__V1__Emission *e)
 {
     if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK)
-        return e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED || e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED;
-    return e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION && e->escalation->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED;
+        return e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED ||
+               e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED;
+    return e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION &&
+           e->escalation->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED;
 }
 
 /* Somebody was asked or alerted, or a pathway says that this is known to be harmless here. */
@@ -254,9 +266,11 @@ static void postpone(struct moment *m, const Handoff__V1__TimerInput *f)
     for (size_t i = 0; i < m->record->n_timers; i++)
         if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TIMER && m->record->timers[i]->generation == f->generation)
             m->record->timers[i]->due_at_ms = m->now_ms + MS_PER_DAY;
-    Handoff__V1__Task *t = f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TASK ? work_find_task(m->record, f->number) : NULL;
+    Handoff__V1__Task *t =
+        f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TASK ? work_find_task(m->record, f->number) : NULL;
     if (t) t->due_at_ms = m->now_ms + MS_PER_DAY;
-    Handoff__V1__Escalation *e = f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION ? work_find_escalation(m->record, f->number) : NULL;
+    Handoff__V1__Escalation *e =
+        f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION ? work_find_escalation(m->record, f->number) : NULL;
     if (e) e->next_at_ms = m->now_ms + MS_PER_DAY;
 }
 
@@ -282,7 +296,8 @@ static void park(struct moment *m, const struct rules *rules, const Handoff__V1_
     arm_safety_net(m);
     moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_PARKED, fault, NULL, 0);
     if (m->record->n_tasks < LIMIT_RECORD_TASKS)
-        work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_DEFECT), .severity = HANDOFF__V1__SEVERITY__SEVERITY_URGENT});
+        work_open_task(
+            m, &(struct task_order){.kind = KIND(REVIEW_DEFECT), .severity = HANDOFF__V1__SEVERITY__SEVERITY_URGENT});
     if (always_severity(m)) act_always(m, always_severity(m)); /* that the pathway failed is no reason for silence */
     m->fault = NULL;
     m->sentence = fault;
@@ -326,10 +341,12 @@ static void run_firing(struct moment *m)
     Handoff__V1__Task *task = work_find_task(m->record, f->number);
     Handoff__V1__Escalation *escalation = work_find_escalation(m->record, f->number);
     Handoff__V1__Timer *timer = due_timer(m, f);
-    if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TASK && task && task->due_at_ms == f->due_at_ms && !task->is_overdue) {
+    if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TASK && task && task->due_at_ms == f->due_at_ms &&
+        !task->is_overdue) {
         m->task = task;
         work_fire_task(m, task);
-    } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION && escalation && escalation->next_at_ms == f->due_at_ms) {
+    } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION && escalation &&
+               escalation->next_at_ms == f->due_at_ms) {
         work_fire_escalation(m, escalation);
     } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TIMER && timer && timer->episode) {
         machine_focus(m, machine_episode(m->record, timer->episode));
@@ -346,13 +363,15 @@ static void run_unknown_subject(struct moment *m)
 {
     m->record->unknown_events++;
     m->is_changed = true;
-    if (m->record->n_tasks == 0) work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_EVENT), .owner = ROLE(SUPERVISOR)});
+    if (m->record->n_tasks == 0)
+        work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_EVENT), .owner = ROLE(SUPERVISOR)});
 }
 
 static void note_told(struct moment *m)
 {
     for (size_t i = 0; i < m->out->n_emissions; i++) {
-        Handoff__V1__Episode *e = is_telling(m->out->emissions[i]) ? machine_episode(m->record, m->out->emissions[i]->episode) : NULL;
+        Handoff__V1__Episode *e =
+            is_telling(m->out->emissions[i]) ? machine_episode(m->record, m->out->emissions[i]->episode) : NULL;
         if (e) e->told_at_ms = m->now_ms;
     }
 }
@@ -397,12 +416,13 @@ void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, c
     if (m.sentence) out->sentence = arena_string(arena, m.sentence);
     ret_outcome->after = m.record;
     ret_outcome->is_new = before == NULL;
-    ret_outcome->tells_source = input->kind == STEP_EVENT && input->subject == SUBJECT_IS_PATIENT && !is_ours(m.record) &&
-                                out->verdict == VERDICT(REVIEW);
+    ret_outcome->tells_source = input->kind == STEP_EVENT && input->subject == SUBJECT_IS_PATIENT &&
+                                !is_ours(m.record) && out->verdict == VERDICT(REVIEW);
 }
 
 /* --- what is due next ---------------------------------------------------------------------------------------- */
-static void fill_firing(Handoff__V1__TimerInput *f, Handoff__V1__DueKind kind, int64_t due, uint32_t number, uint32_t generation)
+static void fill_firing(Handoff__V1__TimerInput *f, Handoff__V1__DueKind kind, int64_t due, uint32_t number,
+                        uint32_t generation)
 {
     handoff__v1__timer_input__init(f);
     f->kind = kind;
@@ -440,6 +460,8 @@ int64_t step_next_due(const Handoff__V1__PatientRecord *r, Handoff__V1__TimerInp
 
 void step_totals(const Handoff__V1__PatientRecord *r, struct record_totals *ret)
 {
-    *ret = (struct record_totals){.open_episodes = (int64_t)r->n_episodes, .open_tasks = (int64_t)r->n_tasks,
-                                  .open_escalations = (int64_t)r->n_escalations, .pending_timers = (int64_t)r->n_timers};
+    *ret = (struct record_totals){.open_episodes = (int64_t)r->n_episodes,
+                                  .open_tasks = (int64_t)r->n_tasks,
+                                  .open_escalations = (int64_t)r->n_escalations,
+                                  .pending_timers = (int64_t)r->n_timers};
 }

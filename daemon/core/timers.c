@@ -8,7 +8,8 @@ Handoff__V1__Timer *timer_find(const struct moment *m, uint32_t kind, uint32_t a
 {
     for (size_t i = 0; i < m->record->n_timers; i++) {
         Handoff__V1__Timer *t = m->record->timers[i];
-        if (t->episode == m->episode->number && t->kind == kind && (!appointment || t->appointment == appointment)) return t;
+        if (t->episode == m->episode->number && t->kind == kind && (!appointment || t->appointment == appointment))
+            return t;
     }
     return NULL;
 }
@@ -35,7 +36,8 @@ static void remove_kind(struct moment *m, uint32_t kind, uint32_t appointment)
 {
     for (size_t i = m->record->n_timers; i-- > 0;) {
         const Handoff__V1__Timer *t = m->record->timers[i];
-        if (t->episode == m->episode->number && t->kind == kind && (!appointment || t->appointment == appointment)) remove_timer(m, i);
+        if (t->episode == m->episode->number && t->kind == kind && (!appointment || t->appointment == appointment))
+            remove_timer(m, i);
     }
 }
 
@@ -77,12 +79,14 @@ void timer_stop(struct moment *m, uint32_t kind)
 static void resume(struct moment *m, Handoff__V1__Timer *t)
 {
     const struct timer_kind *k = &m->pathway->timers[t->kind];
-    const struct delay *wait = moment_wait(m, &k->firings[t->firings < k->firing_count ? t->firings : k->firing_count - 1].wait);
+    const struct delay *wait =
+        moment_wait(m, &k->firings[t->firings < k->firing_count ? t->firings : k->firing_count - 1].wait);
     bool is_dated = t->firings == 0 && (k->from == TIMER_FROM_VISIT || k->from == TIMER_FROM_FIELD);
     int64_t base = is_dated ? base_of(m, k, facts_visit(m->record, t->appointment)) : 0;
     t->is_paused = false;
     t->due_at_ms = moment_resolve(m, wait, base ? base : m->now_ms);
-    if (t->due_at_ms <= m->now_ms && k->from == TIMER_FROM_VISIT && !k->is_reminder) t->due_at_ms = moment_resolve(m, wait, m->now_ms);
+    if (t->due_at_ms <= m->now_ms && k->from == TIMER_FROM_VISIT && !k->is_reminder)
+        t->due_at_ms = moment_resolve(m, wait, m->now_ms);
     t->generation = next_generation(m);
 }
 
@@ -107,7 +111,8 @@ static bool lists(const struct machine *x, uint32_t state, uint32_t timer)
 static bool is_listed(const struct moment *m, uint32_t timer)
 {
     bool is = lists(&m->pathway->main, m->episode->state, timer);
-    for (uint32_t i = 0; i < m->pathway->region_count && !is; i++) is = lists(&m->pathway->regions[i], m->episode->region_states[i], timer);
+    for (uint32_t i = 0; i < m->pathway->region_count && !is; i++)
+        is = lists(&m->pathway->regions[i], m->episode->region_states[i], timer);
     return is;
 }
 
@@ -115,7 +120,8 @@ void timer_follow(struct moment *m, const ProtobufCFieldDescriptor *field)
 {
     for (uint32_t i = 0; i < m->pathway->timer_count; i++) {
         const struct timer_kind *k = &m->pathway->timers[i];
-        if (k->from == TIMER_FROM_FIELD && k->field == field && (timer_find(m, i, 0) || is_listed(m, i))) timer_start(m, i);
+        if (k->from == TIMER_FROM_FIELD && k->field == field && (timer_find(m, i, 0) || is_listed(m, i)))
+            timer_start(m, i);
     }
 }
 

@@ -31,7 +31,8 @@ static const struct ladder_rule *ladder(const struct moment *m, Handoff__V1__Sev
 }
 
 /* --- tasks --------------------------------------------------------------------------------------------------- */
-static Handoff__V1__TaskEmission *tell_task(struct moment *m, Handoff__V1__Task *t, Handoff__V1__TaskChange change, uint32_t rule)
+static Handoff__V1__TaskEmission *tell_task(struct moment *m, Handoff__V1__Task *t, Handoff__V1__TaskChange change,
+                                            uint32_t rule)
 {
     Handoff__V1__Emission *e = moment_emit(m, rule);
     if (t->n_causes) e->episode = t->causes[0]->episode;
@@ -83,7 +84,8 @@ static bool has_cause(const Handoff__V1__Task *t, const Handoff__V1__Cause *c)
 static void repeat(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Severity severity);
 
 /* A second cause: never later, never less severe; told only when somebody must act sooner or for another reason. */
-static void join(struct moment *m, Handoff__V1__Task *t, Handoff__V1__Cause *cause, Handoff__V1__Severity severity, int64_t due_ms)
+static void join(struct moment *m, Handoff__V1__Task *t, Handoff__V1__Cause *cause, Handoff__V1__Severity severity,
+                 int64_t due_ms)
 {
     bool is_new_cause = t->n_causes < CAUSES_MAX && !has_cause(t, cause);
     if (is_new_cause) list_append(m->arena, &t->causes, &t->n_causes, cause);
@@ -96,7 +98,8 @@ static void join(struct moment *m, Handoff__V1__Task *t, Handoff__V1__Cause *cau
     if (is_new_cause || is_sooner || is_graver) tell_task(m, t, CHANGE(JOINED), cause->rule);
 }
 
-static Handoff__V1__Severity severity_for(const struct moment *m, Handoff__V1__Severity ordered, const struct task_rule *rule)
+static Handoff__V1__Severity severity_for(const struct moment *m, Handoff__V1__Severity ordered,
+                                          const struct task_rule *rule)
 {
     if (ordered) return ordered;
     if (rule->severity) return rule->severity;
@@ -169,9 +172,11 @@ static void remove_task(struct moment *m, Handoff__V1__Task *t)
 void work_complete(struct moment *m, Handoff__V1__Task *t, Handoff__V1__TaskOutcome outcome)
 {
     tell_task(m, t, CHANGE(COMPLETED), rule_of(t))->outcome = outcome;
-    bool is_done = outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_DONE || outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_REACHED;
+    bool is_done = outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_DONE ||
+                   outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_REACHED;
     if (t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK && is_done) facts_assessed(m);
-    if (t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_CONFIRM_DEATH) m->record->is_deceased = outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_DONE;
+    if (t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_CONFIRM_DEATH)
+        m->record->is_deceased = outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_DONE;
     remove_task(m, t);
 }
 
@@ -187,7 +192,8 @@ void work_attempt(struct moment *m, Handoff__V1__Task *t)
     const struct task_rule *rule = task_rule(m, t->kind);
     Handoff__V1__Escalation *e = work_find_escalation(m->record, t->escalation);
     t->attempts++;
-    if (e && e->task) leave_escalation(m, t); /* what a pathway raised stands until it is resolved, and covers the task */
+    if (e && e->task)
+        leave_escalation(m, t); /* what a pathway raised stands until it is resolved, and covers the task */
     t->is_overdue = false;
     m->is_exhausted = t->attempts >= (rule->max_attempts ? rule->max_attempts : ATTEMPTS_DEFAULT);
     if (m->is_exhausted) {
@@ -350,12 +356,14 @@ static void repeat(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Se
     tell_escalation(m, e, CLIMB(REPEATED));
 }
 
-static void promote(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Role role, Handoff__V1__Severity severity, uint32_t rule)
+static void promote(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Role role,
+                    Handoff__V1__Severity severity, uint32_t rule)
 {
     e->task = 0; /* it stands for the matter now, not for one task */
     e->cause = new_cause(m, rule);
     if (severity > e->severity) e->severity = severity;
-    if (rung_position(m, role) > rung_position(m, e->rung) || rung_position(m, e->rung) == m->rules->policy.rung_count) e->rung = role;
+    if (rung_position(m, role) > rung_position(m, e->rung) || rung_position(m, e->rung) == m->rules->policy.rung_count)
+        e->rung = role;
     e->repeats = 0;
     e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN;
     e->next_at_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms);

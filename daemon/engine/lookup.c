@@ -89,14 +89,16 @@ int lookup_entry(struct engine *e, const struct index_row *row, struct entry *re
     if (code) return engine_say_damaged(e, row->batch_sequence, journal_error(code));
     code = batch_entry_alone(blob, row->offset, ret_entry);
     if (code) return engine_say_damaged(e, row->batch_sequence, entry_error(code));
-    if (ret_entry->sequence != row->sequence) return engine_say_damaged(e, row->batch_sequence, "the index names another entry");
+    if (ret_entry->sequence != row->sequence)
+        return engine_say_damaged(e, row->batch_sequence, "the index names another entry");
     return 0;
 }
 
 int lookup_sequence(struct engine *e, uint64_t sequence, struct entry *ret_entry)
 {
     if (sequence > e->last_sequence) {
-        if (sequence - e->last_sequence > e->entry_count) return engine_say_damaged(e, sequence, "there is no such entry");
+        if (sequence - e->last_sequence > e->entry_count)
+            return engine_say_damaged(e, sequence, "there is no such entry");
         *ret_entry = e->entries[sequence - e->last_sequence - 1];
         return 0;
     }

@@ -99,7 +99,8 @@ static void add_telling(struct engine *e, const struct publishing *p, const stru
     };
     struct decision d;
     step(e->rules, t->before, &input, e->arena, &d.outcome);
-    if (!turn_fits(e, d.outcome.after, true, &d.after_packed)) return; /* a source's record holds one task and a count */
+    if (!turn_fits(e, d.outcome.after, true, &d.after_packed))
+        return; /* a source's record holds one task and a count */
     turn_add(e, &(struct addition){
                     .kind = ENTRY_COMMAND,
                     .key = &t->key,
@@ -143,12 +144,13 @@ static bool must_act(const Handoff__V1__Event *event)
 
 static void refuse_growth(struct engine *e, const struct publishing *p)
 {
-    turn_tell_result(e, &(struct result){
-                            .ticket = p->ticket,
-                            .position = p->position,
-                            .code = HANDOFF__V1__CODE__CODE_TOO_LARGE,
-                            .sentence = "The patient's record would become larger than 131072 bytes; nothing was stored.",
-                        });
+    turn_tell_result(e,
+                     &(struct result){
+                         .ticket = p->ticket,
+                         .position = p->position,
+                         .code = HANDOFF__V1__CODE__CODE_TOO_LARGE,
+                         .sentence = "The patient's record would become larger than 131072 bytes; nothing was stored.",
+                     });
 }
 
 static int decide(struct engine *e, const struct publishing *p)

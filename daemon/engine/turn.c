@@ -57,7 +57,8 @@ static_assert(PACKED_BYTES >= 2 * LIMIT_RECORD_BYTES + LIMIT_EVENT_BYTES, "a rec
 static struct bytes pack_ahead(const ProtobufCMessage *message, uint8_t *begin, uint8_t *end)
 {
     uint8_t *at = stored_write(message, begin, end);
-    return at ? (struct bytes){at, (size_t)(end - at)} : (struct bytes){NULL, protobuf_c_message_get_packed_size(message)};
+    return at ? (struct bytes){at, (size_t)(end - at)}
+              : (struct bytes){NULL, protobuf_c_message_get_packed_size(message)};
 }
 
 bool turn_fits(struct engine *e, const Handoff__V1__PatientRecord *after, bool must_act, struct bytes *ret_packed)

@@ -94,7 +94,8 @@ void service_reply(struct service *s, const struct call *call, Handoff__V1__Repl
     front_reply(s->front, call->from, &reply);
 }
 
-void service_refuse(struct service *s, const struct call *call, Handoff__V1__Code code, const char *sentence, const char *field)
+void service_refuse(struct service *s, const struct call *call, Handoff__V1__Code code, const char *sentence,
+                    const char *field)
 {
     s->counts.refused[code]++;
     front_refuse(s->front, call->from, call->request->tag, code, sentence, field);
@@ -107,8 +108,10 @@ void service_refuse_error(struct service *s, const struct call *call, int engine
         Handoff__V1__Code code;
         const char *sentence, *field;
     } rows[] = {
-        {ENGINE_E_UNKNOWN, HANDOFF__V1__CODE__CODE_UNKNOWN_PATIENT, "nobody told of this patient by then", "patient_id"},
-        {ENGINE_E_DAMAGED, HANDOFF__V1__CODE__CODE_INTERNAL, "the journal does not read back; run handoffd verify", NULL},
+        {ENGINE_E_UNKNOWN, HANDOFF__V1__CODE__CODE_UNKNOWN_PATIENT, "nobody told of this patient by then",
+         "patient_id"},
+        {ENGINE_E_DAMAGED, HANDOFF__V1__CODE__CODE_INTERNAL, "the journal does not read back; run handoffd verify",
+         NULL},
         {ENGINE_E_FULL, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "the disk is full; retry when there is room", NULL},
         {ENGINE_E_STOPPED, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "a write failed; retry later", NULL},
     };
@@ -251,7 +254,8 @@ static void answer_listing(struct service *s, struct reading *r)
     else if (engine_index_catch_up(s->engine, as_of))
         readers[r->call.request->body_case](s, &r->call);
     else if (!park(s, r, as_of))
-        service_refuse(s, &r->call, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "too many listings wait for the index; retry", NULL);
+        service_refuse(s, &r->call, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "too many listings wait for the index; retry",
+                       NULL);
 }
 
 static void answer_reading(struct service *s, struct reading *r)
@@ -279,7 +283,8 @@ static void answer_parked(struct service *s, struct parked *p, bool has_caught_u
         if (has_caught_up)
             readers[request->body_case](s, &call);
         else
-            service_refuse(s, &call, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "the index is too far behind; retry later", NULL);
+            service_refuse(s, &call, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "the index is too far behind; retry later",
+                           NULL);
     }
     arena_rewind(s->arena, mark);
 }

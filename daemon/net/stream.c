@@ -153,7 +153,9 @@ static void gather(const struct entry *entry, const Handoff__V1__Outcome *outcom
     Handoff__V1__Doorbell *record = &bells[HANDOFF__V1__STREAM__STREAM_RECORD];
     record->count = 1;
     record->subject_id = (char *)(uintptr_t)key;
-    record->kind = (char *)(uintptr_t)(entry->kind == ENTRY_EVENT ? "event" : entry->kind == ENTRY_TIMER ? "timer" : "command");
+    record->kind = (char *)(uintptr_t)(entry->kind == ENTRY_EVENT   ? "event"
+                                       : entry->kind == ENTRY_TIMER ? "timer"
+                                                                    : "command");
 }
 
 void stream_ring(struct stream *stream, const struct entry *entry, const Handoff__V1__Outcome *outcome, const char *key,

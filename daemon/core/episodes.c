@@ -12,6 +12,16 @@ bool episode_has_task(const Handoff__V1__Task *t, const Handoff__V1__Episode *e)
     return false;
 }
 
+/* A choice that does not say for which referral is for the only open one; with several, a human looks. */
+static bool is_only_referral(const struct moment *m, const Handoff__V1__Episode *e)
+{
+    for (size_t i = 0; i < m->record->n_episodes; i++) {
+        const struct pathway *p = rules_pathway(m->rules, m->record->episodes[i]->pathway);
+        if (m->record->episodes[i] != e && p && p->subject == SUBJECT_REFERRAL) return false;
+    }
+    return true;
+}
+
 /* An event that names another referral, visit, task or agency is not for this episode. */
 bool episode_is_meant(const struct moment *m, const Handoff__V1__Episode *e, const struct pathway *p)
 {
@@ -23,8 +33,9 @@ bool episode_is_meant(const struct moment *m, const Handoff__V1__Episode *e, con
     if (p->subject == SUBJECT_PATIENT) return true;
     if (v->referral_id[0]) return !e->referral_id[0] || strcmp(v->referral_id, e->referral_id) == 0;
     if (m->visit && m->visit->episode) return m->visit->episode == e->number;
-    bool may_name_another = v->body_case == BODY(AGENCY_SELECTED) || v->body_case == BODY(REFERRAL_REQUESTED);
-    return may_name_another || !m->event_agency[0] || !e->agency_id[0] || strcmp(m->event_agency, e->agency_id) == 0;
+    if (v->body_case == BODY(AGENCY_SELECTED)) return is_only_referral(m, e);
+    return v->body_case == BODY(REFERRAL_REQUESTED) || !m->event_agency[0] || !e->agency_id[0] ||
+           strcmp(m->event_agency, e->agency_id) == 0;
 }
 
 bool episode_is_open_for(const struct moment *m, const struct pathway *p)

@@ -240,6 +240,21 @@ static void an_open_safety_flag_refuses_closing_until_somebody_has_assessed_it(v
     assert_false(w->record->flags[0]->is_assessed);
 }
 
+static void a_choice_of_agency_that_fits_several_referrals_is_looked_at_by_a_human(void **state)
+{
+    (void)state;
+    begin(NULL);
+    register_child();
+    request("ref-1", "");
+    request("ref-2", "");
+    assert_int_equal(tell("agency.selected", "with: {agency_id: lakeside}"), VERDICT(REVIEW));
+    assert_string_equal(w->record->episodes[0]->agency_id, "");
+    assert_string_equal(w->record->episodes[1]->agency_id, "");
+    tell("agency.selected", "referral: ref-2, with: {agency_id: lakeside}");
+    assert_string_equal(w->record->episodes[0]->agency_id, "");
+    assert_string_equal(w->record->episodes[1]->agency_id, "lakeside");
+}
+
 static void a_late_clearing_does_not_clear_a_newer_finding(void **state)
 {
     (void)state;
@@ -498,6 +513,7 @@ int main(void)
         SENTENCE(a_second_retraction_is_reviewed_as_well_as_the_first),
         SENTENCE(a_human_closes_the_episode_they_name_and_is_asked_which_when_several_are_open),
         SENTENCE(an_open_safety_flag_refuses_closing_until_somebody_has_assessed_it),
+        SENTENCE(a_choice_of_agency_that_fits_several_referrals_is_looked_at_by_a_human),
         SENTENCE(a_late_clearing_does_not_clear_a_newer_finding),
         SENTENCE(a_death_that_is_not_confirmed_lets_reminders_and_timers_go_on),
         SENTENCE(the_family_of_the_deceased_is_not_called_about_a_service),

@@ -264,7 +264,7 @@ static const char *const patient_and_task[] = {"patient_id", "task_id", NULL};
 
 int run_task_complete(struct cli *cli, int argc, char **argv)
 {
-    const struct typed_event typed = {"task.completed", "PATIENT TASK", "Says that a task is done.",
+    const struct typed_event typed = {"task.completed", "PATIENT TASK", "Says that a task is done. --outcome is needed; --by is who is logged in.",
                                       patient_and_task};
     return publish_typed(cli, &typed, argc, argv);
 }
@@ -272,14 +272,14 @@ int run_task_complete(struct cli *cli, int argc, char **argv)
 int run_task_attempted(struct cli *cli, int argc, char **argv)
 {
     const struct typed_event typed = {"task.attempted", "PATIENT TASK",
-                                      "Says that a task was tried; the next attempt becomes due.",
+                                      "Says that a task was tried; the next attempt becomes due. --outcome is needed; --by is who is logged in.",
                                       patient_and_task};
     return publish_typed(cli, &typed, argc, argv);
 }
 
 int run_task_cancel(struct cli *cli, int argc, char **argv)
 {
-    const struct typed_event typed = {"task.cancelled", "PATIENT TASK", "Says that a task is not needed.",
+    const struct typed_event typed = {"task.cancelled", "PATIENT TASK", "Says that a task is not needed. --by is who is logged in.",
                                       patient_and_task};
     return publish_typed(cli, &typed, argc, argv);
 }
@@ -413,13 +413,14 @@ static const char *const escalation_only[] = {"escalation_id", NULL};
 int run_escalations_ack(struct cli *cli, int argc, char **argv)
 {
     const struct typed_event typed = {"escalation.acknowledged", "ID",
-                                      "Takes an escalation. Its climb stops for one rung's time.",
+                                      "Takes an escalation: its climb stops for one rung's time. --by is who is logged in.",
                                       escalation_only};
     return answer_escalation(cli, &typed, argc, argv);
 }
 
 int run_escalations_resolve(struct cli *cli, int argc, char **argv)
 {
-    const struct typed_event typed = {"escalation.resolved", "ID", "Ends an escalation.", escalation_only};
+    const struct typed_event typed = {"escalation.resolved", "ID", "Ends an escalation. --by is who is logged in.",
+                                      escalation_only};
     return answer_escalation(cli, &typed, argc, argv);
 }

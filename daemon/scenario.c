@@ -12,7 +12,8 @@
 
 static const char usage[] =
     "usage: handoffd pathway test [--config FILE] [--pathways DIR] [--transcript FILE] SCENARIO...\n"
-    "Runs scenario files against the pathways and prints a TAP line for each expectation.\n";
+    "Runs scenario files against the pathways and prints a TAP line for each expectation.\n"
+    "--config is /etc/handoff/handoffd.yaml unless given; --pathways stands for its folder.\n";
 
 static const struct rules *load_rules(const struct config *config, struct ruleset *rs, struct arena *arena,
                                       struct yaml_errors *errors)

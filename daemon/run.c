@@ -18,6 +18,7 @@
 #include "net/loop.h"
 #include "ops/sd_notify.h"
 #include "engine/view.h"
+#include "run_crash.h"
 #include "run_ops.h"
 #include "run_rules.h"
 
@@ -42,7 +43,7 @@ struct run {
     const char *config_file;
     struct config *config;
     int64_t clock_start_ms;
-    char journal_folder[PATH_BYTES], index_folder[PATH_BYTES], endpoints_file[PATH_BYTES];
+    char journal_folder[PATH_BYTES], index_folder[PATH_BYTES], endpoints_file[PATH_BYTES], crash_file[PATH_BYTES];
     struct clock clock;
     struct journal *journal;
     struct index *index;
@@ -162,6 +163,18 @@ static struct index *empty_index(void *context)
     return index_lmdb_open(run->index_folder, 0, &run->index) == 0 ? run->index : NULL;
 }
 
+static int open_index(struct run *run)
+{
+    if (run_crash_happened()) {
+        log_warn("the daemon crashed here before; the index is made anew from the journal", log_text("folder", run->index_folder));
+        if (empty_index(run) == NULL) return INDEX_E_IO;
+        run_crash_forget();
+        return 0;
+    }
+    int rc = index_lmdb_open(run->index_folder, 0, &run->index);
+    return rc == 0 || (rc != INDEX_E_BUSY && empty_index(run) != NULL) ? 0 : rc;
+}
+
 static int open_storage(struct run *run)
 {
     if (mkdir(run->config->data, 0700) != 0 && errno != EEXIST) {
@@ -176,8 +189,9 @@ static int open_storage(struct run *run)
                   log_text("why", journal_error(rc)));
         return -1;
     }
-    rc = index_lmdb_open(run->index_folder, 0, &run->index);
-    if (rc == 0 || (rc != INDEX_E_BUSY && empty_index(run) != NULL)) return 0;
+    run_crash_watch(run->crash_file); /* the journal is ours, so nobody else's crash is meant */
+    rc = open_index(run);
+    if (rc == 0) return 0;
     log_error("the index does not open", log_text("folder", run->index_folder), log_text("why", index_error(rc)));
     return -1;
 }
@@ -392,7 +406,8 @@ static bool name_files(struct run *run)
     int journal = snprintf(run->journal_folder, PATH_BYTES, "%s/journal", data);
     int index = snprintf(run->index_folder, PATH_BYTES, "%s/index", data);
     int endpoints = snprintf(run->endpoints_file, PATH_BYTES, "%s/endpoints", data);
-    return journal < PATH_BYTES && index < PATH_BYTES && endpoints < PATH_BYTES;
+    int crash = snprintf(run->crash_file, PATH_BYTES, "%s/crashed", data);
+    return journal < PATH_BYTES && index < PATH_BYTES && endpoints < PATH_BYTES && crash < PATH_BYTES;
 }
 
 int command_run(int argc, char **argv)

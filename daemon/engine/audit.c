@@ -148,13 +148,11 @@ static bool ask_event(struct auditor *a, const struct entry *e, const struct rul
 {
     q->event = handoff__v1__event__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
     if (!q->event) return false;
-    bool has_patient = q->event->patient_id[0] != '\0';
+    const char *site_name = rules_site(rules, q->event->site)->name;
     q->input.kind = STEP_EVENT;
-    q->input.subject = has_patient ? SUBJECT_IS_PATIENT : SUBJECT_IS_SITE;
-    q->input.subject_name = has_patient ? q->event->patient_id : rules_site(rules, q->event->site)->name;
+    q->input.subject = subject_of_event(a->hash_key, q->event, site_name, &q->input.subject_name, &q->key);
     q->input.seen_hash = subject_event_hash(a->hash_key, q->event->source, q->event->id);
     q->input.event = q->event;
-    subject_key(a->hash_key, q->input.subject, q->input.subject_name, &q->key);
     return true;
 }
 

@@ -63,7 +63,8 @@ static int allocate(struct engine *e)
     e->results_arena = arena_new(LIMIT_ARENA_BYTES);
     e->builder = batch_builder_new();
     e->intake = intake_new();
-    if (!e->arena || !e->results_arena || !e->builder || !e->intake) return ENGINE_E_MEMORY;
+    e->chains = chains_new();
+    if (!e->chains || !e->arena || !e->results_arena || !e->builder || !e->intake) return ENGINE_E_MEMORY;
     return allocate_tables(e);
 }
 
@@ -138,6 +139,7 @@ void engine_abandon(struct engine *e)
     if (e->index_reader) e->options.index->ops->reader_free(e->index_reader);
     ruleset_free(e->ruleset);
     intake_free(e->intake);
+    chains_free(e->chains);
     batch_builder_free(e->builder);
     arena_free(e->arena);
     arena_free(e->results_arena);

@@ -10,6 +10,7 @@
 #define HANDOFF_ENGINE_INSIDE_H
 
 #include "engine/engine.h"
+#include "engine/chain.h"
 #include "engine/changes.h"
 #include "engine/indexer.h"
 #include "engine/intake.h"
@@ -63,6 +64,7 @@ struct engine {
     struct ruleset *ruleset;
     const struct rules *rules;    /* what it builds; NULL: no policy or no site yet, nothing can be decided */
     struct intake *intake;
+    struct chains *chains;        /* long ones, found by hash */
     struct arena *arena;          /* one input: rewound after each */
     struct arena *results_arena;  /* one batch: sentences of its results */
     char sentence[ENGINE_SENTENCE_BYTES];
@@ -180,8 +182,14 @@ bool sweep_has_room(const struct engine *e);
 void scan_reset(struct engine *e);
 
 /* repeat.c: 1 and the first entry when it is a repeat, 0 when it is not, ENGINE_E_. */
-int repeat_find(struct engine *e, const Handoff__V1__PatientRecord *record, uint64_t newest, uint64_t hash,
-                const Handoff__V1__Event *event, struct entry *ret_first);
+struct repeat_question {
+    const struct patient_key *key;            /* the subject */
+    const Handoff__V1__PatientRecord *record; /* the newest, at this sequence */
+    uint64_t newest;
+    uint64_t hash;
+    const Handoff__V1__Event *event;
+};
+int repeat_find(struct engine *e, const struct repeat_question *q, struct entry *ret_first);
 bool repeat_is_same(struct engine *e, struct bytes first, struct bytes again);
 
 /* fire.c */

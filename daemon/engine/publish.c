@@ -2,6 +2,7 @@
 #include "engine/inside.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include "core/pathway.h"
 
 struct publishing {
@@ -24,13 +25,9 @@ struct telling {
     Handoff__V1__PatientRecord *before;
 };
 
-/* Staff and directory events may name no patient: they belong to the site. */
 static void name_subject(struct engine *e, struct publishing *p)
 {
-    p->subject = p->event->patient_id[0] ? SUBJECT_IS_PATIENT : SUBJECT_IS_SITE;
-    p->subject_name =
-        p->event->patient_id[0] ? p->event->patient_id : rules_site(e->rules, p->event->site)->name;
-    subject_key(e->hash_key, p->subject, p->subject_name, &p->key);
+    p->subject = subject_of_event(e->hash_key, p->event, rules_site(e->rules, p->event->site)->name, &p->subject_name, &p->key);
     p->hash = subject_event_hash(e->hash_key, p->event->source, p->event->id);
 }
 
@@ -153,6 +150,19 @@ static void refuse_growth(struct engine *e, const struct publishing *p)
                      });
 }
 
+static void refuse_foreign(struct engine *e, const struct publishing *p, const char *field)
+{
+    char *sentence = arena_alloc(e->arena, ENGINE_SENTENCE_BYTES);
+    snprintf(sentence, ENGINE_SENTENCE_BYTES, "%s is not of the patient that the event names; nothing was stored.", field);
+    turn_tell_result(e, &(struct result){
+                            .ticket = p->ticket,
+                            .position = p->position,
+                            .code = HANDOFF__V1__CODE__CODE_BAD_ID,
+                            .sentence = sentence,
+                            .field = field,
+                        });
+}
+
 static int decide(struct engine *e, const struct publishing *p)
 {
     struct decision d;
@@ -186,10 +196,13 @@ static int take(struct engine *e, struct publishing *p)
     int code = find_record(e, &p->key, &p->found, &p->before);
     if (code) return code;
     struct entry first;
-    int repeat = p->before ? repeat_find(e, p->before, p->found.row.sequence, p->hash, p->event, &first) : 0;
+    struct repeat_question question = {&p->key, p->before, p->found.row.sequence, p->hash, p->event};
+    int repeat = p->before ? repeat_find(e, &question, &first) : 0;
     if (repeat < 0) return repeat;
-    if (!repeat) return decide(e, p);
-    tell_repeat(e, p, &first);
+    const char *foreign = subject_foreign_id(p->event, &p->key);
+    if (repeat) tell_repeat(e, p, &first);
+    else if (foreign) refuse_foreign(e, p, foreign);
+    else return decide(e, p);
     return 0;
 }
 

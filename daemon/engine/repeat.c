@@ -1,5 +1,6 @@
 /* Has this event been here before? The record remembers the newest sixteen; older ones are found along the chain of
- * the subject's entries, which is walked only when the event is as old as what the record forgot. */
+ * the subject's entries, which is asked only when the event is as old as what the record forgot. A short one is walked;
+ * a long one is walked once and then found by hash (chain.h). */
 #include "engine/inside.h"
 
 #include "core/calendar.h"
@@ -19,44 +20,103 @@ static bool has_id_of(struct engine *e, const struct entry *entry, const Handoff
     return is_it;
 }
 
+/* --- along the chain ------------------------------------------------------------------------------------------------ */
+
+enum { CHAIN_LONG = 64 }; /* entries walked; from there on a chain is worth remembering */
+
 /* An event is not accepted more than a day before it occurs: what was written earlier cannot be its first. */
-static int walk_chain(struct engine *e, uint64_t newest, const Handoff__V1__Event *event, struct entry *ret_first)
+static int walk_chain(struct engine *e, const struct repeat_question *q, struct entry *ret_first, uint32_t *ret_walked)
 {
-    uint64_t sequence = newest;
+    uint64_t sequence = q->newest;
     while (sequence) {
         struct entry entry;
         int code = lookup_sequence(e, sequence, &entry);
         if (code) return code;
-        if (entry.time_ms < event->occurred_at_ms - MS_PER_DAY) return 0;
-        if (has_id_of(e, &entry, event)) {
+        if (entry.time_ms < q->event->occurred_at_ms - MS_PER_DAY) return 0;
+        if (has_id_of(e, &entry, q->event)) {
             *ret_first = entry;
             return 1;
         }
+        ++*ret_walked;
         sequence = entry.prev_sequence; /* each is smaller than the one before (checked when it was written) */
     }
     return 0;
 }
 
-int repeat_find(struct engine *e, const Handoff__V1__PatientRecord *record, uint64_t newest, uint64_t hash,
-                const Handoff__V1__Event *event, struct entry *ret_first)
+static bool remember_entry(struct engine *e, struct chain *chain, const struct entry *entry)
+{
+    if (entry->kind != ENTRY_EVENT) return true;
+    size_t mark = arena_used(e->arena);
+    const Handoff__V1__Event *event = unpack(e, entry->input);
+    bool is_kept = event && chain_add(chain, subject_event_hash(e->hash_key, event->source, event->id), entry->sequence);
+    arena_rewind(e->arena, mark);
+    return is_kept;
+}
+
+/* Adds what the chain has grown by since. When that cannot be, it is walked as before. */
+static int extend_chain(struct engine *e, struct chain *chain, uint64_t newest)
+{
+    uint64_t sequence = newest;
+    while (sequence > chain_newest(chain)) {
+        struct entry entry;
+        int code = lookup_sequence(e, sequence, &entry);
+        bool is_kept = !code && remember_entry(e, chain, &entry);
+        if (!is_kept) chain_forget(chain);
+        if (code) return code;
+        if (!is_kept) return 0;
+        sequence = entry.prev_sequence;
+    }
+    chain_reach(chain, newest);
+    return 0;
+}
+
+static int look_up(struct engine *e, const struct chain *chain, const struct repeat_question *q, struct entry *ret_first)
+{
+    uint32_t at = 0;
+    for (uint64_t sequence; (sequence = chain_next(chain, q->hash, &at));) {
+        int code = lookup_sequence(e, sequence, ret_first);
+        if (code) return code;
+        if (has_id_of(e, ret_first, q->event)) return 1;
+    }
+    return 0;
+}
+
+static int find_in_chain(struct engine *e, const struct repeat_question *q, struct entry *ret_first)
+{
+    uint32_t walked = 0;
+    struct chain *chain = chains_find(e->chains, q->key);
+    if (chain) {
+        int code = extend_chain(e, chain, q->newest);
+        if (code) return code;
+        if (chain_newest(chain)) return look_up(e, chain, q, ret_first);
+    }
+    int found = walk_chain(e, q, ret_first, &walked);
+    if (found < 0 || walked < CHAIN_LONG || chain) return found;
+    int code = extend_chain(e, chains_begin(e->chains, q->key), q->newest);
+    return code ? code : found;
+}
+
+int repeat_find(struct engine *e, const struct repeat_question *q, struct entry *ret_first)
 {
     uint64_t sequence = 0;
     struct entry first;
-    switch (step_seen(record, hash, event->occurred_at_ms, &sequence)) {
+    switch (step_seen(q->record, q->hash, q->event->occurred_at_ms, &sequence)) {
     case SEEN_NEW:
         return 0;
     case SEEN_BEFORE: {
         int code = lookup_sequence(e, sequence, &first);
         if (code) return code;
-        if (!has_id_of(e, &first, event)) return 0; /* two ids with one hash */
+        if (!has_id_of(e, &first, q->event)) return 0; /* two ids with one hash */
         *ret_first = first;
         return 1;
     }
     case SEEN_MAYBE:
-        return walk_chain(e, newest, event, ret_first);
+        return find_in_chain(e, q, ret_first);
     }
     return 0;
 }
+
+/* --- the same content? ---------------------------------------------------------------------------------------------- */
 
 static struct bytes repack(struct engine *e, struct bytes bytes)
 {

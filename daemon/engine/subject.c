@@ -20,6 +20,37 @@ void subject_key(const uint8_t hash_key[HASH_KEY_BYTES], int kind, const char *n
     crypto_shorthash_siphashx24(ret_key->bytes, text, 1 + len, hash_key);
 }
 
+/* An id given whole begins with the key of the record that it is in. */
+static bool is_within(const char *id, const struct patient_key *key)
+{
+    char text[33];
+    const char *dash = strrchr(id, '-');
+    if (!dash) return true;
+    engine_key_text(key, text);
+    return dash - id == 32 && memcmp(id, text, 32) == 0;
+}
+
+const char *subject_foreign_id(const Handoff__V1__Event *event, const struct patient_key *key)
+{
+    if (!is_within(event->task_id, key)) return "task_id";
+    if (!is_within(event->escalation_id, key)) return "escalation_id";
+    return is_within(event->episode_id, key) ? NULL : "episode_id";
+}
+
+enum subject_kind subject_of_event(const uint8_t hash_key[HASH_KEY_BYTES], const Handoff__V1__Event *event, const char *site_name,
+                                   const char **ret_name, struct patient_key *ret_key)
+{
+    struct patient_key of_source;
+    enum subject_kind kind = event->patient_id[0] ? SUBJECT_IS_PATIENT : SUBJECT_IS_SITE;
+    *ret_name = kind == SUBJECT_IS_PATIENT ? event->patient_id : site_name;
+    subject_key(hash_key, kind, *ret_name, ret_key);
+    if (!subject_foreign_id(event, ret_key)) return kind;
+    subject_key(hash_key, SUBJECT_IS_SOURCE, *ret_name, &of_source);
+    if (subject_foreign_id(event, &of_source)) return kind;
+    *ret_key = of_source;
+    return SUBJECT_IS_SOURCE;
+}
+
 uint64_t subject_event_hash(const uint8_t hash_key[HASH_KEY_BYTES], const char *source, const char *id)
 {
     uint8_t text[2 * LIMIT_ID_BYTES + 1], hash[8];

@@ -18,6 +18,13 @@ enum { SUBJECT_IS_FOLDER = 255 };
 
 /* name: at most LIMIT_ID_BYTES. */
 void subject_key(const uint8_t hash_key[HASH_KEY_BYTES], int kind, const char *name, struct patient_key *ret_key);
+/* Whose record an event goes to. Staff and directory events may name no patient: they belong to the site. What is asked
+ * of somebody about a source is in the source's record, and listed under its name: the key in a whole id tells that
+ * from a patient of the same name. Names are the event's or site_name. */
+enum subject_kind subject_of_event(const uint8_t hash_key[HASH_KEY_BYTES], const Handoff__V1__Event *event, const char *site_name,
+                                   const char **ret_name, struct patient_key *ret_key);
+/* The field with an id that is of another record; NULL: none. A short id is of the record that the event names. */
+const char *subject_foreign_id(const Handoff__V1__Event *event, const struct patient_key *key);
 /* For repeats: hash of source, a NUL, id. */
 uint64_t subject_event_hash(const uint8_t hash_key[HASH_KEY_BYTES], const char *source, const char *id);
 

@@ -359,6 +359,7 @@ int engine_turn_commit(struct engine *e)
     e->is_in_turn = false;
     if (code) {
         give_back(e);
+        chains_forget(e->chains); /* they may know entries of this batch */
     } else {
         merge_overlay(e);
         note_rules(e);

@@ -32,7 +32,8 @@ static int set_options(void *socket, const char *endpoint)
         int option, value;
     } options[] = {
         {ZMQ_LINGER, 0},           {ZMQ_SNDHWM, NET_STREAM_QUEUE}, {ZMQ_HANDSHAKE_IVL, 5000},
-        {ZMQ_HEARTBEAT_IVL, 10000}, {ZMQ_HEARTBEAT_TIMEOUT, 30000}, {ZMQ_HEARTBEAT_TTL, 60000},
+        {ZMQ_TCP_KEEPALIVE, 1},    {ZMQ_TCP_KEEPALIVE_IDLE, 30},   {ZMQ_TCP_KEEPALIVE_CNT, 3},
+        {ZMQ_TCP_KEEPALIVE_INTVL, 10}, /* not ZMQ_HEARTBEAT_IVL: see front.c */
         {ZMQ_IPV6, strchr(endpoint, '[') != NULL},
     };
     for (size_t i = 0; i < sizeof options / sizeof *options; i++)

@@ -204,7 +204,7 @@ static const struct row rows[] = {
      "ZeroMQ socket of the live stream (a doorbell; content is read from the front)."},
     {"listen.http", &type_address, "127.0.0.1:7449", 0, 64, FIELD(listen_http),
      "Address of /metrics, /healthz and /readyz. It asks nobody who they are; \"\" turns it off."},
-    {"limits.batch_events", &type_number, "1024", 1, LIMIT_BATCH_EVENTS, FIELD(limit_batch_events),
+    {"limits.batch_events", &type_number, "1024", 4, LIMIT_BATCH_EVENTS, FIELD(limit_batch_events),
      "Entries in one commit; the rest waits a turn."},
     {"limits.fire_per_turn", &type_number, "256", 1, LIMIT_BATCH_EVENTS, FIELD(limit_fire_per_turn),
      "Timers fired in one turn; the rest waits, events go first."},

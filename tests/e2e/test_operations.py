@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from peer import BOUND_S, DAY_MS, Daemon, event, event_pb2, referral, registered, voicemail
+from peer import BOUND_S, DAY_MS, Daemon, event, event_pb2, flag, referral, registered, voicemail
 
 from handoff.v1 import api_pb2
 
@@ -256,6 +256,32 @@ def test_a_backup_is_made_while_the_daemon_runs_and_is_sound(daemon, client, tmp
     assert daemon.stop() == 0
     verified = run(daemon, "verify", str(folder))
     assert verified.returncode == 0, verified.stderr
+
+
+def test_an_index_that_a_daemon_died_of_is_made_anew_by_the_next_one(daemon, client):
+    client.accept(*[flag(f"p{i}") for i in range(200)])
+    client.ask(tasks=api_pb2.TasksRequest())  # waits for the index
+    tasks = client.patient("p7").tasks
+    os.kill(daemon.process.pid, signal.SIGSEGV)
+    daemon.drain_log()
+    assert daemon.process.wait(BOUND_S) == -signal.SIGSEGV
+    index = daemon.data / "index" / "data.mdb"
+    pages = bytearray(index.read_bytes())
+    for page in range(2 * 4096, len(pages), 4096):
+        pages[page + 12 : page + 16] = b"\xff\xff\xff\xff"  # the bounds of its free space
+    index.write_bytes(pages)
+    daemon.start()
+    client = daemon.client()
+    assert client.patient("p7").tasks == tasks
+    client.accept(*[registered(f"p{i}") for i in range(200)])
+    assert len(client.ask(tasks=api_pb2.TasksRequest(limit=1000)).tasks) == 200
+    assert not (daemon.data / "crashed").exists()
+
+
+def test_a_power_cut_is_no_crash(daemon, client):
+    client.accept(registered("mary"))
+    daemon.kill()
+    assert not (daemon.data / "crashed").exists()
 
 
 def test_a_client_that_does_not_read_loses_replies_and_holds_up_nobody(daemon, client):

@@ -1,5 +1,7 @@
 """What readers see: patients now and then, timelines that say why, what comes next, lists page by page."""
 
+import subprocess
+
 from peer import DAY_MS, START_MS, common_pb2, event, event_pb2, referral, registered, voicemail
 
 from handoff.v1 import api_pb2
@@ -194,6 +196,20 @@ def test_escalations_are_listed_acknowledged_and_resolved(client):
     client.accept(resolved)
     listed = client.ask(escalations=api_pb2.EscalationsRequest()).escalations
     assert mine.escalation_id not in {e.escalation_id for e in listed}
+
+
+def test_what_is_asked_about_a_source_can_be_answered(daemon, client):
+    client.accept(voicemail("stranger", source="phones"), registered("phones"))
+    (asked,) = client.ask(tasks=api_pb2.TasksRequest()).tasks
+    assert asked.patient_id == "phones"
+    done = event("phones", task_id=asked.task_id, task_completed=event_pb2.TaskCompleted(outcome=1))
+    client.accept(done)
+    assert client.publish(done)[0].code == api_pb2.CODE_DUPLICATE
+    assert not client.ask(tasks=api_pb2.TasksRequest()).tasks
+    assert client.statistics()["patients"] == 2
+    daemon.stop()
+    verified = subprocess.run(daemon.command("verify", str(daemon.data)), capture_output=True, text=True)
+    assert verified.returncode == 0, verified.stderr
 
 
 def test_statistics_count_what_happened(client):

@@ -3,7 +3,7 @@ goes on."""
 
 import pytest
 import zmq
-from peer import DAY_MS, START_MS, common_pb2, event, event_pb2, referral, registered
+from peer import DAY_MS, START_MS, common_pb2, event, event_pb2, flag, referral, registered
 
 from handoff.v1 import api_pb2
 
@@ -165,6 +165,24 @@ def test_an_oversize_batch_is_refused_as_a_whole(client):
     assert client.refusal(publish=api_pb2.PublishRequest(events=events)).code == api_pb2.CODE_TOO_LARGE
     assert client.statistics()["events"] == 0
     client.accept(*[event_pb2.Event.FromString(e) for e in events[:50]])
+
+
+def completed(patient_id, task_id, **options):
+    return event(patient_id, task_id=task_id, task_completed=event_pb2.TaskCompleted(outcome=1), **options)
+
+
+def test_work_of_another_patient_is_refused_and_touches_nobody(client):
+    client.accept(flag("mary"), flag("david"))
+    tasks = {patient: client.patient(patient).tasks for patient in ("mary", "david")}
+    result = client.publish(completed("david", tasks["mary"][0].task_id))[0]
+    assert (result.code, result.field) == (api_pb2.CODE_BAD_ID, "task_id")
+    resolved = event("david", escalation_resolved=event_pb2.EscalationResolved(by="supervisor-1"))
+    resolved.escalation_id = tasks["mary"][0].task_id.replace("-t", "-e")
+    assert client.publish(resolved)[0].field == "escalation_id"
+    for patient, before in tasks.items():
+        assert client.patient(patient).tasks == before
+    client.accept(completed("david", tasks["david"][0].task_id))
+    assert len(client.patient("david").tasks) == len(tasks["david"]) - 1
 
 
 def test_an_empty_publish_is_refused(client):

@@ -110,7 +110,7 @@ static void all_mistakes_are_reported_at_once_with_their_places(void **state)
     assert_error(&errors, 1, 4, 3, "unknown key \"fornt\"; did you mean \"front\"?");
     assert_error(&errors, 2, 8, 6, "here must be a mapping");
     assert_error(&errors, 3, 2, 8, "clock is \"sundial\": a clock is system, manual or scaled:N");
-    assert_error(&errors, 4, 6, 17, "limits.batch_events is \"2000\": it is out of range: 1 to 1024");
+    assert_error(&errors, 4, 6, 17, "limits.batch_events is \"2000\": it is out of range: 4 to 1024");
     assert_error(&errors, 5, 7, 18, "journal.ahead is \"3 dogs\": a size is a number with KiB, MiB or GiB");
     assert_int_equal(errors.count, 6);
     assert_string_equal(errors.list[0].file, "test.yaml");

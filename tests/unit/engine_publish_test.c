@@ -129,6 +129,55 @@ static void repeats_that_the_record_forgot_are_found_along_the_chain(void **stat
     (void)state;
 }
 
+static int (*inner_find)(struct journal_reader *r, uint64_t sequence, uint64_t *ret_first, struct bytes *ret_blob);
+static int finds;
+
+static int counted_find(struct journal_reader *r, uint64_t sequence, uint64_t *ret_first, struct bytes *ret_blob)
+{
+    finds++;
+    return inner_find(r, sequence, ret_first, ret_blob);
+}
+
+/* All at one moment, so that the record may have forgotten any of them. */
+static struct bytes nth(struct world *w, int n)
+{
+    char id[16];
+    snprintf(id, sizeof id, "n%d", n);
+    return world_updated(w, id, "mary", "Mary");
+}
+
+static void a_long_chain_is_walked_once_and_not_for_each_event(void **state)
+{
+    struct world *w = world_new(true);
+    for (int i = 0; i < 400; i++) assert_int_equal(world_publish(w, nth(w, i))->code, CODE(ACCEPTED));
+    inner_find = w->failing_ops.find;
+    w->failing_ops.find = counted_find;
+    finds = 0;
+    for (int i = 400; i < 410; i++) assert_int_equal(world_publish(w, nth(w, i))->code, CODE(ACCEPTED));
+    assert_in_range(finds, 0, 100);
+    for (int i = 0; i < 410; i += 7) assert_int_equal(world_publish(w, nth(w, i))->code, CODE(DUPLICATE));
+    world_free(w);
+    (void)state;
+}
+
+static void a_long_chain_forgets_what_did_not_become_durable(void **state)
+{
+    struct world *w = world_new(true);
+    for (int i = 0; i < 100; i++) assert_int_equal(world_publish(w, nth(w, i))->code, CODE(ACCEPTED));
+    w->failing.appends_left = 0;
+    w->failing.code = JOURNAL_E_FULL;
+    engine_turn_begin(w->engine);
+    engine_publish(w->engine, nth(w, 100), 1, 0);
+    engine_publish(w->engine, nth(w, 101), 2, 0); /* looks at what the batch has */
+    assert_int_equal(engine_turn_commit(w->engine), ENGINE_E_FULL);
+    w->failing.appends_left = -1;
+    assert_int_equal(engine_retry(w->engine), 0);
+    for (int i = 101; i >= 100; i--) assert_int_equal(world_publish(w, nth(w, i))->code, CODE(ACCEPTED));
+    for (int i = 0; i < 102; i++) assert_int_equal(world_publish(w, nth(w, i))->code, CODE(DUPLICATE));
+    world_free(w);
+    (void)state;
+}
+
 static void a_batch_that_is_full_is_committed_and_the_turn_goes_on(void **state)
 {
     struct world *w = world_prepare(false);
@@ -405,6 +454,8 @@ int main(void)
         cmocka_unit_test(a_repeat_is_known_after_a_restart),
         cmocka_unit_test(the_same_fields_in_another_order_are_the_same_event),
         cmocka_unit_test(repeats_that_the_record_forgot_are_found_along_the_chain),
+        cmocka_unit_test(a_long_chain_is_walked_once_and_not_for_each_event),
+        cmocka_unit_test(a_long_chain_forgets_what_did_not_become_durable),
         cmocka_unit_test(a_batch_that_is_full_is_committed_and_the_turn_goes_on),
         cmocka_unit_test(an_unknown_patients_loop_event_tells_its_source_in_the_same_batch),
         cmocka_unit_test(staff_events_without_a_patient_belong_to_the_site),

@@ -116,7 +116,8 @@ purity: $(BUILD)/libhandoffd.a
 	prove -e 'sh' tests/purity.sh :: $(filter $(BUILD)/obj/daemon/core/%.o,$(LIB_O))
 
 pathways: $(BUILD)/handoffd
-	$(BUILD)/handoffd pathway check $(filter-out %/policy.yaml,$(wildcard daemon/pathways/*.yaml)) > $(BUILD)/pathways.txt
+	$(BUILD)/handoffd pathway check --config daemon/ops/handoffd.yaml --policy daemon/pathways/policy.yaml \
+	    $(filter-out %/policy.yaml,$(wildcard daemon/pathways/*.yaml)) > $(BUILD)/pathways.txt
 
 # In seconds: what to run after every change.
 check: all unit scenarios purity pathways

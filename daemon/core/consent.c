@@ -1,3 +1,4 @@
+/* See consent.h. Each condition of a release is a small question; consent_for asks them all. */
 #include "core/consent.h"
 
 #include <string.h>

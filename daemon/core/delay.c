@@ -1,3 +1,4 @@
+/* See delay.h. */
 #include "core/delay.h"
 #include "core/message.h"
 

@@ -221,6 +221,7 @@ static void consent_granted(struct moment *m)
         m->is_used = true;
         return;
     }
+    work_withdraw(m, HANDOFF__V1__TASK_KIND__TASK_KIND_OBTAIN_ROI, SCOPE_NONE); /* what a draft had asked for */
     Handoff__V1__Consent *c = MESSAGE_NEW(m->arena, Handoff__V1__Consent, consent);
     c->id = g->consent_id;
     c->signer = g->signer;

@@ -1,3 +1,4 @@
+/* See gate.h. One answer a kind of emission: reminders, disclosures, and the workforce's own. */
 #include "core/gate.h"
 
 #include "core/consent.h"

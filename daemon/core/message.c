@@ -1,3 +1,4 @@
+/* See message.h. Works from protobuf-c's descriptors, so that a new field needs nothing here. */
 #include "core/message.h"
 
 #include <string.h>

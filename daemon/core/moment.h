@@ -97,7 +97,8 @@ struct task_order {
 /* Opens a task, or adds a cause to the open one of the same kind and subject. */
 void work_open_task(struct moment *m, const struct task_order *order);
 Handoff__V1__Task *work_find_task(const Handoff__V1__PatientRecord *record, uint32_t number);
-/* Withdraws this episode's causes from tasks of a kind (0: of any) made in a scope (0: any). */
+/* Withdraws this episode's causes (without one in focus: those that are no pathway's) from tasks of a kind (0: of any)
+ * made in a scope (0: any). */
 void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope);
 void work_complete(struct moment *m, Handoff__V1__Task *task, Handoff__V1__TaskOutcome outcome);
 void work_attempt(struct moment *m, Handoff__V1__Task *task); /* sets is_exhausted */

@@ -1,3 +1,4 @@
+/* See roster.h. */
 #include "core/roster.h"
 
 #include <string.h>

@@ -226,11 +226,12 @@ static void hand_on(struct moment *m, const Handoff__V1__Task *t)
 
 void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope)
 {
+    uint32_t episode = m->episode ? m->episode->number : 0;
     for (size_t i = m->record->n_tasks; i-- > 0;) {
         Handoff__V1__Task *t = m->record->tasks[i];
         if (kind && t->kind != kind) continue;
         uint32_t rule = rule_of(t);
-        if (!drop_causes(t, m->episode->number, scope)) continue;
+        if (!drop_causes(t, episode, scope)) continue;
         m->is_changed = true;
         if (t->n_causes) {
             hand_on(m, t);

@@ -1,3 +1,4 @@
+/* See site_message.h. */
 #include "ops/site_message.h"
 
 #include "core/message.h"

@@ -478,6 +478,11 @@ static void run_step(struct run *r, struct yaml_node step, struct yaml_errors *e
     struct yaml_node expect = yaml_require(step, "expect", errors);
     yaml_expect_keys(expect, expect_keys, errors);
     int64_t at = 0;
+    if (!yaml_is_present(expect)) return;
+    if (scenario_time(yaml_text(yaml_get(step, "at")), r->calendar, &at) && at < r->now_ms) {
+        yaml_error_add(errors, yaml_get(step, "at"), "this is before the step above; steps stand in the order of their times");
+        return;
+    }
     if (!scenario_time(yaml_text(yaml_get(step, "at")), r->calendar, &at)) {
         yaml_error_add(errors, step, "a step needs `at: YYYY-MM-DD HH:MM`");
         return;

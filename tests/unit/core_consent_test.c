@@ -40,6 +40,20 @@ static bool covers(const char *time)
 #define SOON "2026-03-02 10:00"
 
 /* --- what a release must have ---------------------------------------------------------------------------------- */
+static void a_release_completed_later_withdraws_what_its_draft_had_asked_for(void **state)
+{
+    (void)state;
+    begin(NULL);
+    register_child();
+    tell("consent.granted", "with: {consent_id: roi-9, signer: GUARDIAN, signer_id: mom, recipients: [{party: AGENCY, id: riverside}], "
+                            "direction: BOTH, category: BEHAVIORAL_HEALTH}");
+    assert_int_equal(open_tasks(TASK(OBTAIN_ROI)), 1);
+    assert_non_null(strstr(w->out.journaled.sentence, "dates of treatment"));
+    tell("consent.granted", "with: {consent_id: roi-9, signer: GUARDIAN, signer_id: mom, recipients: [{party: AGENCY, id: riverside}], "
+                            "direction: BOTH, category: BEHAVIORAL_HEALTH, treatment_from: 2026-01-01}");
+    assert_int_equal(open_tasks(TASK(OBTAIN_ROI)), 0);
+}
+
 static void a_release_covers_the_recipient_it_names_and_nobody_else(void **state)
 {
     (void)state;
@@ -349,6 +363,7 @@ static void who_may_refer_follows_the_matrix(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        SENTENCE(a_release_completed_later_withdraws_what_its_draft_had_asked_for),
         SENTENCE(a_release_covers_the_recipient_it_names_and_nobody_else),
         SENTENCE(a_release_for_some_agency_names_none),
         SENTENCE(a_release_to_obtain_information_does_not_let_it_out),

@@ -119,7 +119,7 @@ pathways: $(BUILD)/handoffd
 	$(BUILD)/handoffd pathway check --config daemon/ops/handoffd.yaml --policy daemon/pathways/policy.yaml \
 	    $(filter-out %/policy.yaml,$(wildcard daemon/pathways/*.yaml)) > $(BUILD)/pathways.txt
 
-# In seconds: what to run after every change.
+# In half a minute: what to run after every change.
 check: all unit scenarios purity pathways
 
 # The same code under Clang, with the address and undefined-behaviour sanitizers.
@@ -147,7 +147,7 @@ install: all
 help:
 	@echo "make            build/handoffd and build/handoff"
 	@echo "make demo       three cases on the real daemon, months in seconds"
-	@echo "make check      unit, contract and scenario tests: seconds"
+	@echo "make check      unit, contract and scenario tests: half a minute"
 	@echo "make test       all of it, with sanitizers and end to end: minutes"
 	@echo "make bench      throughput and latency beside the floor"
 	@echo "make install    to PREFIX (/usr/local)"

@@ -116,9 +116,10 @@ purity: $(BUILD)/libhandoffd.a
 	prove -e 'sh' tests/purity.sh :: $(filter $(BUILD)/obj/daemon/core/%.o,$(LIB_O))
 
 pathways: $(BUILD)/handoffd
-	$(BUILD)/handoffd pathway check $(filter-out %/policy.yaml,$(wildcard daemon/pathways/*.yaml)) > $(BUILD)/pathways.txt
+	$(BUILD)/handoffd pathway check --config daemon/ops/handoffd.yaml --policy daemon/pathways/policy.yaml \
+	    $(filter-out %/policy.yaml,$(wildcard daemon/pathways/*.yaml)) > $(BUILD)/pathways.txt
 
-# In seconds: what to run after every change.
+# In half a minute: what to run after every change.
 check: all unit scenarios purity pathways
 
 # The same code under Clang, with the address and undefined-behaviour sanitizers.
@@ -146,7 +147,7 @@ install: all
 help:
 	@echo "make            build/handoffd and build/handoff"
 	@echo "make demo       three cases on the real daemon, months in seconds"
-	@echo "make check      unit, contract and scenario tests: seconds"
+	@echo "make check      unit, contract and scenario tests: half a minute"
 	@echo "make test       all of it, with sanitizers and end to end: minutes"
 	@echo "make bench      throughput and latency beside the floor"
 	@echo "make install    to PREFIX (/usr/local)"

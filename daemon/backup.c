@@ -30,7 +30,8 @@ static int copy_journal(struct journal *journal, const char *copy)
     snprintf(path, sizeof path, "%s/journal", copy);
     int code = journal->ops->backup(journal, path);
     if (!code) {
-        printf("%s holds the journal up to entry %llu or later\n", copy, (unsigned long long)journal_last_sequence(journal));
+        printf("%s holds the journal up to entry %llu or later\n", copy,
+               (unsigned long long)journal_last_sequence(journal));
         return EXIT_DONE;
     }
     if (was_made) rmdir(copy);

@@ -16,14 +16,16 @@
 
 static const char usage[] =
     "usage: handoffd pathway check [--policy FILE] [--config FILE] FILE...\n"
-    "       handoffd pathway test [...] SCENARIO...\n"
+    "       handoffd pathway test [--config FILE] [--pathways DIR] [--transcript FILE] SCENARIO...\n"
     "       handoffd pathway words\n"
     "       handoffd pathway diagram FILE\n\n"
     "check    says what is wrong with these pathways; of sound ones, for each state, the longest\n"
     "         silence and who is then told. The policy is policy.yaml beside the first FILE unless\n"
     "         given; the calendars are those of the configuration's sites, else Monday to Friday,\n"
-    "         08:00 to 17:00, New York. Other pathways of that folder are known but not checked.\n"
-    "test     runs scenarios against the pathways\n"
+    "         08:00 to 17:00, New York; a pathway that passes there may still be refused for your\n"
+    "         hours and holidays. Other pathways of that folder are known but not checked.\n"
+    "test     runs scenarios against the pathways of the configuration, which is\n"
+    "         /etc/handoff/handoffd.yaml unless given\n"
     "words    lists the events with their fields, predicates, tasks, roles and actions\n"
     "diagram  prints the pathway as a graph for Graphviz (dot -Tsvg)\n";
 

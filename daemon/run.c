@@ -68,8 +68,9 @@ static int parse_time(const char *text, int64_t *ret_ms)
 {
     struct tm tm = {0};
     char rest = 0;
-    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2dZ%c", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec,
-               &rest) != 6 || text[strlen(text) - 1] != 'Z')
+    if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2dZ%c", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+               &tm.tm_sec, &rest) != 6 ||
+        text[strlen(text) - 1] != 'Z')
         return -1;
     uint32_t date = (uint32_t)(tm.tm_year * 10000 + tm.tm_mon * 100 + tm.tm_mday);
     if (!date_is_valid(date) || tm.tm_hour > 23 || tm.tm_min > 59 || tm.tm_sec > 59 || tm.tm_hour < 0) return -1;
@@ -101,7 +102,8 @@ static int read_arguments(int argc, char **argv, struct arguments *ret)
             fputs(usage, stdout);
             return EXIT_DONE;
         } else if (chosen != OPTION_CLOCK_START || parse_time(optarg, &ret->clock_start_ms) != 0) {
-            if (chosen == OPTION_CLOCK_START) fprintf(stderr, "handoffd run: %s is not a time like 2026-06-11T12:40:00Z\n", optarg);
+            if (chosen == OPTION_CLOCK_START)
+                fprintf(stderr, "handoffd run: %s is not a time like 2026-06-11T12:40:00Z\n", optarg);
             fputs(usage, stderr);
             return EXIT_USAGE;
         }
@@ -176,13 +178,15 @@ static int open_index(struct run *run)
 static int open_storage(struct run *run)
 {
     if (mkdir(run->config->data, 0700) != 0 && errno != EEXIST) {
-        log_error("the data folder cannot be made", log_text("folder", run->config->data), log_text("why", strerror(errno)));
+        log_error("the data folder cannot be made", log_text("folder", run->config->data),
+                  log_text("why", strerror(errno)));
         return -1;
     }
     unlink(run->endpoints_file); /* of a daemon that was killed */
     int rc = open_journal(run);
     if (rc != 0) {
-        log_error("the journal does not open", log_text("folder", run->journal_folder), log_text("why", journal_error(rc)));
+        log_error("the journal does not open", log_text("folder", run->journal_folder),
+                  log_text("why", journal_error(rc)));
         return -1;
     }
     run_crash_watch(run->crash_file); /* the journal is ours, so nobody else's crash is meant */
@@ -216,7 +220,8 @@ static int open_engine(struct run *run)
                                                   .storage_context = run,
                                                   .on_notice = on_notice},
                          &run->engine, &why);
-    if (rc != 0) log_error("the data folder is not opened", log_text("folder", run->config->data), log_text("why", why));
+    if (rc != 0)
+        log_error("the data folder is not opened", log_text("folder", run->config->data), log_text("why", why));
     return rc;
 }
 
@@ -241,12 +246,14 @@ static int begin_rules(struct run *run)
     return 0;
 }
 
-static struct reload_report refuse_reload(struct run *run, struct arena *arena, const struct yaml_errors *errors, const char *why)
+static struct reload_report refuse_reload(struct run *run, struct arena *arena, const struct yaml_errors *errors,
+                                          const char *why)
 {
     (void)run;
     const struct yaml_error *first = &errors->list[0];
-    const char *refusal = errors->count > 0 ? view_format(arena, "%s:%d:%d: %s", first->file, first->line, first->column, first->sentence)
-                                            : arena_string(arena, why);
+    const char *refusal =
+        errors->count > 0 ? view_format(arena, "%s:%d:%d: %s", first->file, first->line, first->column, first->sentence)
+                          : arena_string(arena, why);
     for (size_t i = 0; i < errors->count && i < YAML_MAX_ERRORS; i++)
         log_error("refused", log_text("file", errors->list[i].file), log_int("line", errors->list[i].line),
                   log_int("column", errors->list[i].column), log_text("why", errors->list[i].sentence));
@@ -325,7 +332,8 @@ static int write_endpoints(const struct run *run, const char *http)
     snprintf(aside, sizeof aside, "%s.new", run->endpoints_file);
     FILE *file = fopen(aside, "w");
     if (file == NULL) return -errno;
-    fprintf(file, "front=%s\nstream=%s\nhttp=%s\n", loop_front_endpoint(run->loop), loop_stream_endpoint(run->loop), http);
+    fprintf(file, "front=%s\nstream=%s\nhttp=%s\n", loop_front_endpoint(run->loop), loop_stream_endpoint(run->loop),
+            http);
     if (fclose(file) != 0 || rename(aside, run->endpoints_file) != 0) return -errno;
     return 0;
 }
@@ -336,11 +344,14 @@ static void announce(struct run *run)
     struct engine_state state;
     http_endpoint(run, http, sizeof http);
     int rc = write_endpoints(run, http);
-    if (rc < 0) log_warn("the endpoints are not written", log_text("file", run->endpoints_file), log_text("why", strerror(-rc)));
+    if (rc < 0)
+        log_warn("the endpoints are not written", log_text("file", run->endpoints_file),
+                 log_text("why", strerror(-rc)));
     engine_state(run->engine, &state);
     run_ops_ready(run->ops, run->engine, &run->clock, &run->journal, run->loop);
-    log_info("ready", log_text("front", loop_front_endpoint(run->loop)), log_text("stream", loop_stream_endpoint(run->loop)),
-             log_text("http", http), log_text("data", run->config->data), log_text("clock", clock_kind_name(run->clock.kind)),
+    log_info("ready", log_text("front", loop_front_endpoint(run->loop)),
+             log_text("stream", loop_stream_endpoint(run->loop)), log_text("http", http),
+             log_text("data", run->config->data), log_text("clock", clock_kind_name(run->clock.kind)),
              log_uint("sequence", state.last_sequence), log_text("version", HANDOFF_VERSION));
 }
 
@@ -349,7 +360,8 @@ static int open_parts(struct run *run)
 {
     int rc = run_ops_new(HANDOFF_VERSION, run->config->listen_http, &run->ops);
     if (rc < 0) {
-        log_error("metrics cannot be served", log_text("address", run->config->listen_http), log_text("why", strerror(-rc)));
+        log_error("metrics cannot be served", log_text("address", run->config->listen_http),
+                  log_text("why", strerror(-rc)));
         return EXIT_FAILED;
     }
     run->report = arena_new(REPORT_BYTES);

@@ -109,7 +109,8 @@ static void look_at_conditions(struct run_ops *ops, const struct engine_state *s
     const char *why = state->sentence != NULL && state->sentence[0] ? state->sentence : "the journal takes no entries";
     condition(ops, "journal", !state->is_read_only, why);
     condition(ops, "rules", engine_rules(ops->engine) != NULL, "no pathways and policy are loaded");
-    condition(ops, "clock", !ops->clock->is_held, "the clock jumped and timers are held; handoff clock accept lets them go");
+    condition(ops, "clock", !ops->clock->is_held,
+              "the clock jumped and timers are held; handoff clock accept lets them go");
 }
 
 /* --- counters: what grew since the last look ------------------------------------------------------------------ */
@@ -188,7 +189,8 @@ void run_ops_turn(struct run_ops *ops)
     add_growth(ops, METRIC_TIMERS_FIRED, 0, (uint64_t)state.totals[TOTAL_FIRINGS], &fired);
     if (state.is_read_only != ops->before.is_read_only) {
         if (state.is_read_only)
-            log_error("the journal takes no entries; publishing resumes by itself when it does", log_text("why", state.sentence));
+            log_error("the journal takes no entries; publishing resumes by itself when it does",
+                      log_text("why", state.sentence));
         else
             log_info("the journal takes entries again");
     }
@@ -206,7 +208,8 @@ void run_ops_second(struct run_ops *ops)
     metrics_set(ops->metrics, METRIC_JOURNAL_BYTES, (int64_t)used_bytes);
     metrics_set(ops->metrics, METRIC_OLDEST_OVERDUE_TIMER_MS, overdue_ms);
     metrics_set(ops->metrics, METRIC_LONGEST_SILENCE_PROVEN_MS, proven_silence_ms(engine_rules(ops->engine)));
-    condition(ops, "timers", overdue_ms < OVERDUE_MAX_MS, "timers are due and do not fire; look at the clock and the journal");
+    condition(ops, "timers", overdue_ms < OVERDUE_MAX_MS,
+              "timers are due and do not fire; look at the clock and the journal");
     metrics_set(ops->metrics, METRIC_READY, readiness_is_ready(ops->readiness));
     if (sd_notify_watchdog_ms() > 0) sd_notify_watchdog();
 }

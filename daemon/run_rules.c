@@ -20,7 +20,8 @@ static const char *change_sentence(const Handoff__V1__RulesChange *change, struc
     case HANDOFF__V1__RULES_CHANGE__BODY_SITE_REMOVED:
         return view_format(arena, "site %s: removed", change->site_removed->name);
     case HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY_RETIRED:
-        return view_format(arena, "pathway number %u: retired, running episodes stay on it", change->pathway_retired->number);
+        return view_format(arena, "pathway number %u: retired, running episodes stay on it",
+                           change->pathway_retired->number);
     case HANDOFF__V1__RULES_CHANGE__BODY__NOT_SET:
     case _HANDOFF__V1__RULES_CHANGE__BODY__CASE_IS_INT_SIZE: break;
     }
@@ -42,8 +43,8 @@ static int journal_changes(struct engine *engine, const struct rules_changes *ch
     return (int)changes->count;
 }
 
-int run_rules_update(struct engine *engine, const struct config *config, struct arena *report, struct yaml_errors *errors,
-                     char ***ret_sentences, const char **ret_why)
+int run_rules_update(struct engine *engine, const struct config *config, struct arena *report,
+                     struct yaml_errors *errors, char ***ret_sentences, const char **ret_why)
 {
     struct rules_folder folder;
     struct rules_changes changes;

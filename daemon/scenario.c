@@ -10,16 +10,20 @@
 #include "pathway/ruleset.h"
 #include "pathway/scenario.h"
 
-static const char usage[] = "usage: handoffd pathway test [--config FILE] [--pathways DIR] [--transcript FILE] SCENARIO...\n"
-                            "Runs scenario files against the pathways and prints a TAP line for each expectation.\n";
+static const char usage[] =
+    "usage: handoffd pathway test [--config FILE] [--pathways DIR] [--transcript FILE] SCENARIO...\n"
+    "Runs scenario files against the pathways and prints a TAP line for each expectation.\n"
+    "--config is /etc/handoff/handoffd.yaml unless given; --pathways stands for its folder.\n";
 
-static const struct rules *load_rules(const struct config *config, struct ruleset *rs, struct arena *arena, struct yaml_errors *errors)
+static const struct rules *load_rules(const struct config *config, struct ruleset *rs, struct arena *arena,
+                                      struct yaml_errors *errors)
 {
     struct rules_folder folder;
     struct rules_changes changes;
     Handoff__V1__Site **sites = site_messages(config, arena);
     if (ruleset_read_folder(config->pathways, arena, &folder, errors)) return NULL;
-    if (ruleset_diff(rs, &folder, (const Handoff__V1__Site *const *)sites, config->site_count, arena, errors, &changes)) return NULL;
+    if (ruleset_diff(rs, &folder, (const Handoff__V1__Site *const *)sites, config->site_count, arena, errors, &changes))
+        return NULL;
     for (size_t i = 0; i < changes.count; i++)
         if (ruleset_apply(rs, changes.list[i], i + 1, errors)) return NULL;
     return ruleset_build(rs);

@@ -19,7 +19,8 @@ static void print_damage(void *context, uint64_t batch, uint64_t sequence, const
 {
     (void)context;
     if (sequence)
-        printf("damaged: batch %llu, entry %llu: %s\n", (unsigned long long)batch, (unsigned long long)sequence, sentence);
+        printf("damaged: batch %llu, entry %llu: %s\n", (unsigned long long)batch, (unsigned long long)sequence,
+               sentence);
     else
         printf("damaged: batch %llu: %s\n", (unsigned long long)batch, sentence);
     fflush(stdout);

@@ -296,6 +296,7 @@ static void add_entry(struct libscols_table *table, const Handoff__V1__TimelineE
     table_cellf(line, 1, "%s%s%s", entry->input, *text ? ": " : "", text);
     fill_entry_why(line, entry);
     for (size_t i = 0; i < entry->n_steps; i++) {
+        if (entry->steps[i]->kind == HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_FIRED) continue; /* the input */
         struct libscols_line *step = table_line(table, line);
         table_cell(step, 1, describe_step(entry->steps[i], text, sizeof text));
         table_cell(step, 2, entry->steps[i]->rule);

@@ -178,6 +178,26 @@ static int set_by(struct flags *flags)
     return **field || !login ? EXIT_DONE : replace_text(field, login->pw_name);
 }
 
+static bool is_one_of(const char *name, const char *const *names)
+{
+    for (; *names; names++) {
+        if (strcmp(name, *names) == 0) return true;
+    }
+    return false;
+}
+
+/* Help shows what goes with the answer, not what else an event may speak of. */
+static void hide_other_flags(struct flags *flags, const char *const *preset_fields)
+{
+    static const char *const shown[] = {"id", "source", "site", "patient_id", "occurred_at_ms", NULL};
+    for (struct argp_option *option = flags->options; option->name || option->doc; option++) {
+        const struct flag *flag = flags_of_key(flags, option->key);
+        if (!flag || flag->is_body) continue;
+        bool is_preset = is_one_of(flag->field->name, preset_fields);
+        if (is_preset || !is_one_of(flag->field->name, shown)) option->flags |= OPTION_HIDDEN;
+    }
+}
+
 int typed_event_parse(struct cli *cli, const struct typed_event *typed, int argc, char **argv,
                       struct flags **ret_flags)
 {
@@ -186,6 +206,7 @@ int typed_event_parse(struct cli *cli, const struct typed_event *typed, int argc
     if (error) return cli_failed(cli, error);
     int count = 0;
     while (typed->preset_fields && typed->preset_fields[count]) count++;
+    if (typed->preset_fields) hide_other_flags(input.flags, typed->preset_fields);
     const char *arguments[4];
     const struct syntax syntax = {.arguments = typed->arguments,
                                   .summary = typed->summary,

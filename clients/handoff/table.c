@@ -2,6 +2,7 @@
 #include "table.h"
 #include "cli.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +10,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define LEAST_WRAP 20
-#define TREE_WIDTH 2
+#define LEAST_WRAP   16
+#define TREE_WIDTH   2
+#define COLUMNS_MOST 16
 
 static void check(bool is_done)
 {
@@ -21,6 +23,7 @@ struct libscols_table *table_open(const struct column *columns, size_t count)
 {
     struct libscols_table *table = scols_new_table();
     check(table != NULL);
+    assert(count <= COLUMNS_MOST);
     for (size_t i = 0; i < count; i++) {
         bool is_wrapped = columns[i].share > 0;
         int flags = (is_wrapped ? SCOLS_FL_WRAP : 0) | (columns[i].is_tree ? SCOLS_FL_TREE : 0) |
@@ -147,26 +150,63 @@ static size_t choose_width(void)
     return width > 0 && width < 10000 ? (size_t)width : 0;
 }
 
+static bool is_shown(const struct libscols_column *column)
+{
+    return !scols_column_is_hidden(column);
+}
+
+/* What the columns take that are never wrapped, and the spaces between all. */
+static size_t fixed_width(struct libscols_table *table, const bool *is_wrapped)
+{
+    size_t fixed = 0, count = scols_table_get_ncols(table);
+    for (size_t i = 0; i < count; i++) {
+        const struct libscols_column *column = scols_table_get_column(table, i);
+        if (!is_shown(column)) continue;
+        fixed += 1 + (scols_column_is_tree(column) ? TREE_WIDTH : 0);
+        if (!is_wrapped[i]) fixed += column_width(table, i);
+    }
+    return fixed ? fixed - 1 : 0; /* none after the last */
+}
+
+/* What is left for a column by its share. */
+static size_t shared_width(struct libscols_table *table, size_t column, size_t left, const bool *is_wrapped)
+{
+    double shares = 0;
+    for (size_t i = 0; i < scols_table_get_ncols(table); i++) {
+        if (is_wrapped[i]) shares += scols_column_get_whint(scols_table_get_column(table, i));
+    }
+    return (size_t)((double)left * scols_column_get_whint(scols_table_get_column(table, column)) / shares);
+}
+
+/* A column that needs less than its share is not wrapped; the others have the rest. */
+static bool release_a_narrow_one(struct libscols_table *table, size_t left, bool *is_wrapped)
+{
+    for (size_t i = 0; i < scols_table_get_ncols(table); i++) {
+        if (!is_wrapped[i] || column_width(table, i) > shared_width(table, i, left, is_wrapped)) continue;
+        is_wrapped[i] = false;
+        return true;
+    }
+    return false;
+}
+
 /* What the other columns leave is shared among the wrapped ones. If that is too little, lines overflow. */
 static void wrap_to_terminal(struct libscols_table *table)
 {
-    size_t wanted = choose_width();
+    bool is_wrapped[COLUMNS_MOST] = {0};
+    size_t wanted = choose_width(), count = scols_table_get_ncols(table), left = 0;
     if (!wanted) return;
     scols_table_set_termforce(table, SCOLS_TERMFORCE_NEVER); /* it would cut words */
-    size_t count = scols_table_get_ncols(table), fixed = 0;
-    double shares = 0;
     for (size_t i = 0; i < count; i++) {
         const struct libscols_column *column = scols_table_get_column(table, i);
-        if (scols_column_is_hidden(column)) continue;
-        fixed += 1 + (scols_column_is_tree(column) ? TREE_WIDTH : 0);
-        if (scols_column_is_wrap(column)) shares += scols_column_get_whint(column);
-        if (!scols_column_is_wrap(column)) fixed += column_width(table, i);
+        is_wrapped[i] = is_shown(column) && scols_column_is_wrap(column);
     }
+    do {
+        size_t fixed = fixed_width(table, is_wrapped);
+        left = wanted > fixed ? wanted - fixed : 0;
+    } while (release_a_narrow_one(table, left, is_wrapped));
     for (size_t i = 0; i < count; i++) {
-        const struct libscols_column *column = scols_table_get_column(table, i);
-        if (!scols_column_is_wrap(column)) continue;
-        double left = wanted > fixed ? (double)(wanted - fixed) : 0;
-        size_t width = (size_t)(left * scols_column_get_whint(column) / shares);
+        if (!is_wrapped[i]) continue;
+        size_t width = shared_width(table, i, left, is_wrapped);
         wrap_column(table, i, width > LEAST_WRAP ? width : LEAST_WRAP);
     }
 }

@@ -4,6 +4,7 @@
 #include "describe.h"
 #include "when.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +54,7 @@ static void print_record(const Handoff__V1__RecordEmission *record)
     puts(make_printable(line));
     for (size_t i = 0; i < entry->n_steps; i++) {
         char step[DESCRIPTION_BYTES];
+        if (entry->steps[i]->kind == HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_FIRED) continue; /* the input */
         snprintf(line, sizeof line, "    %s%s%s", describe_step(entry->steps[i], step, sizeof step),
                  *entry->steps[i]->rule ? ": " : "", entry->steps[i]->rule);
         puts(make_printable(line));
@@ -116,8 +118,11 @@ int run_watch(struct cli *cli, int argc, char **argv)
     options.is_from_now = strcmp(input.from, "now") == 0;
     if (!options.is_from_now && strcmp(input.from, "beginning") != 0) {
         char *end = NULL;
+        errno = 0;
         options.after_sequence = strtoull(input.from, &end, 10);
-        if (!*input.from || *end) return cli_say(EXIT_MISUSED, "--from is now, beginning or a sequence");
+        bool is_number = *input.from >= '0' && *input.from <= '9' && !*end && !errno;
+        if (!is_number)
+            return cli_say(EXIT_MISUSED, "--from is now, beginning or a sequence, not \"%s\"", input.from);
     }
     int code = cli_connect(cli);
     if (code) return code;

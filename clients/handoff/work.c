@@ -17,65 +17,79 @@
 /* --- tables
  * ------------------------------------------------------------------------------------------------------- */
 
+/* What is the usual takes no room: a routine severity, no attempt yet. */
+static const char *severity_word(Handoff__V1__Severity severity, char word[64])
+{
+    if (severity <= HANDOFF__V1__SEVERITY__SEVERITY_ROUTINE) return "";
+    return word_of(&handoff__v1__severity__descriptor, (int)severity, word);
+}
+
+/* Whose it is: the person, or the role while nobody holds it. */
+static const char *holder(const char *person_id, Handoff__V1__Role role, char word[64])
+{
+    return *person_id ? person_id : word_of(&handoff__v1__role__descriptor, (int)role, word);
+}
+
+static void add_task(struct libscols_table *table, const Handoff__V1__TaskView *task)
+{
+    struct libscols_line *line = table_line(table, NULL);
+    char when[WHEN_TEXT_BYTES], about[160], word[64];
+    bool has_subject = *describe_recipient(task->subject, about, sizeof about) != 0;
+    table_cellf(line, 0, "%s%s", when_format(task->due_at_ms, when), task->is_overdue ? " overdue" : "");
+    table_cell(line, 1, task->patient_id);
+    table_cell(line, 2, short_id(task->task_id));
+    table_cellf(line, 3, "%s%s%s", WORD(handoff__v1__task_kind__descriptor, task->kind),
+                has_subject ? " about " : "", about);
+    table_cell(line, 4, holder(task->person_id, task->owner, word));
+    table_cell(line, 5, severity_word(task->severity, word));
+    if (task->attempts) table_cellf(line, 6, "%u", task->attempts);
+    table_cell(line, 7, task->reason);
+}
+
 void print_tasks(Handoff__V1__TaskView *const *tasks, size_t count, bool has_patient, const char *title,
                  const char *if_empty)
 {
     static const struct column columns[] = {{.name = "DUE"},
                                             {.name = "PATIENT"},
                                             {.name = "TASK"},
-                                            {.name = "KIND"},
-                                            {.name = "ABOUT"},
-                                            {.name = "OWNER"},
-                                            {.name = "PERSON"},
+                                            {.name = "WHAT", .share = 0.2},
+                                            {.name = "FOR"},
                                             {.name = "SEVERITY"},
                                             {.name = "TRIES", .is_right = true},
                                             {.name = "REASON", .share = 0.3}};
     struct libscols_table *table = table_open(columns, sizeof columns / sizeof *columns);
     if (!has_patient) scols_column_set_flags(scols_table_get_column(table, 1), SCOLS_FL_HIDDEN);
-    for (size_t i = 0; i < count; i++) {
-        const Handoff__V1__TaskView *task = tasks[i];
-        struct libscols_line *line = table_line(table, NULL);
-        char when[WHEN_TEXT_BYTES], about[160];
-        table_cellf(line, 0, "%s%s", when_format(task->due_at_ms, when), task->is_overdue ? " overdue" : "");
-        table_cell(line, 1, task->patient_id);
-        table_cell(line, 2, short_id(task->task_id));
-        table_cell(line, 3, WORD(handoff__v1__task_kind__descriptor, task->kind));
-        table_cell(line, 4, describe_recipient(task->subject, about, sizeof about));
-        table_cell(line, 5, WORD(handoff__v1__role__descriptor, task->owner));
-        table_cell(line, 6, task->person_id);
-        table_cell(line, 7, WORD(handoff__v1__severity__descriptor, task->severity));
-        table_cellf(line, 8, "%u", task->attempts);
-        table_cell(line, 9, task->reason);
-    }
+    for (size_t i = 0; i < count; i++) add_task(table, tasks[i]);
     table_print(table, title, if_empty);
+}
+
+static void add_escalation(struct libscols_table *table, const Handoff__V1__EscalationView *escalation)
+{
+    struct libscols_line *line = table_line(table, NULL);
+    char when[WHEN_TEXT_BYTES], word[64];
+    table_cell(line, 0, when_format(escalation->next_at_ms, when));
+    table_cell(line, 1, escalation->patient_id);
+    table_cell(line, 2, short_id(escalation->escalation_id));
+    table_cellf(line, 3, "%s%s%s", WORD(handoff__v1__escalation_state__descriptor, escalation->state),
+                *escalation->acknowledged_by ? " by " : "", escalation->acknowledged_by);
+    table_cell(line, 4, WORD(handoff__v1__role__descriptor, escalation->rung));
+    table_cell(line, 5, escalation->person_id);
+    table_cell(line, 6, severity_word(escalation->severity, word));
+    table_cell(line, 7, short_id(escalation->task_id));
+    table_cell(line, 8, when_format(escalation->raised_at_ms, when));
+    table_cell(line, 9, escalation->reason);
 }
 
 void print_escalations(Handoff__V1__EscalationView *const *escalations, size_t count, bool has_patient,
                        const char *title, const char *if_empty)
 {
-    static const struct column columns[] = {{.name = "NEXT"},       {.name = "PATIENT"},
-                                            {.name = "ESCALATION"}, {.name = "STATE"},
-                                            {.name = "RUNG"},       {.name = "PERSON"},
-                                            {.name = "SEVERITY"},   {.name = "TASK"},
-                                            {.name = "RAISED"},     {.name = "REASON", .share = 0.3}};
+    static const struct column columns[] = {
+        {.name = "NEXT"},  {.name = "PATIENT"},  {.name = "ID"},   {.name = "STATE", .share = 0.15},
+        {.name = "RUNG"},  {.name = "FOR"},      {.name = "SEVERITY"}, {.name = "TASK"},
+        {.name = "RAISED"}, {.name = "REASON", .share = 0.3}};
     struct libscols_table *table = table_open(columns, sizeof columns / sizeof *columns);
-    if (!has_patient) scols_column_set_flags(scols_table_get_column(table, 1), SCOLS_FL_HIDDEN);
-    for (size_t i = 0; i < count; i++) {
-        const Handoff__V1__EscalationView *escalation = escalations[i];
-        struct libscols_line *line = table_line(table, NULL);
-        char when[WHEN_TEXT_BYTES];
-        table_cell(line, 0, when_format(escalation->next_at_ms, when));
-        table_cell(line, 1, escalation->patient_id);
-        table_cell(line, 2, short_id(escalation->escalation_id));
-        table_cellf(line, 3, "%s%s%s", WORD(handoff__v1__escalation_state__descriptor, escalation->state),
-                    *escalation->acknowledged_by ? " by " : "", escalation->acknowledged_by);
-        table_cell(line, 4, WORD(handoff__v1__role__descriptor, escalation->rung));
-        table_cell(line, 5, escalation->person_id);
-        table_cell(line, 6, WORD(handoff__v1__severity__descriptor, escalation->severity));
-        table_cell(line, 7, short_id(escalation->task_id));
-        table_cell(line, 8, when_format(escalation->raised_at_ms, when));
-        table_cell(line, 9, escalation->reason);
-    }
+    scols_column_set_flags(scols_table_get_column(table, has_patient ? 8 : 1), SCOLS_FL_HIDDEN); /* for room */
+    for (size_t i = 0; i < count; i++) add_escalation(table, escalations[i]);
     table_print(table, title, if_empty);
 }
 
@@ -103,14 +117,16 @@ static int compare_tasks(const void *a, const void *b)
 {
     const Handoff__V1__TaskView *const *one = a, *const *other = b;
     int order = compare_ms((*one)->due_at_ms, (*other)->due_at_ms);
-    return order ? order : strcmp((*one)->task_id, (*other)->task_id);
+    if (!order) order = strcmp((*one)->patient_id, (*other)->patient_id);
+    return order ? order : strverscmp((*one)->task_id, (*other)->task_id); /* t9 before t10 */
 }
 
 static int compare_escalations(const void *a, const void *b)
 {
     const Handoff__V1__EscalationView *const *one = a, *const *other = b;
     int order = compare_ms((*one)->next_at_ms, (*other)->next_at_ms);
-    return order ? order : strcmp((*one)->escalation_id, (*other)->escalation_id);
+    if (!order) order = strcmp((*one)->patient_id, (*other)->patient_id);
+    return order ? order : strverscmp((*one)->escalation_id, (*other)->escalation_id);
 }
 
 void sort_tasks(Handoff__V1__TaskView **tasks, size_t count)
@@ -248,7 +264,7 @@ static const char *const patient_and_task[] = {"patient_id", "task_id", NULL};
 
 int run_task_complete(struct cli *cli, int argc, char **argv)
 {
-    const struct typed_event typed = {"task.completed", "PATIENT TASK", "Says that a task is done.",
+    const struct typed_event typed = {"task.completed", "PATIENT TASK", "Says that a task is done. --outcome is needed; --by is who is logged in.",
                                       patient_and_task};
     return publish_typed(cli, &typed, argc, argv);
 }
@@ -256,14 +272,14 @@ int run_task_complete(struct cli *cli, int argc, char **argv)
 int run_task_attempted(struct cli *cli, int argc, char **argv)
 {
     const struct typed_event typed = {"task.attempted", "PATIENT TASK",
-                                      "Says that a task was tried; the next attempt becomes due.",
+                                      "Says that a task was tried; the next attempt becomes due. --outcome is needed; --by is who is logged in.",
                                       patient_and_task};
     return publish_typed(cli, &typed, argc, argv);
 }
 
 int run_task_cancel(struct cli *cli, int argc, char **argv)
 {
-    const struct typed_event typed = {"task.cancelled", "PATIENT TASK", "Says that a task is not needed.",
+    const struct typed_event typed = {"task.cancelled", "PATIENT TASK", "Says that a task is not needed. --by is who is logged in.",
                                       patient_and_task};
     return publish_typed(cli, &typed, argc, argv);
 }
@@ -397,13 +413,14 @@ static const char *const escalation_only[] = {"escalation_id", NULL};
 int run_escalations_ack(struct cli *cli, int argc, char **argv)
 {
     const struct typed_event typed = {"escalation.acknowledged", "ID",
-                                      "Takes an escalation. Its climb stops for one rung's time.",
+                                      "Takes an escalation: its climb stops for one rung's time. --by is who is logged in.",
                                       escalation_only};
     return answer_escalation(cli, &typed, argc, argv);
 }
 
 int run_escalations_resolve(struct cli *cli, int argc, char **argv)
 {
-    const struct typed_event typed = {"escalation.resolved", "ID", "Ends an escalation.", escalation_only};
+    const struct typed_event typed = {"escalation.resolved", "ID", "Ends an escalation. --by is who is logged in.",
+                                      escalation_only};
     return answer_escalation(cli, &typed, argc, argv);
 }

@@ -24,7 +24,7 @@ struct arena {
 static_assert(alignof(max_align_t) <= ARENA_ALIGNMENT, "an arena serves any type");
 
 /* Room for `bytes`, not zeroed; NULL when it does not fit. Written so that no sum can overflow. */
-static void *claim(struct arena *arena, size_t bytes)
+void *arena_room(struct arena *arena, size_t bytes)
 {
     size_t left = arena->capacity - arena->used;
     if (bytes > left) return NULL;
@@ -37,7 +37,7 @@ static void *claim(struct arena *arena, size_t bytes)
 
 static void *protobuf_alloc(void *data, size_t bytes)
 {
-    return claim(data, bytes); /* protobuf-c initialises what it allocates */
+    return arena_room(data, bytes); /* protobuf-c initialises what it allocates */
 }
 
 static void protobuf_free(void *data, void *pointer)
@@ -70,7 +70,7 @@ void arena_free(struct arena *arena)
 
 void *arena_try_alloc(struct arena *arena, size_t bytes)
 {
-    void *at = claim(arena, bytes);
+    void *at = arena_room(arena, bytes);
     if (at) memset(at, 0, bytes);
     return at;
 }
@@ -84,7 +84,7 @@ void *arena_alloc(struct arena *arena, size_t bytes)
 
 void *arena_copy(struct arena *arena, const void *from, size_t bytes)
 {
-    void *at = claim(arena, bytes);
+    void *at = arena_room(arena, bytes);
     if (!at) abort();
     if (bytes) memcpy(at, from, bytes);
     return at;

@@ -20,6 +20,8 @@ void arena_free(struct arena *arena);
 void *arena_alloc(struct arena *arena, size_t bytes);
 /* The same, but NULL when it does not fit. */
 void *arena_try_alloc(struct arena *arena, size_t bytes);
+/* The same, not zeroed: for who writes all of it. */
+void *arena_room(struct arena *arena, size_t bytes);
 void *arena_copy(struct arena *arena, const void *from, size_t bytes);
 char *arena_string(struct arena *arena, const char *text);
 

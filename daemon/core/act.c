@@ -34,7 +34,8 @@ bool act_pauses_timer(const struct pathway *p, const Handoff__V1__Episode *episo
 static Handoff__V1__Hold *find_hold(const Handoff__V1__Episode *episode, uint32_t kind, const char *recipient_id)
 {
     for (size_t i = 0; i < episode->n_holds; i++)
-        if (episode->holds[i]->kind == kind && strcmp(episode->holds[i]->recipient_id, recipient_id) == 0) return episode->holds[i];
+        if (episode->holds[i]->kind == kind && strcmp(episode->holds[i]->recipient_id, recipient_id) == 0)
+            return episode->holds[i];
     return NULL;
 }
 
@@ -118,7 +119,8 @@ static const char *insurer_id(const struct moment *m)
 {
     if (m->episode && m->episode->insurer_id[0]) return m->episode->insurer_id;
     for (size_t i = 0; i < m->record->n_coverages; i++)
-        if (m->record->coverages[i]->status == HANDOFF__V1__COVERAGE_STATUS__COVERAGE_STATUS_ACTIVE) return m->record->coverages[i]->insurer_id;
+        if (m->record->coverages[i]->status == HANDOFF__V1__COVERAGE_STATUS__COVERAGE_STATUS_ACTIVE)
+            return m->record->coverages[i]->insurer_id;
     return NULL;
 }
 
@@ -126,7 +128,8 @@ const char *act_party_id(const struct moment *m, Handoff__V1__Party party)
 {
     const char *id = NULL;
     if (m->episode && m->episode->referrer == party && party != PARTY(AGENCY)) id = m->episode->referrer_id;
-    if (party == PARTY(AGENCY) || party == PARTY(AGENCY_SUPERVISOR)) id = m->episode && m->episode->agency_id[0] ? m->episode->agency_id : NULL;
+    if (party == PARTY(AGENCY) || party == PARTY(AGENCY_SUPERVISOR))
+        id = m->episode && m->episode->agency_id[0] ? m->episode->agency_id : NULL;
     if (party == PARTY(INSURER)) id = insurer_id(m);
     if (party == PARTY(COUNTY) && m->record->county[0]) id = m->record->county;
     if (party == PARTY(PATIENT)) id = m->record->patient_id;
@@ -136,8 +139,13 @@ const char *act_party_id(const struct moment *m, Handoff__V1__Party party)
 /* --- asking and telling -------------------------------------------------------------------------------------- */
 static void ask(struct moment *m, const struct action *a)
 {
-    struct task_order order = {.kind = a->task, .owner = a->role, .severity = a->severity, .party = a->party, .rule = a->rule,
-                               .due = a->due.routine ? moment_wait(m, &a->due) : NULL, .subject_id = ""};
+    struct task_order order = {.kind = a->task,
+                               .owner = a->role,
+                               .severity = a->severity,
+                               .party = a->party,
+                               .rule = a->rule,
+                               .due = a->due.routine ? moment_wait(m, &a->due) : NULL,
+                               .subject_id = ""};
     if (!a->is_each) {
         if (a->party) order.subject_id = act_party_id(m, a->party);
         work_open_task(m, &order);
@@ -170,7 +178,8 @@ static void tell(struct moment *m, const struct action *a, Handoff__V1__Party pa
     if (consent_is_outside(m->rules, party, id)) {
         c = consent_for(m->rules, m->site, m->record, party, id, category, m->now_ms);
         if (!c) {
-            moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_WITHHELD, "no active consent covers this recipient", to, a->rule);
+            moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_WITHHELD, "no active consent covers this recipient", to,
+                         a->rule);
             return;
         }
     }
@@ -227,7 +236,8 @@ static void remind(struct moment *m, const struct action *a)
     r->starts_at_ms = m->visit->starts_at_ms;
     r->kind = m->visit->kind;
     r->notice_number = ++m->record->last_notice;
-    r->is_dropped = m->visit->starts_at_ms <= m->now_ms || m->record->is_deceased || m->record->is_opted_out || is_superseded(m);
+    r->is_dropped =
+        m->visit->starts_at_ms <= m->now_ms || m->record->is_deceased || m->record->is_opted_out || is_superseded(m);
 }
 
 static void refuse(struct moment *m, const struct action *a)
@@ -237,6 +247,14 @@ static void refuse(struct moment *m, const struct action *a)
     m->is_used = true;
 }
 
+static bool is_absent(const void *member, const ProtobufCFieldDescriptor *f, size_t bytes)
+{
+    static const char zeros[8];
+    if (f->type == PROTOBUF_C_TYPE_STRING) return **(const char *const *)member == '\0';
+    return f->type != PROTOBUF_C_TYPE_BOOL && memcmp(member, zeros, bytes) == 0;
+}
+
+/* What the event does not tell stays as it was known. */
 static void take(struct moment *m, const struct action *a)
 {
     if (!m->event) return;
@@ -246,8 +264,12 @@ static void take(struct moment *m, const struct action *a)
                    : a->to->type == PROTOBUF_C_TYPE_INT64 || a->to->type == PROTOBUF_C_TYPE_UINT64 ? 8
                    : a->to->type == PROTOBUF_C_TYPE_BOOL ? sizeof(protobuf_c_boolean) : 4;
     bool was_urgent = moment_is_urgent(m);
+    if (is_absent(body + a->from->offset, a->from, bytes) ||
+        memcmp(episode + a->to->offset, body + a->from->offset, bytes) == 0)
+        return;
     memcpy(episode + a->to->offset, body + a->from->offset, bytes);
     m->is_changed = true;
+    if (a->to->type == PROTOBUF_C_TYPE_INT64) timer_follow(m, a->to);
     if (!was_urgent && moment_is_urgent(m)) timer_hasten(m);
 }
 
@@ -284,12 +306,15 @@ static void act(struct moment *m, const struct action *a)
     case ACTION_STATUS: tell_status(m, a); return;
     case ACTION_MOVE:
         if (m->episode->region_states[a->position] != a->state)
-            machine_enter(m, a->position + 1, a->state, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, a->rule);
+            machine_enter(m, a->position + 1, a->state, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED,
+                          a->rule);
         return;
     case ACTION_REFUSE: refuse(m, a); return;
     case ACTION_NOTE: moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_NOTE, a->text, NULL, a->rule); return;
     case ACTION_REMIND: remind(m, a); return;
-    case ACTION_DOUBT: moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_DIRECTORY_DOUBTFUL, recipient_of(m, a), NULL, a->rule); return;
+    case ACTION_DOUBT:
+        moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_DIRECTORY_DOUBTFUL, recipient_of(m, a), NULL, a->rule);
+        return;
     case ACTION_IF:
         if (guard_holds(a->when, m)) act_do(m, a->then, a->then_count);
         else act_do(m, a->otherwise, a->otherwise_count);

@@ -1,3 +1,4 @@
+/* See consent.h. Each condition of a release is a small question; consent_for asks them all. */
 #include "core/consent.h"
 
 #include <string.h>
@@ -36,8 +37,8 @@ static bool names_recipient(const Handoff__V1__Consent *c, Handoff__V1__Party pa
     return false;
 }
 
-static const Handoff__V1__CareTeamMember *find_member(const Handoff__V1__PatientRecord *record, Handoff__V1__Party party,
-                                                      const char *id)
+static const Handoff__V1__CareTeamMember *find_member(const Handoff__V1__PatientRecord *record,
+                                                      Handoff__V1__Party party, const char *id)
 {
     for (size_t i = 0; i < record->n_care_team; i++) {
         const Handoff__V1__CareTeamMember *m = record->care_team[i];
@@ -49,8 +50,8 @@ static const Handoff__V1__CareTeamMember *find_member(const Handoff__V1__Patient
 /* Drug and alcohol: the patient at any age. Behavioral health, and both or an unknown category: the patient from the
  * signing age on. Behavioral health before that: a guardian with legal authority. Adults: the patient or a
  * court-appointed guardian. */
-static bool is_right_signer(const struct rules *rules, const Handoff__V1__PatientRecord *record, const Handoff__V1__Consent *c,
-                            Handoff__V1__DiagnosisCategory category, int32_t age)
+static bool is_right_signer(const struct rules *rules, const Handoff__V1__PatientRecord *record,
+                            const Handoff__V1__Consent *c, Handoff__V1__DiagnosisCategory category, int32_t age)
 {
     if (c->signer == PARTY(PATIENT))
         return category == CATEGORY(DRUG_AND_ALCOHOL) || (age >= 0 && age >= (int32_t)rules->policy.bh_signing_age);
@@ -74,8 +75,8 @@ static bool covers_category(const Handoff__V1__Consent *c, Handoff__V1__Diagnosi
 }
 
 const Handoff__V1__Consent *consent_for(const struct rules *rules, const struct site *site,
-                                        const Handoff__V1__PatientRecord *record, Handoff__V1__Party party, const char *id,
-                                        Handoff__V1__DiagnosisCategory category, int64_t now_ms)
+                                        const Handoff__V1__PatientRecord *record, Handoff__V1__Party party,
+                                        const char *id, Handoff__V1__DiagnosisCategory category, int64_t now_ms)
 {
     if (party == PARTY(AGENCY) && id[0] == '\0') return NULL; /* "some agency" is not a recipient */
     int32_t age = patient_age(site, record, now_ms);
@@ -101,7 +102,8 @@ bool consent_revokes(const Handoff__V1__ConsentRevoked *revoked, Handoff__V1__Pa
 const char *consent_missing(const Handoff__V1__ConsentGranted *grant)
 {
     if (!grant->treatment_from) return "the dates of treatment are missing";
-    if (grant->category == CATEGORY(UNSPECIFIED)) return "the category (behavioral health, drug and alcohol, or both) is missing";
+    if (grant->category == CATEGORY(UNSPECIFIED))
+        return "the category (behavioral health, drug and alcohol, or both) is missing";
     if (grant->direction == HANDOFF__V1__DIRECTION__DIRECTION_UNSPECIFIED) return "the direction is missing";
     if (grant->n_recipients == 0) return "the recipients are missing";
     if (grant->signer != PARTY(PATIENT) && grant->signer_id[0] == '\0') return "the signer's name is missing";

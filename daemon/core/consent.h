@@ -9,13 +9,14 @@
  * treatment, and was signed by the person who must sign at the patient's age today. category UNSPECIFIED: only a
  * consent for both will do. */
 const Handoff__V1__Consent *consent_for(const struct rules *rules, const struct site *site,
-                                        const Handoff__V1__PatientRecord *record, Handoff__V1__Party party, const char *id,
-                                        Handoff__V1__DiagnosisCategory category, int64_t now_ms);
+                                        const Handoff__V1__PatientRecord *record, Handoff__V1__Party party,
+                                        const char *id, Handoff__V1__DiagnosisCategory category, int64_t now_ms);
 
 /* Everyone who is not program workforce is an outside recipient. */
 bool consent_is_outside(const struct rules *rules, Handoff__V1__Party party, const char *id);
 
-/* Does a revocation that names these recipients (none: everyone) mean this one? A party without an id means all of it. */
+/* Does a revocation that names these recipients (none: everyone) mean this one? A party without an id means all of it.
+ */
 bool consent_revokes(const Handoff__V1__ConsentRevoked *revoked, Handoff__V1__Party party, const char *id);
 
 /* What a grant lacks to become active, in words; NULL: nothing. */

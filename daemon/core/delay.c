@@ -1,3 +1,4 @@
+/* See delay.h. */
 #include "core/delay.h"
 #include "core/message.h"
 
@@ -19,7 +20,8 @@ static int64_t resolve_at(const struct calendar *c, int64_t when_ms, int64_t min
     return at >= when_ms ? at : calendar_instant(c, day + 1, (int32_t)minute);
 }
 
-int64_t delay_resolve(const struct delay *d, const struct calendar *c, const Handoff__V1__Episode *episode, int64_t base_ms)
+int64_t delay_resolve(const struct delay *d, const struct calendar *c, const Handoff__V1__Episode *episode,
+                      int64_t base_ms)
 {
     int64_t a, b;
     switch (d->op) {

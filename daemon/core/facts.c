@@ -6,8 +6,18 @@
 
 #define BODY(NAME) HANDOFF__V1__EVENT__BODY_##NAME
 #define VISIT(NAME) HANDOFF__V1__VISIT_STATUS__VISIT_STATUS_##NAME
-enum { CONSENTS_MAX = 32, APPOINTMENTS_MAX = 24, CARE_TEAM_MAX = 32, PREFERENCES_MAX = 16, FLAGS_MAX = 8, ASSIGNMENTS_MAX = 8,
-       BARRIERS_MAX = 16, COVERAGES_MAX = 8 };
+enum {
+    CONSENTS_MAX = 32,
+    VISITS_KEPT = 24,
+    VISITS_MAX = 96,
+    CARE_TEAM_MAX = 32,
+    PREFERENCES_MAX = 16,
+    FLAGS_MAX = 8,
+    ASSIGNMENTS_MAX = 8,
+    BARRIERS_MAX = 16,
+    COVERAGES_MAX = 8,
+    REVOCATIONS_MAX = 8
+};
 
 static bool is_set(const char *text) { return text && *text; }
 
@@ -62,7 +72,8 @@ static void preference(struct moment *m)
     Handoff__V1__PatientRecord *r = m->record;
     Handoff__V1__Preference *p = NULL;
     for (size_t i = 0; i < r->n_preferences; i++)
-        if (r->preferences[i]->person == u->person && strcmp(r->preferences[i]->person_id, u->person_id) == 0) p = r->preferences[i];
+        if (r->preferences[i]->person == u->person && strcmp(r->preferences[i]->person_id, u->person_id) == 0)
+            p = r->preferences[i];
     if (!p) {
         if (r->n_preferences >= PREFERENCES_MAX) {
             moment_fault(m, "more preferences than a record holds");
@@ -89,7 +100,8 @@ static void preference(struct moment *m)
 
 static void declined(struct moment *m)
 {
-    if (m->event->service_declined->scope == HANDOFF__V1__DECLINE_SCOPE__DECLINE_SCOPE_ALL_CONTACT) m->record->is_opted_out = true;
+    if (m->event->service_declined->scope == HANDOFF__V1__DECLINE_SCOPE__DECLINE_SCOPE_ALL_CONTACT)
+        m->record->is_opted_out = true;
 }
 
 static void barrier_reported(struct moment *m)
@@ -154,7 +166,8 @@ static int64_t expiry(const struct moment *m, const Handoff__V1__ConsentGranted 
 {
     const struct calendar *c = &m->site->calendar;
     int64_t latest = calendar_add_days(c, signed_ms, (int32_t)m->rules->policy.roi_max_days);
-    int64_t stated = g->expires_at_ms ? g->expires_at_ms : calendar_add_days(c, signed_ms, (int32_t)m->rules->policy.roi_days);
+    int64_t stated =
+        g->expires_at_ms ? g->expires_at_ms : calendar_add_days(c, signed_ms, (int32_t)m->rules->policy.roi_days);
     return stated < latest ? stated : latest;
 }
 
@@ -163,6 +176,37 @@ static void drop_oldest_ended(struct moment *m)
     Handoff__V1__PatientRecord *r = m->record;
     for (size_t i = 0; i < r->n_consents && r->n_consents >= CONSENTS_MAX; i++)
         if (r->consents[i]->expires_at_ms <= m->now_ms) list_remove(&r->consents, &r->n_consents, i--);
+}
+
+/* Takes the recipients that a revocation means off a consent. */
+static void strike(struct moment *m, Handoff__V1__Consent *c, const Handoff__V1__ConsentRevoked *v)
+{
+    if (is_set(v->consent_id) && strcmp(v->consent_id, c->id) != 0) return;
+    size_t n = c->n_recipients;
+    Handoff__V1__Recipient **kept = ARENA_ARRAY(m->arena, Handoff__V1__Recipient *, n + 1);
+    c->n_recipients = 0;
+    for (size_t i = 0; i < n; i++)
+        if (!consent_revokes(v, c->recipients[i]->party, c->recipients[i]->id))
+            kept[c->n_recipients++] = c->recipients[i];
+    c->recipients = kept;
+}
+
+/* A release that was signed before a revocation is told after it: what was revoked stays so. */
+static void strike_revoked(struct moment *m, Handoff__V1__Consent *c)
+{
+    for (size_t i = 0; i < m->record->n_revocations; i++)
+        if (m->record->revocations[i]->at_ms > c->signed_at_ms) strike(m, c, m->record->revocations[i]->what);
+    if (c->n_recipients == 0) m->is_overtaken = true;
+}
+
+static void remember_revocation(struct moment *m)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    if (r->n_revocations >= REVOCATIONS_MAX) list_remove(&r->revocations, &r->n_revocations, 0);
+    Handoff__V1__Revocation *v = MESSAGE_NEW(m->arena, Handoff__V1__Revocation, revocation);
+    v->what = m->event->consent_revoked;
+    v->at_ms = m->occurred_ms;
+    list_append(m->arena, &r->revocations, &r->n_revocations, v);
 }
 
 static void consent_granted(struct moment *m)
@@ -177,6 +221,7 @@ static void consent_granted(struct moment *m)
         m->is_used = true;
         return;
     }
+    work_withdraw(m, HANDOFF__V1__TASK_KIND__TASK_KIND_OBTAIN_ROI, SCOPE_NONE); /* what a draft had asked for */
     Handoff__V1__Consent *c = MESSAGE_NEW(m->arena, Handoff__V1__Consent, consent);
     c->id = g->consent_id;
     c->signer = g->signer;
@@ -190,6 +235,8 @@ static void consent_granted(struct moment *m)
     c->signed_at_ms = g->signed_at_ms ? g->signed_at_ms : m->occurred_ms;
     c->expires_at_ms = expiry(m, g, c->signed_at_ms);
     if (g->expires_at_ms > c->expires_at_ms) m->sentence = "the consent was capped at a year after its signature";
+    strike_revoked(m, c);
+    if (c->n_recipients == 0) return;
     for (size_t i = 0; i < r->n_consents; i++) {
         if (strcmp(r->consents[i]->id, c->id) != 0) continue;
         r->consents[i] = c;
@@ -205,16 +252,10 @@ static void consent_revoked(struct moment *m)
     const Handoff__V1__ConsentRevoked *v = m->event->consent_revoked;
     Handoff__V1__PatientRecord *r = m->record;
     for (size_t i = r->n_consents; i-- > 0;) {
-        Handoff__V1__Consent *c = r->consents[i];
-        if (is_set(v->consent_id) && strcmp(v->consent_id, c->id) != 0) continue;
-        size_t n = c->n_recipients;
-        Handoff__V1__Recipient **kept = ARENA_ARRAY(m->arena, Handoff__V1__Recipient *, n + 1);
-        c->n_recipients = 0;
-        for (size_t k = 0; k < n; k++)
-            if (!consent_revokes(v, c->recipients[k]->party, c->recipients[k]->id)) kept[c->n_recipients++] = c->recipients[k];
-        c->recipients = kept;
-        if (c->n_recipients == 0) list_remove(&r->consents, &r->n_consents, i);
+        strike(m, r->consents[i], v);
+        if (r->consents[i]->n_recipients == 0) list_remove(&r->consents, &r->n_consents, i);
     }
+    remember_revocation(m);
 }
 
 /* --- visits -------------------------------------------------------------------------------------------------- */
@@ -252,12 +293,13 @@ static const Handoff__V1__Episode *referral_of(const struct moment *m)
     return candidates == 1 ? only : NULL;
 }
 
+/* Room for months of visits booked ahead, several a week; of those that are over the newest are kept. */
 static void drop_oldest_visit(struct moment *m)
 {
     Handoff__V1__PatientRecord *r = m->record;
-    for (size_t i = 0; i < r->n_appointments && r->n_appointments >= APPOINTMENTS_MAX; i++)
+    for (size_t i = 0; i < r->n_appointments && r->n_appointments >= VISITS_KEPT; i++)
         if (r->appointments[i]->status != VISIT(BOOKED)) list_remove(&r->appointments, &r->n_appointments, i--);
-    if (r->n_appointments >= APPOINTMENTS_MAX) moment_fault(m, "more booked visits than a record holds");
+    if (r->n_appointments >= VISITS_MAX) moment_fault(m, "more booked visits than a record holds");
 }
 
 static Handoff__V1__Appointment *new_visit(struct moment *m)
@@ -271,7 +313,8 @@ static Handoff__V1__Appointment *new_visit(struct moment *m)
     a->episode = referral ? referral->number : 0;
     a->ordinal = 1;
     for (size_t i = 0; i < r->n_appointments; i++)
-        if (r->appointments[i]->episode == a->episode && r->appointments[i]->ordinal >= a->ordinal) a->ordinal = r->appointments[i]->ordinal + 1;
+        if (r->appointments[i]->episode == a->episode && r->appointments[i]->ordinal >= a->ordinal)
+            a->ordinal = r->appointments[i]->ordinal + 1;
     list_append(m->arena, &r->appointments, &r->n_appointments, a);
     m->is_new_visit = true;
     return a;
@@ -299,7 +342,10 @@ static void booked(struct moment *m)
     m->visit->kind = b->kind;
     if (is_set(b->agency_id)) m->visit->agency_id = b->agency_id;
 }
-static void rescheduled(struct moment *m) { set_visit(m, VISIT(BOOKED), m->event->appointment_rescheduled->starts_at_ms); }
+static void rescheduled(struct moment *m)
+{
+    set_visit(m, VISIT(BOOKED), m->event->appointment_rescheduled->starts_at_ms);
+}
 static void cancelled(struct moment *m) { set_visit(m, VISIT(CANCELLED), 0); }
 static void no_show(struct moment *m) { set_visit(m, VISIT(NO_SHOW), 0); }
 static void arrived(struct moment *m) { set_visit(m, VISIT(ARRIVED), 0); }
@@ -308,10 +354,14 @@ static void fulfilled(struct moment *m) { set_visit(m, VISIT(FULFILLED), 0); }
 /* --- safety -------------------------------------------------------------------------------------------------- */
 static Handoff__V1__Severity finding_of_screening(const Handoff__V1__ScreeningScored *s)
 {
-    bool is_suicide_screen = s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_C_SSRS || s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_ASQ;
-    if (is_suicide_screen && s->level == HANDOFF__V1__RISK_LEVEL__RISK_LEVEL_HIGH) return HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT;
-    if (is_suicide_screen && s->level >= HANDOFF__V1__RISK_LEVEL__RISK_LEVEL_LOW) return HANDOFF__V1__SEVERITY__SEVERITY_URGENT;
-    bool is_phq = s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_PHQ_9 || s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_PHQ_A;
+    bool is_suicide_screen = s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_C_SSRS ||
+                             s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_ASQ;
+    if (is_suicide_screen && s->level == HANDOFF__V1__RISK_LEVEL__RISK_LEVEL_HIGH)
+        return HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT;
+    if (is_suicide_screen && s->level >= HANDOFF__V1__RISK_LEVEL__RISK_LEVEL_LOW)
+        return HANDOFF__V1__SEVERITY__SEVERITY_URGENT;
+    bool is_phq = s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_PHQ_9 ||
+                  s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_PHQ_A;
     for (size_t i = 0; is_phq && i < s->n_items; i++)
         if (s->items[i]->item == 9 && s->items[i]->score > 0) return HANDOFF__V1__SEVERITY__SEVERITY_URGENT;
     return HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED;
@@ -328,8 +378,12 @@ static void raise_flag(struct moment *m, Handoff__V1__RiskKind kind, Handoff__V1
 {
     Handoff__V1__PatientRecord *r = m->record;
     for (size_t i = 0; i < r->n_flags; i++) {
-        if (r->flags[i]->kind != kind) continue;
-        if (severity > r->flags[i]->severity) r->flags[i]->severity = severity;
+        Handoff__V1__SafetyFlag *f = r->flags[i];
+        if (f->kind != kind) continue;
+        if (m->occurred_ms > f->raised_at_ms) f->raised_at_ms = m->occurred_ms;
+        if (severity <= f->severity) return; /* assessed stays assessed */
+        f->severity = severity;
+        f->is_assessed = false;
         return;
     }
     if (r->n_flags >= FLAGS_MAX) return; /* there are fewer kinds than that */
@@ -353,11 +407,22 @@ static void screened(struct moment *m)
     if (severity) raise_flag(m, HANDOFF__V1__RISK_KIND__RISK_KIND_SELF, severity);
 }
 
+/* What was found after the clinician looked is not cleared by a late word of it. */
 static void cleared(struct moment *m)
 {
     Handoff__V1__PatientRecord *r = m->record;
-    for (size_t i = r->n_flags; i-- > 0;)
-        if (r->flags[i]->kind == m->event->safety_cleared->kind) list_remove(&r->flags, &r->n_flags, i);
+    for (size_t i = r->n_flags; i-- > 0;) {
+        if (r->flags[i]->kind != m->event->safety_cleared->kind) continue;
+        if (r->flags[i]->raised_at_ms > m->occurred_ms) m->is_overtaken = true;
+        else list_remove(&r->flags, &r->n_flags, i);
+    }
+}
+
+void facts_assessed(struct moment *m)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    if (m->occurred_ms > r->assessed_at_ms) r->assessed_at_ms = m->occurred_ms;
+    for (size_t i = 0; i < r->n_flags; i++) r->flags[i]->is_assessed |= r->flags[i]->raised_at_ms <= m->occurred_ms;
 }
 
 static void deceased(struct moment *m) { m->record->is_deceased = true; }
@@ -371,21 +436,26 @@ static const struct {
     Handoff__V1__Event__BodyCase body;
     void (*keep)(struct moment *m);
 } facts[] = {
-    {BODY(PATIENT_REGISTERED), registered}, {BODY(PATIENT_UPDATED), updated}, {BODY(REFERRAL_REQUESTED), referred},
-    {BODY(CARE_TEAM_UPDATED), care_team}, {BODY(PREFERENCE_UPDATED), preference}, {BODY(SERVICE_DECLINED), declined},
-    {BODY(BARRIER_REPORTED), barrier_reported}, {BODY(BARRIER_RESOLVED), barrier_resolved}, {BODY(COVERAGE_UPDATED), coverage},
-    {BODY(STAFF_ASSIGNED), assigned}, {BODY(CONSENT_GRANTED), consent_granted}, {BODY(CONSENT_REVOKED), consent_revoked},
-    {BODY(APPOINTMENT_BOOKED), booked}, {BODY(APPOINTMENT_RESCHEDULED), rescheduled}, {BODY(APPOINTMENT_CANCELLED), cancelled},
-    {BODY(APPOINTMENT_RETRACTED), cancelled}, {BODY(APPOINTMENT_NO_SHOW), no_show}, {BODY(APPOINTMENT_ARRIVED), arrived},
-    {BODY(APPOINTMENT_FULFILLED), fulfilled}, {BODY(SAFETY_FLAG_RAISED), flag_raised}, {BODY(SCREENING_SCORED), screened},
-    {BODY(SAFETY_CLEARED), cleared}, {BODY(PATIENT_DECEASED), deceased},
+    {BODY(PATIENT_REGISTERED), registered},     {BODY(PATIENT_UPDATED), updated},
+    {BODY(REFERRAL_REQUESTED), referred},       {BODY(CARE_TEAM_UPDATED), care_team},
+    {BODY(PREFERENCE_UPDATED), preference},     {BODY(SERVICE_DECLINED), declined},
+    {BODY(BARRIER_REPORTED), barrier_reported}, {BODY(BARRIER_RESOLVED), barrier_resolved},
+    {BODY(COVERAGE_UPDATED), coverage},         {BODY(STAFF_ASSIGNED), assigned},
+    {BODY(CONSENT_GRANTED), consent_granted},   {BODY(CONSENT_REVOKED), consent_revoked},
+    {BODY(APPOINTMENT_BOOKED), booked},         {BODY(APPOINTMENT_RESCHEDULED), rescheduled},
+    {BODY(APPOINTMENT_CANCELLED), cancelled},   {BODY(APPOINTMENT_RETRACTED), cancelled},
+    {BODY(APPOINTMENT_NO_SHOW), no_show},       {BODY(APPOINTMENT_ARRIVED), arrived},
+    {BODY(APPOINTMENT_FULFILLED), fulfilled},   {BODY(SAFETY_FLAG_RAISED), flag_raised},
+    {BODY(SCREENING_SCORED), screened},         {BODY(SAFETY_CLEARED), cleared},
+    {BODY(PATIENT_DECEASED), deceased},
 };
 
 static const char *agency_of(const struct moment *m)
 {
     const Handoff__V1__Event *e = m->event;
     const ProtobufCMessage *body = (const ProtobufCMessage *)(const void *)e->referral_requested;
-    const ProtobufCFieldDescriptor *f = body ? protobuf_c_message_descriptor_get_field_by_name(body->descriptor, "agency_id") : NULL;
+    const ProtobufCFieldDescriptor *f =
+        body ? protobuf_c_message_descriptor_get_field_by_name(body->descriptor, "agency_id") : NULL;
     const char *named = f ? *(const char *const *)field_at(body, f) : "";
     if (is_set(named)) return named;
     if (e->body_case == BODY(CONTACT_ATTEMPTED)) {

@@ -1,3 +1,4 @@
+/* See gate.h. One answer a kind of emission: reminders, disclosures, and the workforce's own. */
 #include "core/gate.h"
 
 #include "core/consent.h"
@@ -24,15 +25,24 @@ static const Handoff__V1__Appointment *find_appointment(const Handoff__V1__Patie
     return NULL;
 }
 
-/* The hours in which this person may be reached; the first stated ones of patient or guardian. */
+static bool is_family(Handoff__V1__Party party)
+{
+    return party == HANDOFF__V1__PARTY__PARTY_PATIENT || party == HANDOFF__V1__PARTY__PARTY_GUARDIAN;
+}
+
+/* The hours in which the family may be reached; the first stated ones of patient or guardian. */
 static int64_t permitted_from(const struct site *site, const Handoff__V1__PatientRecord *record, int64_t now_ms)
 {
     for (size_t i = 0; i < record->n_preferences; i++) {
         const Handoff__V1__Preference *p = record->preferences[i];
-        if (p->latest_minute <= p->earliest_minute) continue;
-        int32_t day = calendar_local_day(&site->calendar, now_ms), minute = calendar_local_minute(&site->calendar, now_ms);
-        if (minute < (int32_t)p->earliest_minute) return calendar_instant(&site->calendar, day, (int32_t)p->earliest_minute);
-        if (minute >= (int32_t)p->latest_minute) return calendar_instant(&site->calendar, day + 1, (int32_t)p->earliest_minute);
+        if (!is_family(p->person) || p->latest_minute <= p->earliest_minute) continue;
+        int32_t day = calendar_local_day(&site->calendar, now_ms),
+                minute = calendar_local_minute(&site->calendar, now_ms);
+        if (minute < (int32_t)p->earliest_minute)
+            return calendar_instant(&site->calendar, day, (int32_t)p->earliest_minute);
+        if (minute >= (int32_t)p->latest_minute)
+            return calendar_instant(&site->calendar, day + 1, (int32_t)p->earliest_minute);
+        return now_ms;
     }
     return now_ms;
 }
@@ -53,16 +63,12 @@ static struct gate_decision reminder(const struct site *site, const Handoff__V1_
     return deliver(NULL);
 }
 
-static bool is_family(Handoff__V1__Party party)
-{
-    return party == HANDOFF__V1__PARTY__PARTY_PATIENT || party == HANDOFF__V1__PARTY__PARTY_GUARDIAN;
-}
-
 static struct gate_decision disclosure(const struct rules *rules, const struct site *site,
                                        const Handoff__V1__PatientRecord *record, const Handoff__V1__StatusEmission *s,
                                        const Handoff__V1__Recipient *to, int64_t now_ms)
 {
-    if (is_family(to->party) && (record->is_deceased || record->is_opted_out)) return drop("nothing goes to the family any more");
+    if (is_family(to->party) && (record->is_deceased || record->is_opted_out))
+        return drop("nothing goes to the family any more");
     if (!consent_is_outside(rules, to->party, to->id)) return deliver(NULL);
     if (s->exception[0]) return deliver(NULL); /* invoked by a named human and journaled with its rule */
     const Handoff__V1__Consent *c = consent_for(rules, site, record, to->party, to->id, s->category, now_ms);
@@ -70,10 +76,12 @@ static struct gate_decision disclosure(const struct rules *rules, const struct s
 }
 
 struct gate_decision gate(const struct rules *rules, const Handoff__V1__PatientRecord *record,
-                          const Handoff__V1__Emission *emission, const Handoff__V1__Recipient *recipient, int64_t now_ms)
+                          const Handoff__V1__Emission *emission, const Handoff__V1__Recipient *recipient,
+                          int64_t now_ms)
 {
     const struct site *site = rules_site(rules, record->site);
-    if (emission->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER) return reminder(site, record, emission->reminder, now_ms);
+    if (emission->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER)
+        return reminder(site, record, emission->reminder, now_ms);
     if (emission->body_case != HANDOFF__V1__EMISSION__BODY_STATUS) return deliver(NULL);
     const Handoff__V1__Recipient *to = recipient ? recipient : emission->status->recipient;
     if (!to) return withhold("it names no recipient");

@@ -17,6 +17,7 @@ struct gate_decision {
 
 /* recipient NULL: the workforce (tasks, escalations, audit); else whom it is for. The record is the newest. */
 struct gate_decision gate(const struct rules *rules, const Handoff__V1__PatientRecord *record,
-                          const Handoff__V1__Emission *emission, const Handoff__V1__Recipient *recipient, int64_t now_ms);
+                          const Handoff__V1__Emission *emission, const Handoff__V1__Recipient *recipient,
+                          int64_t now_ms);
 
 #endif

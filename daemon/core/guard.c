@@ -13,7 +13,8 @@ struct value {
 
 static const ProtobufCMessage *event_body(const Handoff__V1__Event *event)
 {
-    return event ? (const ProtobufCMessage *)(const void *)event->referral_requested : NULL; /* all members of the union */
+    return event ? (const ProtobufCMessage *)(const void *)event->referral_requested
+                 : NULL; /* all members of the union */
 }
 
 static const void *object_of(const struct moment *m, enum guard_object object)
@@ -65,7 +66,14 @@ static struct value evaluate(const struct guard *g, const struct moment *m)
     case GUARD_FIELD: return read_field(m, g);
     case GUARD_VARIABLE: return (struct value){m->episode ? m->episode->variables[g->number] : 0, NULL};
     case GUARD_CALL: return (struct value){g->predicate->ask(m, g), NULL};
-    case GUARD_AND: case GUARD_OR: case GUARD_NOT: case GUARD_EQ: case GUARD_NE: case GUARD_LT: case GUARD_LE: case GUARD_GT:
+    case GUARD_AND:
+    case GUARD_OR:
+    case GUARD_NOT:
+    case GUARD_EQ:
+    case GUARD_NE:
+    case GUARD_LT:
+    case GUARD_LE:
+    case GUARD_GT:
     case GUARD_GE: case GUARD_IN: case GUARD_LIST: return (struct value){holds(g, m), NULL};
     }
     return (struct value){0, NULL};
@@ -204,7 +212,8 @@ PREDICATE(ask_has_task)
 {
     for (size_t i = 0; i < m->record->n_tasks; i++)
         for (size_t c = 0; m->episode && c < m->record->tasks[i]->n_causes; c++)
-            if ((int64_t)m->record->tasks[i]->kind == g->argument[0] && m->record->tasks[i]->causes[c]->episode == m->episode->number)
+            if ((int64_t)m->record->tasks[i]->kind == g->argument[0] &&
+                m->record->tasks[i]->causes[c]->episode == m->episode->number)
                 return true;
     return false;
 }
@@ -220,14 +229,16 @@ PREDICATE(ask_has_barrier)
 PREDICATE(ask_is_mine)
 {
     UNUSED;
-    return m->event && m->episode && (!m->event->referral_id[0] || strcmp(m->event->referral_id, m->episode->referral_id) == 0);
+    return m->event && m->episode &&
+           (!m->event->referral_id[0] || strcmp(m->event->referral_id, m->episode->referral_id) == 0);
 }
 
 /* The event speaks of care by another agency at this episode's level. */
 PREDICATE(ask_is_same_level_elsewhere)
 {
     UNUSED;
-    return m->episode && m->referral && m->referral != m->episode && m->referral->level_of_care == m->episode->level_of_care &&
+    return m->episode && m->referral && m->referral != m->episode &&
+           m->referral->level_of_care == m->episode->level_of_care &&
            strcmp(m->referral->agency_id, m->episode->agency_id) != 0;
 }
 

@@ -75,11 +75,14 @@ static void close_episode(struct moment *m)
         if (r->episodes[i] == e) list_remove(&r->episodes, &r->n_episodes, i);
 }
 
-static void enter(struct moment *m, const struct state *s)
+/* A timer that the state before lists too runs on, also when its last firing is behind it. */
+static void enter(struct moment *m, const struct state *s, const struct state *from)
 {
     act_do(m, s->actions, s->action_count);
-    for (uint32_t i = 0; i < s->timer_count && is_open(m); i++)
-        if (!timer_find(m, s->timers[i], 0)) timer_start(m, s->timers[i]);
+    for (uint32_t i = 0; i < s->timer_count && is_open(m); i++) {
+        bool runs_on = from && from != s && lists_timer(from, s->timers[i]);
+        if (!runs_on && !timer_find(m, s->timers[i], 0)) timer_start(m, s->timers[i]);
+    }
 }
 
 void machine_enter(struct moment *m, uint32_t machine, uint32_t target, const struct action *actions, uint32_t count,
@@ -91,7 +94,8 @@ void machine_enter(struct moment *m, uint32_t machine, uint32_t target, const st
         moment_fault(m, "transitions that do not come to rest");
         return;
     }
-    if (kind != HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_OPENED) leave(m, &x->states[from], &x->states[target]);
+    const struct state *left = kind == HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_OPENED ? NULL : &x->states[from];
+    if (left) leave(m, left, &x->states[target]);
     bool is_end = machine == MACHINE_MAIN && x->states[target].is_final;
     *state_of(m->episode, machine) = target;
     if (m->event && m->occurred_ms > *moved_at(m->episode, machine)) *moved_at(m->episode, machine) = m->occurred_ms;
@@ -99,7 +103,7 @@ void machine_enter(struct moment *m, uint32_t machine, uint32_t target, const st
     moment_apply(m, is_end ? HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_CLOSED : kind, machine, from, target, rule);
     m->scope = SCOPE_NONE;
     act_do(m, actions, count);
-    if (is_open(m) && *state_of(m->episode, machine) == target) enter(m, &x->states[target]);
+    if (is_open(m) && *state_of(m->episode, machine) == target) enter(m, &x->states[target], left);
     m->scope = outer_scope;
     if (is_end && is_open(m)) close_episode(m);
 }
@@ -112,9 +116,9 @@ static bool matches(const struct transition *t, const struct moment *m)
     return guard_holds(t->when, m);
 }
 
-static const struct transition *choose(const struct machine *x, uint32_t state, const struct moment *m,
-                                       bool (*does_match)(const struct transition *, const struct moment *, const char *),
-                                       const char *name)
+static const struct transition *
+choose(const struct machine *x, uint32_t state, const struct moment *m,
+       bool (*does_match)(const struct transition *, const struct moment *, const char *), const char *name)
 {
     const struct state *s = &x->states[state];
     for (uint32_t i = 0; i < s->on_count; i++)
@@ -141,7 +145,8 @@ static void take(struct moment *m, uint32_t machine, const struct transition *t)
     m->is_ignored |= t->is_ignore;
     if (t->is_ignore) return;
     if (t->target >= 0) {
-        machine_enter(m, machine, (uint32_t)t->target, t->actions, t->action_count, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, t->rule);
+        machine_enter(m, machine, (uint32_t)t->target, t->actions, t->action_count,
+                      HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, t->rule);
         return;
     }
     uint32_t state = *state_of(m->episode, machine);
@@ -149,11 +154,14 @@ static void take(struct moment *m, uint32_t machine, const struct transition *t)
     act_do(m, t->actions, t->action_count);
 }
 
-/* What a later event overtook changes nothing; findings and discharges act however late, and so does a human. */
-static bool is_too_late(const struct moment *m, uint32_t machine)
+/* What a later event overtook changes nothing: a word on how the referral stands, and whatever would move the machine.
+ * Findings and discharges act however late, and so does a human. So does what asks for care and moves nothing, such as
+ * a death, a complaint, an admission or a revocation. */
+static bool is_too_late(const struct moment *m, uint32_t machine, const struct transition *t)
 {
     const struct event_kind *k = event_kind_of(m->event->body_case);
-    bool may_be_overtaken = k && (k->class == EVENT_LOOP || k->class == EVENT_FACT);
+    bool may_be_overtaken =
+        k && (k->class == EVENT_LOOP || k->class == EVENT_FACT) && (t->target >= 0 || moment_is_course(m));
     if (m->event->appointment_id[0] && m->visit) return m->is_overtaken; /* each visit has its own order */
     return may_be_overtaken && m->occurred_ms < *moved_at(m->episode, machine);
 }
@@ -161,9 +169,10 @@ static bool is_too_late(const struct moment *m, uint32_t machine)
 void machine_offer(struct moment *m)
 {
     for (uint32_t machine = 0; machine <= m->pathway->region_count && is_open(m) && !m->fault; machine++) {
-        const struct transition *t = choose(machine_at(m->pathway, machine), *state_of(m->episode, machine), m, matches_event, NULL);
+        const struct transition *t =
+            choose(machine_at(m->pathway, machine), *state_of(m->episode, machine), m, matches_event, NULL);
         if (!t) continue;
-        if (is_too_late(m, machine)) m->is_overtaken = m->is_used = true;
+        if (is_too_late(m, machine, t)) m->is_overtaken = m->is_used = true;
         else take(m, machine, t);
     }
     machine_settle(m);
@@ -195,14 +204,18 @@ void machine_settle(struct moment *m)
 void machine_signal(struct moment *m, const char *name, uint32_t number)
 {
     Handoff__V1__Episode *sender = m->episode, *receiver = machine_episode(m->record, number);
+    uint32_t outer_scope = m->scope; /* the sender's, which means nothing to the receiver */
     if (!receiver) return;
+    m->scope = SCOPE_NONE;
     machine_focus(m, receiver);
     for (uint32_t machine = 0; machine <= m->pathway->region_count && is_open(m); machine++) {
-        const struct transition *t = choose(machine_at(m->pathway, machine), *state_of(m->episode, machine), m, matches_signal, name);
+        const struct transition *t =
+            choose(machine_at(m->pathway, machine), *state_of(m->episode, machine), m, matches_signal, name);
         if (t) take(m, machine, t);
     }
     machine_settle(m);
     machine_focus(m, sender);
+    m->scope = outer_scope;
 }
 
 /* --- beginning ----------------------------------------------------------------------------------------------- */
@@ -265,13 +278,14 @@ static void fill_episode(struct moment *m, Handoff__V1__Episode *e, const Handof
     if (from) adopt(e, &from->base);
     if (m->event) adopt(e, (const ProtobufCMessage *)(const void *)m->event->referral_requested);
     if (m->event && m->event->referral_id[0]) e->referral_id = m->event->referral_id;
-    if (from && from->referral_id[0] && strcmp(e->referral_id, from->referral_id) == 0) e->referral_id = sibling_id(m, from->referral_id, e->number);
+    if (from && from->referral_id[0] && strcmp(e->referral_id, from->referral_id) == 0)
+        e->referral_id = sibling_id(m, from->referral_id, e->number);
     if (!e->category) e->category = m->record->category;
     if (!e->level_of_care) e->level_of_care = level_at(m, e->agency_id);
 }
 
-void machine_open(struct moment *m, const struct pathway *p, const struct opening_rule *rule, const Handoff__V1__Episode *from,
-                  bool is_replacing)
+void machine_open(struct moment *m, const struct pathway *p, const struct opening_rule *rule,
+                  const Handoff__V1__Episode *from, bool is_replacing)
 {
     if (m->record->n_episodes >= LIMIT_RECORD_EPISODES) {
         moment_fault(m, "more open episodes than a record holds");
@@ -285,7 +299,11 @@ void machine_open(struct moment *m, const struct pathway *p, const struct openin
     uint32_t state = rule ? (uint32_t)rule->target : p->main.initial;
     machine_enter(m, MACHINE_MAIN, state, rule ? rule->actions : NULL, rule ? rule->action_count : 0,
                   HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_OPENED, rule ? rule->rule : 0);
-    for (uint32_t i = 0; i < p->region_count && is_open(m); i++) enter(m, &p->regions[i].states[e->region_states[i]]);
+    uint32_t outer_scope = m->scope;
+    m->scope = SCOPE_NONE;
+    for (uint32_t i = 0; i < p->region_count && is_open(m); i++)
+        enter(m, &p->regions[i].states[e->region_states[i]], NULL);
+    m->scope = outer_scope;
     machine_settle(m);
 }
 
@@ -323,12 +341,14 @@ void machine_fire(struct moment *m, Handoff__V1__Timer *t)
     if (m->visit) m->event_agency = m->visit->agency_id;
     int machine = machine_of(m, kind);
     arm_next(m, k, t);
-    uint32_t state = machine >= 0 ? *state_of(m->episode, (uint32_t)machine) : 0;
-    moment_apply(m, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_FIRED, machine >= 0 ? (uint32_t)machine : 0, state, state, f->rule);
+    uint32_t told_of = machine >= 0 ? (uint32_t)machine : MACHINE_MAIN;
+    uint32_t state = *state_of(m->episode, told_of);
+    moment_apply(m, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_FIRED, told_of, state, state, f->rule);
     m->scope = SCOPE_TIMER + kind;
     act_do(m, f->actions, f->action_count);
     m->scope = SCOPE_NONE;
     if (f->target >= 0 && machine >= 0 && is_open(m))
-        machine_enter(m, (uint32_t)machine, (uint32_t)f->target, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, f->rule);
+        machine_enter(m, (uint32_t)machine, (uint32_t)f->target, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED,
+                      f->rule);
     machine_settle(m);
 }

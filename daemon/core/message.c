@@ -1,3 +1,4 @@
+/* See message.h. Works from protobuf-c's descriptors, so that a new field needs nothing here. */
 #include "core/message.h"
 
 #include <string.h>
@@ -33,7 +34,8 @@ static void copy_repeated(void *message, const ProtobufCFieldDescriptor *field, 
 
 static bool is_other_oneof_member(const void *message, const ProtobufCFieldDescriptor *field)
 {
-    return (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) && *(const uint32_t *)quantifier_at(message, field) != field->id;
+    return (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) &&
+           *(const uint32_t *)quantifier_at(message, field) != field->id;
 }
 
 void *message_copy(const void *message, struct arena *arena)

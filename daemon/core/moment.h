@@ -2,7 +2,8 @@
  * and the episode, task and visit in focus. Guards read it; everything else changes the record through it.
  *
  * The parts of core/step, from the leaves up: facts.c (what an event says of the patient), work.c (tasks and
- * escalations), timers.c, act.c (a pathway's actions), machine.c (transitions), step.c (one input from end to end). */
+ * escalations), timers.c, act.c (a pathway's actions), machine.c (transitions), episodes.c (whom an event is for),
+ * answers.c (what people answer), step.c (one input from end to end). */
 #ifndef HANDOFF_CORE_MOMENT_H
 #define HANDOFF_CORE_MOMENT_H
 
@@ -38,6 +39,7 @@ struct moment {
     bool is_ignored;                 /* a pathway knows the event to be harmless here */
     bool is_changed;                 /* beyond the facts of the record */
     bool is_overtaken;
+    bool names_nothing; /* the event names a task, escalation or episode that is not open: nobody is offered it */
     bool is_exhausted;               /* the task in focus was attempted for the last time */
     bool is_new_visit;               /* the event told of a visit for the first time */
     Handoff__V1__Outcome *out;
@@ -47,9 +49,13 @@ struct moment {
 enum { EMISSIONS_MAX = 256, APPLIED_MAX = 64 };
 /* A new emission with its rule and episode filled; NULL after a fault. */
 Handoff__V1__Emission *moment_emit(struct moment *m, uint32_t rule);
-void moment_apply(struct moment *m, Handoff__V1__AppliedKind kind, uint32_t machine, uint32_t from, uint32_t to, uint32_t rule);
-void moment_audit(struct moment *m, Handoff__V1__AuditKind kind, const char *text, const Handoff__V1__Recipient *recipient, uint32_t rule);
+void moment_apply(struct moment *m, Handoff__V1__AppliedKind kind, uint32_t machine, uint32_t from, uint32_t to,
+                  uint32_t rule);
+void moment_audit(struct moment *m, Handoff__V1__AuditKind kind, const char *text,
+                  const Handoff__V1__Recipient *recipient, uint32_t rule);
 void moment_fault(struct moment *m, const char *sentence);
+/* The event says how a referral stands: requested, received, accepted, ..., agency.selected. */
+bool moment_is_course(const struct moment *m);
 /* Urgent values hold while the episode is urgent or stat, or the patient has an open safety flag. */
 bool moment_is_urgent(const struct moment *m);
 const struct delay *moment_wait(const struct moment *m, const struct wait *wait);
@@ -62,8 +68,21 @@ bool guard_holds(const struct guard *guard, const struct moment *m);
 /* Keeps what the event says of the patient, and finds the visit it speaks of. */
 void facts_apply(struct moment *m);
 Handoff__V1__Appointment *facts_visit(const Handoff__V1__PatientRecord *record, uint32_t number);
+/* Somebody has looked at the patient's safety: what was found until then is assessed. */
+void facts_assessed(struct moment *m);
 /* A safety finding's severity; UNSPECIFIED: the event is none. */
 Handoff__V1__Severity facts_finding(const Handoff__V1__Event *event);
+
+/* --- episodes (episodes.c) ----------------------------------------------------------------------------------- */
+/* An event that names another referral, visit, task or agency is not for this episode. */
+bool episode_is_meant(const struct moment *m, const Handoff__V1__Episode *e, const struct pathway *p);
+bool episode_is_open_for(const struct moment *m, const struct pathway *p); /* one with the event's subject */
+bool episode_was_closed(const struct moment *m);                           /* since the event occurred */
+bool episode_has_task(const Handoff__V1__Task *t, const Handoff__V1__Episode *e);
+
+/* --- answers (answers.c) ------------------------------------------------------------------------------------- */
+/* Carries out an event about a task, an escalation or an episode; then no episode is in focus. */
+void answers_apply(struct moment *m);
 
 /* --- work (work.c) ------------------------------------------------------------------------------------------- */
 struct task_order {
@@ -78,7 +97,8 @@ struct task_order {
 /* Opens a task, or adds a cause to the open one of the same kind and subject. */
 void work_open_task(struct moment *m, const struct task_order *order);
 Handoff__V1__Task *work_find_task(const Handoff__V1__PatientRecord *record, uint32_t number);
-/* Withdraws this episode's causes from tasks of a kind (0: of any) made in a scope (0: any). */
+/* Withdraws this episode's causes (without one in focus: those that are no pathway's) from tasks of a kind (0: of any)
+ * made in a scope (0: any). */
 void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope);
 void work_complete(struct moment *m, Handoff__V1__Task *task, Handoff__V1__TaskOutcome outcome);
 void work_attempt(struct moment *m, Handoff__V1__Task *task); /* sets is_exhausted */
@@ -100,7 +120,9 @@ void timer_start(struct moment *m, uint32_t kind); /* replaces a running one; pe
 /* Stops it and withdraws what its firings asked for. Per appointment: m->visit's; without a visit all. */
 void timer_stop(struct moment *m, uint32_t kind);
 void timer_pause_resume(struct moment *m);         /* after a change of holds */
-void timer_hasten(struct moment *m);               /* after a change to urgent: none is later than its urgent value from now */
+void timer_follow(struct moment *m,
+                  const ProtobufCFieldDescriptor *field); /* after a change of a time of the episode */
+void timer_hasten(struct moment *m); /* after a change to urgent: none is later than its urgent value from now */
 void timer_end_episode(struct moment *m);
 
 /* --- acting (act.c) ------------------------------------------------------------------------------------------ */

@@ -24,7 +24,8 @@ Handoff__V1__Emission *moment_emit(struct moment *m, uint32_t rule)
     return e;
 }
 
-void moment_apply(struct moment *m, Handoff__V1__AppliedKind kind, uint32_t machine, uint32_t from, uint32_t to, uint32_t rule)
+void moment_apply(struct moment *m, Handoff__V1__AppliedKind kind, uint32_t machine, uint32_t from, uint32_t to,
+                  uint32_t rule)
 {
     if (m->out->n_applied >= APPLIED_MAX) {
         moment_fault(m, "more transitions than one input may cause");
@@ -42,7 +43,8 @@ void moment_apply(struct moment *m, Handoff__V1__AppliedKind kind, uint32_t mach
     m->is_used = m->is_changed = true;
 }
 
-void moment_audit(struct moment *m, Handoff__V1__AuditKind kind, const char *text, const Handoff__V1__Recipient *recipient, uint32_t rule)
+void moment_audit(struct moment *m, Handoff__V1__AuditKind kind, const char *text,
+                  const Handoff__V1__Recipient *recipient, uint32_t rule)
 {
     Handoff__V1__Emission *e = moment_emit(m, rule);
     e->body_case = HANDOFF__V1__EMISSION__BODY_AUDIT;
@@ -56,6 +58,12 @@ void moment_audit(struct moment *m, Handoff__V1__AuditKind kind, const char *tex
 void moment_fault(struct moment *m, const char *sentence)
 {
     if (!m->fault) m->fault = sentence;
+}
+
+bool moment_is_course(const struct moment *m)
+{
+    return m->event->body_case >= HANDOFF__V1__EVENT__BODY_REFERRAL_REQUESTED &&
+           m->event->body_case <= HANDOFF__V1__EVENT__BODY_AGENCY_SELECTED;
 }
 
 bool moment_is_urgent(const struct moment *m)

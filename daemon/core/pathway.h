@@ -33,8 +33,9 @@ enum { SCOPE_NONE = 0, SCOPE_TIMER = 1, SCOPE_HOLD = 256, SCOPE_CONCERN = 512 };
 
 /* --- delays -------------------------------------------------------------------------------------------------- */
 enum delay_op {
-    DELAY_CLOCK,            /* amount: ms; may be negative where the timer counts from a visit. 3d is 3 calendar days: DELAY_DAYS */
-    DELAY_DAYS,             /* amount: calendar days, same local time */
+    DELAY_CLOCK, /* amount: ms; may be negative where the timer counts from a visit. 3d is 3 calendar days: DELAY_DAYS
+                  */
+    DELAY_DAYS,  /* amount: calendar days, same local time */
     DELAY_BUSINESS_DAYS,    /* amount: days */
     DELAY_BUSINESS_MINUTES, /* amount: open minutes */
     DELAY_EARLIEST,         /* of a and b */
@@ -91,8 +92,19 @@ struct guard {
 };
 
 /* The predicates a guard may call: core/guard.c has the table. */
-enum argument_kind { ARGUMENT_NONE, ARGUMENT_PARTY, ARGUMENT_HOLD, ARGUMENT_CONCERN, ARGUMENT_TIMER, ARGUMENT_REGION_STATE,
-                     ARGUMENT_STATE, ARGUMENT_ASPECT, ARGUMENT_TASK_KIND, ARGUMENT_PATHWAY, ARGUMENT_BARRIER };
+enum argument_kind {
+    ARGUMENT_NONE,
+    ARGUMENT_PARTY,
+    ARGUMENT_HOLD,
+    ARGUMENT_CONCERN,
+    ARGUMENT_TIMER,
+    ARGUMENT_REGION_STATE,
+    ARGUMENT_STATE,
+    ARGUMENT_ASPECT,
+    ARGUMENT_TASK_KIND,
+    ARGUMENT_PATHWAY,
+    ARGUMENT_BARRIER
+};
 struct moment; /* core/moment.h: what a guard is asked about */
 struct predicate {
     const char *name;
@@ -115,8 +127,8 @@ enum aspect {
 /* --- actions ------------------------------------------------------------------------------------------------- */
 /* Whom something is about or goes to: a party, with the id resolved from the episode, event or care team. */
 enum party_from {
-    PARTY_FROM_PARTY,    /* party; id of the episode's agency, insurer or referrer where it is one, else the care team's */
-    PARTY_FROM_REFERRER  /* the episode's referrer, whoever that is */
+    PARTY_FROM_PARTY, /* party; id of the episode's agency, insurer or referrer where it is one, else the care team's */
+    PARTY_FROM_REFERRER /* the episode's referrer, whoever that is */
 };
 enum action_op {
     ACTION_TASK, ACTION_WITHDRAW, ACTION_START, ACTION_STOP, ACTION_RAISE, ACTION_RESOLVE,
@@ -127,7 +139,7 @@ enum action_op {
 struct action {
     enum action_op op;
     uint32_t rule;                         /* position in pathway->rules: line and reason */
-    uint32_t position;                     /* timer, hold, concern, variable, region, pathway name's position in opens */
+    uint32_t position; /* timer, hold, concern, variable, region, pathway name's position in opens */
     uint32_t state;                        /* MOVE: target state in the region */
     Handoff__V1__TaskKind task;            /* TASK, WITHDRAW */
     Handoff__V1__Role role;                /* TASK: owner or UNSPECIFIED for the policy's */

@@ -1,3 +1,4 @@
+/* See roster.h. */
 #include "core/roster.h"
 
 #include <string.h>
@@ -28,10 +29,12 @@ static const char *queue(const struct site *site)
     return NULL;
 }
 
-static const char *assigned(const Handoff__V1__PatientRecord *record, Handoff__V1__Role role)
+/* Somebody who is not on the roster any more can receive nothing. */
+static const char *assigned(const struct site *site, const Handoff__V1__PatientRecord *record, Handoff__V1__Role role)
 {
     for (size_t i = 0; i < record->n_assignments; i++)
-        if (record->assignments[i]->role == role) return record->assignments[i]->person_id;
+        if (record->assignments[i]->role == role && find_person(site, record->assignments[i]->person_id))
+            return record->assignments[i]->person_id;
     return NULL;
 }
 
@@ -46,9 +49,9 @@ const char *roster_resolve(const struct rules *rules, const struct site *site, c
                            Handoff__V1__Role role)
 {
     (void)rules;
-    const char *person = assigned(record, role);
+    const char *person = assigned(site, record, role);
     if (!person && role == ROLE(SUPERVISOR)) {
-        const char *coordinator = assigned(record, ROLE(COORDINATOR));
+        const char *coordinator = assigned(site, record, ROLE(COORDINATOR));
         person = above(site, coordinator ? coordinator : first_with(site, ROLE(COORDINATOR)));
     }
     if (!person) person = first_with(site, role);

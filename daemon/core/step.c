@@ -15,7 +15,8 @@
 #define ROLE(NAME) HANDOFF__V1__ROLE__ROLE_##NAME
 
 /* --- the record ---------------------------------------------------------------------------------------------- */
-static Handoff__V1__PatientRecord *begin_record(const Handoff__V1__PatientRecord *before, const struct step_input *input, struct arena *arena)
+static Handoff__V1__PatientRecord *begin_record(const Handoff__V1__PatientRecord *before,
+                                                const struct step_input *input, struct arena *arena)
 {
     if (before) return message_copy(before, arena);
     Handoff__V1__PatientRecord *r = MESSAGE_NEW(arena, Handoff__V1__PatientRecord, patient_record);
@@ -27,15 +28,22 @@ static Handoff__V1__PatientRecord *begin_record(const Handoff__V1__PatientRecord
 static void begin_moment(struct moment *m, const struct rules *rules, const Handoff__V1__PatientRecord *before,
                          const struct step_input *input, struct arena *arena, Handoff__V1__Outcome *out)
 {
-    *m = (struct moment){.rules = rules, .input = input, .event = input->event, .event_agency = "", .now_ms = input->now_ms,
-                         .occurred_ms = input->now_ms, .arena = arena, .out = out};
+    *m = (struct moment){.rules = rules,
+                         .input = input,
+                         .event = input->event,
+                         .event_agency = "",
+                         .now_ms = input->now_ms,
+                         .occurred_ms = input->now_ms,
+                         .arena = arena,
+                         .out = out};
     m->record = begin_record(before, input, arena);
     m->site = rules_site(rules, m->record->site);
     if (m->event && m->event->occurred_at_ms < m->now_ms) m->occurred_ms = m->event->occurred_at_ms;
 }
 
 /* --- repeats ------------------------------------------------------------------------------------------------- */
-enum seen step_seen(const Handoff__V1__PatientRecord *r, uint64_t seen_hash, int64_t occurred_at_ms, uint64_t *ret_sequence)
+enum seen step_seen(const Handoff__V1__PatientRecord *r, uint64_t seen_hash, int64_t occurred_at_ms,
+                    uint64_t *ret_sequence)
 {
     for (size_t i = 0; i + 1 < r->n_seen; i += 2)
         if (r->seen[i] == seen_hash) {
@@ -107,143 +115,31 @@ uint32_t step_id_number(const char *id, const char *letters)
     return number <= UINT32_MAX ? (uint32_t)number : 0;
 }
 
-/* --- events about work --------------------------------------------------------------------------------------- */
-static void task_event(struct moment *m)
-{
-    Handoff__V1__Task *t = work_find_task(m->record, step_id_number(m->event->task_id, "t"));
-    m->is_used = true;
-    if (!t) {
-        m->sentence = "no such open task: nothing changed";
-        return;
-    }
-    m->task = message_copy(t, m->arena);
-    if (m->event->body_case == BODY(TASK_COMPLETED)) work_complete(m, t, m->event->task_completed->outcome);
-    else if (m->event->body_case == BODY(TASK_ATTEMPTED)) work_attempt(m, t);
-    else work_cancel(m, t);
-}
-
-static void escalation_event(struct moment *m)
-{
-    Handoff__V1__Escalation *e = work_find_escalation(m->record, step_id_number(m->event->escalation_id, "e"));
-    m->is_used = true;
-    if (!e) m->sentence = "no such open escalation: nothing changed";
-    else if (m->event->body_case == BODY(ESCALATION_RESOLVED)) work_resolve(m, e);
-    else work_acknowledge(m, e, m->event->escalation_acknowledged->by);
-}
-
-static void episode_opened(struct moment *m)
-{
-    const struct pathway *p = rules_pathway_by_name(m->rules, m->event->episode_opened->pathway);
-    m->is_used = true;
-    if (p) machine_open(m, p, NULL, NULL, false);
-    else m->sentence = "no pathway of that name is loaded: nothing was opened";
-}
-
-static void episode_corrected(struct moment *m)
-{
-    Handoff__V1__Episode *e = machine_episode(m->record, step_id_number(m->event->episode_id, "ep"));
-    m->is_used = true;
-    if (!e) {
-        m->sentence = "no such open episode: nothing changed";
-        return;
-    }
-    machine_focus(m, e);
-    for (uint32_t s = 0; s < m->pathway->main.state_count; s++) {
-        const struct state *state = &m->pathway->main.states[s];
-        if (strcmp(state->name, m->event->episode_corrected->state) != 0 || state->is_final) continue;
-        machine_enter(m, 0, s, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, 0);
-        machine_settle(m);
-        return;
-    }
-    m->sentence = "the pathway has no open state of that name: nothing changed";
-}
-
-static void event_retracted(struct moment *m)
-{
-    m->is_used = true;
-    work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_RETRACTION), .severity = HANDOFF__V1__SEVERITY__SEVERITY_URGENT});
-}
-
-static void staff_absent(struct moment *m)
-{
-    m->is_used = true; /* journaled on the site's record */
-}
-
-static const struct {
-    Handoff__V1__Event__BodyCase body;
-    void (*handle)(struct moment *m);
-} work_events[] = {
-    {BODY(TASK_COMPLETED), task_event}, {BODY(TASK_ATTEMPTED), task_event}, {BODY(TASK_CANCELLED), task_event},
-    {BODY(ESCALATION_ACKNOWLEDGED), escalation_event}, {BODY(ESCALATION_RESOLVED), escalation_event},
-    {BODY(EPISODE_OPENED), episode_opened}, {BODY(EPISODE_CORRECTED), episode_corrected},
-    {BODY(EVENT_RETRACTED), event_retracted}, {BODY(STAFF_ABSENT), staff_absent},
-};
-
-static void apply_work(struct moment *m)
-{
-    for (size_t i = 0; i < sizeof work_events / sizeof *work_events; i++)
-        if (work_events[i].body == m->event->body_case) work_events[i].handle(m);
-    machine_focus(m, NULL);
-}
-
 /* --- offering the event to pathways -------------------------------------------------------------------------- */
-static bool task_belongs_to(const Handoff__V1__Task *t, const Handoff__V1__Episode *e)
+/* In the order of their numbers, whatever ended meanwhile. */
+static Handoff__V1__Episode *next_episode(const Handoff__V1__PatientRecord *record, uint32_t after)
 {
-    for (size_t i = 0; i < t->n_causes; i++)
-        if (t->causes[i]->episode == e->number) return true;
-    return false;
-}
-
-/* An event that names another referral, visit, task or agency is not for this episode. */
-static bool is_for(const struct moment *m, const Handoff__V1__Episode *e, const struct pathway *p)
-{
-    const Handoff__V1__Event *v = m->event;
-    if (v->episode_id[0] && step_id_number(v->episode_id, "ep") != e->number) return false;
-    if (m->task) return task_belongs_to(m->task, e);
-    if (p->subject == SUBJECT_PATIENT) return true;
-    if (v->referral_id[0]) return !e->referral_id[0] || strcmp(v->referral_id, e->referral_id) == 0;
-    if (m->visit && m->visit->episode) return m->visit->episode == e->number;
-    bool may_name_another = v->body_case == BODY(AGENCY_SELECTED) || v->body_case == BODY(REFERRAL_REQUESTED);
-    return may_name_another || !m->event_agency[0] || !e->agency_id[0] || strcmp(m->event_agency, e->agency_id) == 0;
+    for (size_t i = 0; i < record->n_episodes; i++)
+        if (record->episodes[i]->number > after) return record->episodes[i];
+    return NULL;
 }
 
 static void offer_to_episodes(struct moment *m)
 {
-    uint32_t offered_until = m->record->last_episode; /* not to those that this very event opens */
-    for (uint32_t number = 1; number <= offered_until && !m->fault; number++) {
-        Handoff__V1__Episode *e = machine_episode(m->record, number);
-        const struct pathway *p = e ? rules_pathway(m->rules, e->pathway) : NULL;
-        if (!e) continue;
+    uint32_t until = m->record->last_episode; /* not to those that this very event opens */
+    Handoff__V1__Episode *e = NULL;
+    while (!m->fault && (e = next_episode(m->record, e ? e->number : 0)) && e->number <= until) {
+        const struct pathway *p = rules_pathway(m->rules, e->pathway);
         if (!p) {
             moment_fault(m, "an episode's pathway is not loaded");
             return;
         }
-        if (!is_for(m, e, p)) continue;
+        if (!episode_is_meant(m, e, p)) continue;
+        m->depth = 0; /* each episode comes to rest by itself */
         machine_focus(m, e);
         machine_offer(m);
     }
     machine_focus(m, NULL);
-}
-
-static bool has_episode_for(const struct moment *m, const struct pathway *p)
-{
-    for (size_t i = 0; i < m->record->n_episodes; i++) {
-        const Handoff__V1__Episode *e = m->record->episodes[i];
-        const struct pathway *of = rules_pathway(m->rules, e->pathway);
-        if (!of || strcmp(of->name, p->name) != 0) continue;
-        if (p->subject == SUBJECT_PATIENT || strcmp(e->referral_id, m->event->referral_id) == 0) return true;
-    }
-    return false;
-}
-
-/* A request that is repeated under another event id after its referral ended opens nothing anew. */
-static bool was_closed(const struct moment *m)
-{
-    for (size_t i = 0; m->event->referral_id[0] && i < m->record->n_closed_episodes; i++)
-        if (strcmp(m->record->closed_episodes[i]->referral_id, m->event->referral_id) == 0 &&
-            m->occurred_ms < m->record->closed_episodes[i]->closed_at_ms)
-            return true;
-    return false;
 }
 
 static void open_by_event(struct moment *m, const struct pathway *p)
@@ -252,8 +148,8 @@ static void open_by_event(struct moment *m, const struct pathway *p)
     for (uint32_t i = 0; i < p->open_count; i++) {
         const struct opening_rule *o = &p->opens[i];
         if (o->event != m->event->body_case || !guard_holds(o->when, m)) continue;
-        if (has_episode_for(m, p)) return;
-        if (p->subject == SUBJECT_REFERRAL && was_closed(m)) {
+        if (episode_is_open_for(m, p)) return;
+        if (p->subject == SUBJECT_REFERRAL && episode_was_closed(m)) {
             m->is_overtaken = m->is_used = true;
             return;
         }
@@ -272,38 +168,67 @@ static void open_episodes(struct moment *m)
 /* --- the safety net ------------------------------------------------------------------------------------------ */
 static bool is_out_of_hours(const struct moment *m) { return !calendar_is_open(&m->site->calendar, m->now_ms); }
 
-/* Findings and discharges that no pathway took still reach a human, also for an unknown patient. */
-static void act_always(struct moment *m, Handoff__V1__Severity severity)
+static void alert(struct moment *m, Handoff__V1__Severity severity)
 {
     work_raise(m, ROLE(SUPERVISOR), severity, 0);
     if (is_out_of_hours(m)) work_raise(m, ROLE(ON_CALL), severity, 0);
+}
+
+/* Findings and discharges that no pathway took still reach a human, also for an unknown patient. */
+static void act_always(struct moment *m, Handoff__V1__Severity severity)
+{
     bool is_finding = event_kind_of(m->event->body_case)->class == EVENT_SAFETY;
-    work_open_task(m, &(struct task_order){.kind = is_finding ? KIND(SAFETY_CHECK) : KIND(REVIEW_EVENT), .severity = severity,
+    bool is_emergent =
+        is_finding && severity == HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT; /* then within the hour, not the day */
+    alert(m, severity);
+    work_open_task(m, &(struct task_order){.kind = is_finding ? KIND(SAFETY_CHECK) : KIND(REVIEW_EVENT),
+                                           .severity = severity,
+                                           .due = is_emergent ? m->rules->policy.ladder[severity].due : NULL,
                                            .owner = m->record->is_known ? ROLE(UNSPECIFIED) : ROLE(SUPERVISOR)});
+}
+
+/* Of a finding or a discharge; UNSPECIFIED: the event is neither. */
+static Handoff__V1__Severity always_severity(const struct moment *m)
+{
+    const struct event_kind *k = m->event ? event_kind_of(m->event->body_case) : NULL;
+    if (k && k->class == EVENT_DISCHARGE) return HANDOFF__V1__SEVERITY__SEVERITY_URGENT;
+    return k && k->class == EVENT_SAFETY ? facts_finding(m->event) : HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED;
+}
+
+/* Asks somebody, or tells somebody more than before. */
+static bool is_telling(const Handoff__V1__Emission *e)
+{
+    if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK)
+        return e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED ||
+               e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED;
+    return e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION &&
+           e->escalation->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED;
 }
 
 /* Somebody was asked or alerted, or a pathway says that this is known to be harmless here. */
 static bool has_human(const struct moment *m)
 {
-    for (size_t i = 0; i < m->out->n_emissions; i++) {
-        Handoff__V1__Emission__BodyCase body = m->out->emissions[i]->body_case;
-        if (body == HANDOFF__V1__EMISSION__BODY_TASK || body == HANDOFF__V1__EMISSION__BODY_ESCALATION) return true;
-    }
+    for (size_t i = 0; i < m->out->n_emissions; i++)
+        if (is_telling(m->out->emissions[i])) return true;
     return m->is_ignored;
 }
+
+/* Somebody has told us of this patient, or something is under way: then what comes is looked at with the patient. */
+static bool is_ours(const Handoff__V1__PatientRecord *r) { return r->is_known || r->n_episodes > 0; }
 
 static void catch_unused(struct moment *m)
 {
     const struct event_kind *k = event_kind_of(m->event->body_case);
+    Handoff__V1__Severity always = always_severity(m);
     if (!k) return;
-    if (k->class == EVENT_SAFETY) {
-        Handoff__V1__Severity finding = facts_finding(m->event);
-        if (finding && !has_human(m)) act_always(m, finding);
-    } else if (k->class == EVENT_DISCHARGE) {
-        if (!has_human(m)) act_always(m, HANDOFF__V1__SEVERITY__SEVERITY_URGENT);
+    if (always) {
+        if (!has_human(m)) act_always(m, always);
+        else if (!m->record->is_known) alert(m, always); /* nobody coordinates this patient yet */
     } else if (m->is_used) {
         return;
-    } else if (k->class == EVENT_LOOP && m->record->is_known) {
+    } else if (moment_is_course(m) && episode_was_closed(m)) {
+        m->is_overtaken = true;
+    } else if (k->class == EVENT_LOOP && is_ours(m->record)) {
         work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_EVENT)});
         m->out->verdict = VERDICT(REVIEW);
     } else if (k->class == EVENT_LOOP) {
@@ -317,7 +242,7 @@ static bool has_future(const Handoff__V1__PatientRecord *r, const Handoff__V1__E
     for (size_t i = 0; i < r->n_timers; i++)
         if (r->timers[i]->episode == e->number && !r->timers[i]->is_paused) return true;
     for (size_t i = 0; i < r->n_tasks; i++)
-        if (task_belongs_to(r->tasks[i], e)) return true;
+        if (episode_has_task(r->tasks[i], e)) return true;
     return false;
 }
 
@@ -341,9 +266,11 @@ static void postpone(struct moment *m, const Handoff__V1__TimerInput *f)
     for (size_t i = 0; i < m->record->n_timers; i++)
         if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TIMER && m->record->timers[i]->generation == f->generation)
             m->record->timers[i]->due_at_ms = m->now_ms + MS_PER_DAY;
-    Handoff__V1__Task *t = f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TASK ? work_find_task(m->record, f->number) : NULL;
+    Handoff__V1__Task *t =
+        f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TASK ? work_find_task(m->record, f->number) : NULL;
     if (t) t->due_at_ms = m->now_ms + MS_PER_DAY;
-    Handoff__V1__Escalation *e = f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION ? work_find_escalation(m->record, f->number) : NULL;
+    Handoff__V1__Escalation *e =
+        f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION ? work_find_escalation(m->record, f->number) : NULL;
     if (e) e->next_at_ms = m->now_ms + MS_PER_DAY;
 }
 
@@ -369,7 +296,9 @@ static void park(struct moment *m, const struct rules *rules, const Handoff__V1_
     arm_safety_net(m);
     moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_PARKED, fault, NULL, 0);
     if (m->record->n_tasks < LIMIT_RECORD_TASKS)
-        work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_DEFECT), .severity = HANDOFF__V1__SEVERITY__SEVERITY_URGENT});
+        work_open_task(
+            m, &(struct task_order){.kind = KIND(REVIEW_DEFECT), .severity = HANDOFF__V1__SEVERITY__SEVERITY_URGENT});
+    if (always_severity(m)) act_always(m, always_severity(m)); /* that the pathway failed is no reason for silence */
     m->fault = NULL;
     m->sentence = fault;
     out->verdict = VERDICT(PARKED);
@@ -391,16 +320,17 @@ static void fire_safety_net(struct moment *m, Handoff__V1__Timer *t)
 static void run_event(struct moment *m)
 {
     facts_apply(m);
-    apply_work(m);
-    if (!m->fault) offer_to_episodes(m);
-    if (!m->fault) open_episodes(m);
+    answers_apply(m);
+    if (!m->fault && !m->names_nothing) offer_to_episodes(m);
+    if (!m->fault && !m->names_nothing) open_episodes(m);
     if (!m->fault) catch_unused(m);
 }
 
 static Handoff__V1__Timer *due_timer(const struct moment *m, const Handoff__V1__TimerInput *f)
 {
     for (size_t i = 0; i < m->record->n_timers; i++)
-        if (m->record->timers[i]->generation == f->generation && m->record->timers[i]->due_at_ms == f->due_at_ms) return m->record->timers[i];
+        if (m->record->timers[i]->generation == f->generation && m->record->timers[i]->due_at_ms == f->due_at_ms)
+            return m->record->timers[i]->is_paused ? NULL : m->record->timers[i];
     return NULL;
 }
 
@@ -411,10 +341,12 @@ static void run_firing(struct moment *m)
     Handoff__V1__Task *task = work_find_task(m->record, f->number);
     Handoff__V1__Escalation *escalation = work_find_escalation(m->record, f->number);
     Handoff__V1__Timer *timer = due_timer(m, f);
-    if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TASK && task && task->due_at_ms == f->due_at_ms && !task->is_overdue) {
+    if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TASK && task && task->due_at_ms == f->due_at_ms &&
+        !task->is_overdue) {
         m->task = task;
         work_fire_task(m, task);
-    } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION && escalation && escalation->next_at_ms == f->due_at_ms) {
+    } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION && escalation &&
+               escalation->next_at_ms == f->due_at_ms) {
         work_fire_escalation(m, escalation);
     } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TIMER && timer && timer->episode) {
         machine_focus(m, machine_episode(m->record, timer->episode));
@@ -430,21 +362,16 @@ static void run_firing(struct moment *m)
 static void run_unknown_subject(struct moment *m)
 {
     m->record->unknown_events++;
-    work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_EVENT), .owner = ROLE(SUPERVISOR)});
-}
-
-/* Asks somebody, or tells somebody more than before. */
-static bool is_telling(const Handoff__V1__Emission *e)
-{
-    if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK)
-        return e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED || e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED;
-    return e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION && e->escalation->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED;
+    m->is_changed = true;
+    if (m->record->n_tasks == 0)
+        work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_EVENT), .owner = ROLE(SUPERVISOR)});
 }
 
 static void note_told(struct moment *m)
 {
     for (size_t i = 0; i < m->out->n_emissions; i++) {
-        Handoff__V1__Episode *e = is_telling(m->out->emissions[i]) ? machine_episode(m->record, m->out->emissions[i]->episode) : NULL;
+        Handoff__V1__Episode *e =
+            is_telling(m->out->emissions[i]) ? machine_episode(m->record, m->out->emissions[i]->episode) : NULL;
         if (e) e->told_at_ms = m->now_ms;
     }
 }
@@ -489,12 +416,13 @@ void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, c
     if (m.sentence) out->sentence = arena_string(arena, m.sentence);
     ret_outcome->after = m.record;
     ret_outcome->is_new = before == NULL;
-    ret_outcome->tells_source = input->kind == STEP_EVENT && input->subject == SUBJECT_IS_PATIENT && !m.record->is_known &&
-                                out->verdict == VERDICT(REVIEW);
+    ret_outcome->tells_source = input->kind == STEP_EVENT && input->subject == SUBJECT_IS_PATIENT &&
+                                !is_ours(m.record) && out->verdict == VERDICT(REVIEW);
 }
 
 /* --- what is due next ---------------------------------------------------------------------------------------- */
-static void fill_firing(Handoff__V1__TimerInput *f, Handoff__V1__DueKind kind, int64_t due, uint32_t number, uint32_t generation)
+static void fill_firing(Handoff__V1__TimerInput *f, Handoff__V1__DueKind kind, int64_t due, uint32_t number,
+                        uint32_t generation)
 {
     handoff__v1__timer_input__init(f);
     f->kind = kind;
@@ -532,6 +460,8 @@ int64_t step_next_due(const Handoff__V1__PatientRecord *r, Handoff__V1__TimerInp
 
 void step_totals(const Handoff__V1__PatientRecord *r, struct record_totals *ret)
 {
-    *ret = (struct record_totals){.open_episodes = (int64_t)r->n_episodes, .open_tasks = (int64_t)r->n_tasks,
-                                  .open_escalations = (int64_t)r->n_escalations, .pending_timers = (int64_t)r->n_timers};
+    *ret = (struct record_totals){.open_episodes = (int64_t)r->n_episodes,
+                                  .open_tasks = (int64_t)r->n_tasks,
+                                  .open_escalations = (int64_t)r->n_escalations,
+                                  .pending_timers = (int64_t)r->n_timers};
 }

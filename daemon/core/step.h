@@ -49,7 +49,8 @@ void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, c
 /* Is this event a repeat? SEEN: *ret_sequence is the first. NEW: certainly not. MAYBE: it is not among the newest,
  * but as old as what was pushed out of the record: look along the chain of entries. */
 enum seen { SEEN_NEW, SEEN_BEFORE, SEEN_MAYBE };
-enum seen step_seen(const Handoff__V1__PatientRecord *record, uint64_t seen_hash, int64_t occurred_at_ms, uint64_t *ret_sequence);
+enum seen step_seen(const Handoff__V1__PatientRecord *record, uint64_t seen_hash, int64_t occurred_at_ms,
+                    uint64_t *ret_sequence);
 
 /* The earliest due thing in a record: fills *ret_firing and returns its due time; NO due: INT64_MAX. Ties go
  * timers, then tasks, then escalations, each in stored order. */

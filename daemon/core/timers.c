@@ -8,7 +8,8 @@ Handoff__V1__Timer *timer_find(const struct moment *m, uint32_t kind, uint32_t a
 {
     for (size_t i = 0; i < m->record->n_timers; i++) {
         Handoff__V1__Timer *t = m->record->timers[i];
-        if (t->episode == m->episode->number && t->kind == kind && (!appointment || t->appointment == appointment)) return t;
+        if (t->episode == m->episode->number && t->kind == kind && (!appointment || t->appointment == appointment))
+            return t;
     }
     return NULL;
 }
@@ -35,7 +36,8 @@ static void remove_kind(struct moment *m, uint32_t kind, uint32_t appointment)
 {
     for (size_t i = m->record->n_timers; i-- > 0;) {
         const Handoff__V1__Timer *t = m->record->timers[i];
-        if (t->episode == m->episode->number && t->kind == kind && (!appointment || t->appointment == appointment)) remove_timer(m, i);
+        if (t->episode == m->episode->number && t->kind == kind && (!appointment || t->appointment == appointment))
+            remove_timer(m, i);
     }
 }
 
@@ -48,6 +50,8 @@ void timer_start(struct moment *m, uint32_t kind)
     int64_t base = base_of(m, k, visit);
     if (!base) return;
     int64_t due = moment_resolve(m, moment_wait(m, &k->firings[0].wait), base);
+    bool is_from_late_firing = k->from == TIMER_FROM_EVENT && !m->event && due <= m->now_ms;
+    if (is_from_late_firing) due = moment_resolve(m, moment_wait(m, &k->firings[0].wait), m->now_ms);
     if (k->is_reminder && due <= m->now_ms) return; /* booked later than that reminder's moment */
     Handoff__V1__Timer *t = MESSAGE_NEW(m->arena, Handoff__V1__Timer, timer);
     t->kind = kind;
@@ -70,15 +74,19 @@ void timer_stop(struct moment *m, uint32_t kind)
     work_resolve_scope(m, SCOPE_TIMER + kind);
 }
 
-/* From the lifting of a hold on a paused timer runs its whole wait again; a visit's counts from the visit. */
+/* From the lifting of a hold on a paused timer runs its whole wait again. What counts to or from a date, a visit's or
+ * the episode's, still does while that time has not come; a visit's that has passed runs from now. */
 static void resume(struct moment *m, Handoff__V1__Timer *t)
 {
     const struct timer_kind *k = &m->pathway->timers[t->kind];
-    uint32_t next = t->firings < k->firing_count ? t->firings : k->firing_count - 1;
-    const Handoff__V1__Appointment *visit = facts_visit(m->record, t->appointment);
-    int64_t base = k->from == TIMER_FROM_VISIT && visit ? visit->starts_at_ms : m->now_ms;
+    const struct delay *wait =
+        moment_wait(m, &k->firings[t->firings < k->firing_count ? t->firings : k->firing_count - 1].wait);
+    bool is_dated = t->firings == 0 && (k->from == TIMER_FROM_VISIT || k->from == TIMER_FROM_FIELD);
+    int64_t base = is_dated ? base_of(m, k, facts_visit(m->record, t->appointment)) : 0;
     t->is_paused = false;
-    t->due_at_ms = moment_resolve(m, moment_wait(m, &k->firings[next].wait), base);
+    t->due_at_ms = moment_resolve(m, wait, base ? base : m->now_ms);
+    if (t->due_at_ms <= m->now_ms && k->from == TIMER_FROM_VISIT && !k->is_reminder)
+        t->due_at_ms = moment_resolve(m, wait, m->now_ms);
     t->generation = next_generation(m);
 }
 
@@ -90,6 +98,30 @@ void timer_pause_resume(struct moment *m)
         bool should_pause = act_pauses_timer(m->pathway, m->episode, t->kind);
         if (should_pause && !t->is_paused) t->is_paused = true;
         else if (!should_pause && t->is_paused) resume(m, t);
+    }
+}
+
+static bool lists(const struct machine *x, uint32_t state, uint32_t timer)
+{
+    for (uint32_t i = 0; i < x->states[state].timer_count; i++)
+        if (x->states[state].timers[i] == timer) return true;
+    return false;
+}
+
+static bool is_listed(const struct moment *m, uint32_t timer)
+{
+    bool is = lists(&m->pathway->main, m->episode->state, timer);
+    for (uint32_t i = 0; i < m->pathway->region_count && !is; i++)
+        is = lists(&m->pathway->regions[i], m->episode->region_states[i], timer);
+    return is;
+}
+
+void timer_follow(struct moment *m, const ProtobufCFieldDescriptor *field)
+{
+    for (uint32_t i = 0; i < m->pathway->timer_count; i++) {
+        const struct timer_kind *k = &m->pathway->timers[i];
+        if (k->from == TIMER_FROM_FIELD && k->field == field && (timer_find(m, i, 0) || is_listed(m, i)))
+            timer_start(m, i);
     }
 }
 

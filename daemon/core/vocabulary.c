@@ -9,7 +9,8 @@
     {BODY(BODY_NAME), DOTTED, CLASS, &handoff__v1__##MESSAGE##__descriptor, REQUIRED}
 
 const struct event_kind event_kinds[] = {
-    ROW(REFERRAL_REQUESTED, "referral.requested", EVENT_LOOP, referral_requested, "priority level_of_care referrer category"),
+    ROW(REFERRAL_REQUESTED, "referral.requested", EVENT_LOOP, referral_requested,
+        "priority level_of_care referrer category"),
     ROW(REFERRAL_UPDATED, "referral.updated", EVENT_LOOP, referral_updated, ""),
     ROW(REFERRAL_RECEIVED, "referral.received", EVENT_LOOP, referral_received, ""),
     ROW(REFERRAL_ACCEPTED, "referral.accepted", EVENT_LOOP, referral_accepted, ""),
@@ -23,14 +24,16 @@ const struct event_kind event_kinds[] = {
     ROW(CONTACT_ATTEMPTED, "contact.attempted", EVENT_LOOP, contact_attempted, "caller callee purpose outcome"),
     ROW(INTAKE_COMPLETED, "intake.completed", EVENT_LOOP, intake_completed, ""),
     ROW(APPOINTMENT_BOOKED, "appointment.booked", EVENT_FACT, appointment_booked, "appointment_id starts_at_ms"),
-    ROW(APPOINTMENT_RESCHEDULED, "appointment.rescheduled", EVENT_FACT, appointment_rescheduled, "appointment_id starts_at_ms"),
+    ROW(APPOINTMENT_RESCHEDULED, "appointment.rescheduled", EVENT_FACT, appointment_rescheduled,
+        "appointment_id starts_at_ms"),
     ROW(APPOINTMENT_CANCELLED, "appointment.cancelled", EVENT_FACT, appointment_cancelled, "appointment_id by"),
     ROW(APPOINTMENT_RETRACTED, "appointment.retracted", EVENT_FACT, appointment_retracted, "appointment_id"),
     ROW(APPOINTMENT_NO_SHOW, "appointment.no_show", EVENT_FACT, appointment_no_show, "appointment_id"),
     ROW(APPOINTMENT_ARRIVED, "appointment.arrived", EVENT_FACT, appointment_arrived, "appointment_id"),
     ROW(APPOINTMENT_FULFILLED, "appointment.fulfilled", EVENT_FACT, appointment_fulfilled, "appointment_id"),
     ROW(ENCOUNTER_ADMITTED, "encounter.admitted", EVENT_FACT, encounter_admitted, "encounter_class"),
-    ROW(ENCOUNTER_DISCHARGED, "encounter.discharged", EVENT_DISCHARGE, encounter_discharged, "encounter_class disposition"),
+    ROW(ENCOUNTER_DISCHARGED, "encounter.discharged", EVENT_DISCHARGE, encounter_discharged,
+        "encounter_class disposition"),
     ROW(ENCOUNTER_ADMIT_CANCELLED, "encounter.admit_cancelled", EVENT_FACT, encounter_admit_cancelled, ""),
     ROW(ENCOUNTER_DISCHARGE_CANCELLED, "encounter.discharge_cancelled", EVENT_FACT, encounter_discharge_cancelled, ""),
     ROW(SERVICE_DISCHARGE_NOTICE, "service.discharge_notice", EVENT_DISCHARGE, service_discharge_notice, "agency_id"),

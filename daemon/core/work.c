@@ -31,7 +31,8 @@ static const struct ladder_rule *ladder(const struct moment *m, Handoff__V1__Sev
 }
 
 /* --- tasks --------------------------------------------------------------------------------------------------- */
-static Handoff__V1__TaskEmission *tell_task(struct moment *m, Handoff__V1__Task *t, Handoff__V1__TaskChange change, uint32_t rule)
+static Handoff__V1__TaskEmission *tell_task(struct moment *m, Handoff__V1__Task *t, Handoff__V1__TaskChange change,
+                                            uint32_t rule)
 {
     Handoff__V1__Emission *e = moment_emit(m, rule);
     if (t->n_causes) e->episode = t->causes[0]->episode;
@@ -69,20 +70,25 @@ static Handoff__V1__Cause *new_cause(struct moment *m, uint32_t rule)
     return c;
 }
 
+/* A rule that asks again is the same cause; without a rule each input is its own. */
 static bool has_cause(const Handoff__V1__Task *t, const Handoff__V1__Cause *c)
 {
-    for (size_t i = 0; i < t->n_causes; i++)
-        if (t->causes[i]->episode == c->episode && t->causes[i]->scope == c->scope && t->causes[i]->rule == c->rule) return true;
+    for (size_t i = 0; i < t->n_causes; i++) {
+        const Handoff__V1__Cause *o = t->causes[i];
+        bool is_same = o->episode == c->episode && o->scope == c->scope && o->rule == c->rule;
+        if (is_same && (c->episode || c->rule || o->sequence == c->sequence)) return true;
+    }
     return false;
 }
 
 static void repeat(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Severity severity);
 
 /* A second cause: never later, never less severe; told only when somebody must act sooner or for another reason. */
-static void join(struct moment *m, Handoff__V1__Task *t, Handoff__V1__Cause *cause, Handoff__V1__Severity severity, int64_t due_ms)
+static void join(struct moment *m, Handoff__V1__Task *t, Handoff__V1__Cause *cause, Handoff__V1__Severity severity,
+                 int64_t due_ms)
 {
-    bool is_new_cause = !has_cause(t, cause);
-    if (is_new_cause && t->n_causes < CAUSES_MAX) list_append(m->arena, &t->causes, &t->n_causes, cause);
+    bool is_new_cause = t->n_causes < CAUSES_MAX && !has_cause(t, cause);
+    if (is_new_cause) list_append(m->arena, &t->causes, &t->n_causes, cause);
     bool is_sooner = !t->is_overdue && due_ms < t->due_at_ms, is_graver = severity > t->severity;
     if (is_sooner) t->due_at_ms = due_ms;
     if (is_graver) t->severity = severity;
@@ -92,7 +98,8 @@ static void join(struct moment *m, Handoff__V1__Task *t, Handoff__V1__Cause *cau
     if (is_new_cause || is_sooner || is_graver) tell_task(m, t, CHANGE(JOINED), cause->rule);
 }
 
-static Handoff__V1__Severity severity_for(const struct moment *m, Handoff__V1__Severity ordered, const struct task_rule *rule)
+static Handoff__V1__Severity severity_for(const struct moment *m, Handoff__V1__Severity ordered,
+                                          const struct task_rule *rule)
 {
     if (ordered) return ordered;
     if (rule->severity) return rule->severity;
@@ -165,7 +172,11 @@ static void remove_task(struct moment *m, Handoff__V1__Task *t)
 void work_complete(struct moment *m, Handoff__V1__Task *t, Handoff__V1__TaskOutcome outcome)
 {
     tell_task(m, t, CHANGE(COMPLETED), rule_of(t))->outcome = outcome;
-    if (t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK) m->record->assessed_at_ms = m->occurred_ms;
+    bool is_done = outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_DONE ||
+                   outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_REACHED;
+    if (t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK && is_done) facts_assessed(m);
+    if (t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_CONFIRM_DEATH)
+        m->record->is_deceased = outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_DONE;
     remove_task(m, t);
 }
 
@@ -181,7 +192,8 @@ void work_attempt(struct moment *m, Handoff__V1__Task *t)
     const struct task_rule *rule = task_rule(m, t->kind);
     Handoff__V1__Escalation *e = work_find_escalation(m->record, t->escalation);
     t->attempts++;
-    if (e && e->task) leave_escalation(m, t); /* what a pathway raised stands until it is resolved, and covers the task */
+    if (e && e->task)
+        leave_escalation(m, t); /* what a pathway raised stands until it is resolved, and covers the task */
     t->is_overdue = false;
     m->is_exhausted = t->attempts >= (rule->max_attempts ? rule->max_attempts : ATTEMPTS_DEFAULT);
     if (m->is_exhausted) {
@@ -214,11 +226,12 @@ static void hand_on(struct moment *m, const Handoff__V1__Task *t)
 
 void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope)
 {
+    uint32_t episode = m->episode ? m->episode->number : 0;
     for (size_t i = m->record->n_tasks; i-- > 0;) {
         Handoff__V1__Task *t = m->record->tasks[i];
         if (kind && t->kind != kind) continue;
         uint32_t rule = rule_of(t);
-        if (!drop_causes(t, m->episode->number, scope)) continue;
+        if (!drop_causes(t, episode, scope)) continue;
         m->is_changed = true;
         if (t->n_causes) {
             hand_on(m, t);
@@ -344,12 +357,14 @@ static void repeat(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Se
     tell_escalation(m, e, CLIMB(REPEATED));
 }
 
-static void promote(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Role role, Handoff__V1__Severity severity, uint32_t rule)
+static void promote(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Role role,
+                    Handoff__V1__Severity severity, uint32_t rule)
 {
     e->task = 0; /* it stands for the matter now, not for one task */
     e->cause = new_cause(m, rule);
     if (severity > e->severity) e->severity = severity;
-    if (rung_position(m, role) > rung_position(m, e->rung) || rung_position(m, e->rung) == m->rules->policy.rung_count) e->rung = role;
+    if (rung_position(m, role) > rung_position(m, e->rung) || rung_position(m, e->rung) == m->rules->policy.rung_count)
+        e->rung = role;
     e->repeats = 0;
     e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN;
     e->next_at_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms);

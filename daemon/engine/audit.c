@@ -67,7 +67,8 @@ static void take_rules(struct auditor *a, const struct entry *e)
     if (change && ruleset_apply(a->ruleset, change, e->sequence, &errors) == 0) return;
     a->are_rules_known = false;
     if (!change) report(a, e->sequence, "a change of rules does not unpack");
-    else if (a->is_own_epoch) report(a, e->sequence, "a change of rules does not load: %s", errors.count ? errors.list[0].sentence : "");
+    else if (a->is_own_epoch)
+        report(a, e->sequence, "a change of rules does not load: %s", errors.count ? errors.list[0].sentence : "");
 }
 
 static const struct rules *current_rules(struct auditor *a)
@@ -77,7 +78,8 @@ static const struct rules *current_rules(struct auditor *a)
     return a->are_rules_known ? a->rules : NULL;
 }
 
-/* --- one entry's subject ------------------------------------------------------------------------------------------- */
+/* --- one entry's subject -------------------------------------------------------------------------------------------
+ */
 
 struct subject {
     struct index_change *row;     /* NULL: its first entry */
@@ -133,7 +135,8 @@ static void check_header(struct auditor *a, const struct entry *e, const struct 
     if (turn_flags(&totals, s->outcome) != e->flags) report(a, e->sequence, "its flags are not its record's");
 }
 
-/* --- deciding again ------------------------------------------------------------------------------------------------- */
+/* --- deciding again -------------------------------------------------------------------------------------------------
+ */
 
 struct question {
     struct step_input input;
@@ -198,16 +201,19 @@ static void decide_again(struct auditor *a, const struct entry *e, const struct 
     struct outcome outcome;
     step(rules, s->before, &q.input, a->arena, &outcome);
     if (!packs_to(a, &outcome.after->base, e->record)) report(a, e->sequence, "decided again, its record is another");
-    if (!packs_to(a, &outcome.journaled.base, e->outcome)) report(a, e->sequence, "decided again, its outcome is another");
+    if (!packs_to(a, &outcome.journaled.base, e->outcome))
+        report(a, e->sequence, "decided again, its outcome is another");
     a->summary.decided_again++;
 }
 
-/* --- entries -------------------------------------------------------------------------------------------------------- */
+/* --- entries --------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_patients(struct auditor *a, const struct entry *e)
 {
     const Handoff__V1__Event *event =
-        e->kind == ENTRY_EVENT ? handoff__v1__event__unpack(arena_protobuf(a->arena), e->input.len, e->input.data) : NULL;
+        e->kind == ENTRY_EVENT ? handoff__v1__event__unpack(arena_protobuf(a->arena), e->input.len, e->input.data)
+                               : NULL;
     return event && event->patient_id[0];
 }
 
@@ -286,7 +292,8 @@ static void check_entries(struct auditor *a, const struct batch_view *view)
     if (offset != view->entries_end) report(a, 0, "there are bytes that belong to no entry");
 }
 
-/* --- batches --------------------------------------------------------------------------------------------------------- */
+/* --- batches ---------------------------------------------------------------------------------------------------------
+ */
 
 static const char *const total_names[TOTAL_COUNT] = {
     "entries",       "events",     "events applied",   "events recorded", "events overtaken", "parked",

@@ -98,7 +98,8 @@ static int open_all(struct engine *e)
 /* What stays of an engine that did not open, or was not meant to stay. */
 static int give_up(struct engine *e, int code, const char **ret_sentence)
 {
-    snprintf(open_sentence, sizeof open_sentence, "%s", e && e->sentence[0] ? e->sentence : "there is not enough memory");
+    snprintf(open_sentence, sizeof open_sentence, "%s",
+             e && e->sentence[0] ? e->sentence : "there is not enough memory");
     if (code) *ret_sentence = open_sentence;
     engine_abandon(e);
     return code;

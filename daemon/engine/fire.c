@@ -99,9 +99,9 @@ static int fire_once(struct engine *e, const struct patient_key *key, const stru
     struct outcome outcome;
     step(e->rules, before, &input, e->arena, &outcome);
     int64_t next_ms = step_next_due(outcome.after, &next);
-    size_t after_bytes;
+    struct bytes after_packed;
     bool is_stuck = next_ms <= e->now_ms && is_same_thing(&firing, &next);
-    if (!turn_fits(outcome.after, true, &after_bytes)) {
+    if (!turn_fits(e, outcome.after, true, &after_packed)) {
         engine_say(e, "a record became too large when a timer fired; it is tried again in an hour");
         put_off(e, key, found);
         return 0;
@@ -117,7 +117,7 @@ static int fire_once(struct engine *e, const struct patient_key *key, const stru
                                    .input_message = &firing.base,
                                    .before = before,
                                    .after = outcome.after,
-                                   .after_bytes = after_bytes,
+                                   .after_packed = after_packed,
                                    .outcome = &outcome.journaled,
                                    .is_firing = true});
     *ret_result = (struct firing_result){true, next_ms <= e->now_ms};

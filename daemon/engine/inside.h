@@ -25,6 +25,7 @@ enum {
     RESULTS_PER_BATCH = 4,           /* pending results, in batches: repeats of what is in the batch wait with it */
     CANDIDATES_PER_FIRING = 4,       /* stale due times looked at beyond the fired ones, in one turn */
     SWEEP_CHANGES = 32768,
+    PACKED_BYTES = 512 * 1024,       /* an entry's outcome and record; what is larger waits to be packed in its place */
     RULES_PENDING_MAX = 4096         /* rules entries that the index does not know yet */
 };
 
@@ -79,6 +80,7 @@ struct engine {
     int64_t now_ms;
     struct batch_builder *builder;
     struct entry *entries;        /* of this batch, sections in the builder */
+    uint8_t packed[PACKED_BYTES]; /* an entry's outcome and record, at the end */
     uint32_t entry_count;
     struct changes overlay;
     struct overlay_note *notes;
@@ -141,15 +143,15 @@ struct addition {
     struct bytes input;                     /* bytes as they came, or ... */
     const ProtobufCMessage *input_message;  /* ... a message to pack */
     const Handoff__V1__PatientRecord *before, *after; /* NULL: no record */
-    size_t after_bytes;                     /* packed */
+    struct bytes after_packed;              /* by turn_fits */
     const Handoff__V1__Outcome *outcome;    /* NULL: none */
     bool is_firing;                         /* lodges anew at whatever is due next */
     bool is_new_patient;
 };
 uint64_t turn_next_sequence(const struct engine *e);
-/* Whether a record may be stored, and its packed size. What must act (findings, discharges, work, firings) has room
+/* Whether a record may be stored. It is packed, for turn_add, and stays so until the next call. What must act (findings, discharges, work, firings) has room
  * beyond the limit that facts have used up. */
-bool turn_fits(const Handoff__V1__PatientRecord *after, bool must_act, size_t *ret_bytes);
+bool turn_fits(struct engine *e, const Handoff__V1__PatientRecord *after, bool must_act, struct bytes *ret_packed);
 void turn_add(struct engine *e, const struct addition *addition);
 /* A subject's due time was met, and it is lodged at another. */
 void turn_lodge(struct engine *e, const struct patient_key *key, const struct found *found, int64_t at_ms);

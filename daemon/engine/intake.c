@@ -158,7 +158,8 @@ static bool check_text(struct reading *r, const struct field *f, struct bytes te
 
 static bool walk(struct reading *r, const struct shape *shape, struct bytes bytes, const struct path *path);
 
-static bool check_length_delimited(struct reading *r, const struct field *f, struct bytes value, const struct path *path)
+static bool check_length_delimited(struct reading *r, const struct field *f, struct bytes value,
+                                   const struct path *path)
 {
     if (f->check == CHECK_MESSAGE) return walk(r, f->shape, value, path);
     return check_text(r, f, value, path);

@@ -5,6 +5,7 @@
 #include "engine/inside.h"
 
 #include "base/limits.h"
+#include "base/stored.h"
 
 int reading_begin(struct engine *e)
 {
@@ -88,14 +89,16 @@ int lookup_entry(struct engine *e, const struct index_row *row, struct entry *re
     if (code) return engine_say_damaged(e, row->batch_sequence, journal_error(code));
     code = batch_entry_alone(blob, row->offset, ret_entry);
     if (code) return engine_say_damaged(e, row->batch_sequence, entry_error(code));
-    if (ret_entry->sequence != row->sequence) return engine_say_damaged(e, row->batch_sequence, "the index names another entry");
+    if (ret_entry->sequence != row->sequence)
+        return engine_say_damaged(e, row->batch_sequence, "the index names another entry");
     return 0;
 }
 
 int lookup_sequence(struct engine *e, uint64_t sequence, struct entry *ret_entry)
 {
     if (sequence > e->last_sequence) {
-        if (sequence - e->last_sequence > e->entry_count) return engine_say_damaged(e, sequence, "there is no such entry");
+        if (sequence - e->last_sequence > e->entry_count)
+            return engine_say_damaged(e, sequence, "there is no such entry");
         *ret_entry = e->entries[sequence - e->last_sequence - 1];
         return 0;
     }
@@ -129,6 +132,6 @@ int lookup_record(struct engine *e, const struct found *found, struct arena *are
     }
     *ret_record = NULL;
     if (!bytes.len) return 0;
-    *ret_record = handoff__v1__patient_record__unpack(arena_protobuf(arena), bytes.len, bytes.data);
+    *ret_record = stored_unpack(&handoff__v1__patient_record__descriptor, bytes, arena);
     return *ret_record ? 0 : engine_say_damaged(e, found->row.batch_sequence, "a record does not unpack");
 }

@@ -74,7 +74,7 @@ static int tell_source(struct engine *e, const struct publishing *p, struct tell
 /* What is decided, and not yet added. */
 struct decision {
     struct outcome outcome;
-    size_t after_bytes;
+    struct bytes after_packed;
 };
 
 /* The answer of the source's record: one entry more, in the same batch. */
@@ -96,7 +96,8 @@ static void add_telling(struct engine *e, const struct publishing *p, const stru
     };
     struct decision d;
     step(e->rules, t->before, &input, e->arena, &d.outcome);
-    if (!turn_fits(d.outcome.after, true, &d.after_bytes)) return; /* a source's record holds one task and a count */
+    if (!turn_fits(e, d.outcome.after, true, &d.after_packed))
+        return; /* a source's record holds one task and a count */
     turn_add(e, &(struct addition){
                     .kind = ENTRY_COMMAND,
                     .key = &t->key,
@@ -104,7 +105,7 @@ static void add_telling(struct engine *e, const struct publishing *p, const stru
                     .input_message = &command.base,
                     .before = t->before,
                     .after = d.outcome.after,
-                    .after_bytes = d.after_bytes,
+                    .after_packed = d.after_packed,
                     .outcome = &d.outcome.journaled,
                 });
 }
@@ -126,7 +127,7 @@ static void add_event(struct engine *e, const struct publishing *p, const struct
                     .input = p->bytes,
                     .before = p->before,
                     .after = d->outcome.after,
-                    .after_bytes = d->after_bytes,
+                    .after_packed = d->after_packed,
                     .outcome = &d->outcome.journaled,
                     .is_new_patient = d->outcome.is_new && p->subject == SUBJECT_IS_PATIENT,
                 });
@@ -140,12 +141,13 @@ static bool must_act(const Handoff__V1__Event *event)
 
 static void refuse_growth(struct engine *e, const struct publishing *p)
 {
-    turn_tell_result(e, &(struct result){
-                            .ticket = p->ticket,
-                            .position = p->position,
-                            .code = HANDOFF__V1__CODE__CODE_TOO_LARGE,
-                            .sentence = "The patient's record would become larger than 131072 bytes; nothing was stored.",
-                        });
+    turn_tell_result(e,
+                     &(struct result){
+                         .ticket = p->ticket,
+                         .position = p->position,
+                         .code = HANDOFF__V1__CODE__CODE_TOO_LARGE,
+                         .sentence = "The patient's record would become larger than 131072 bytes; nothing was stored.",
+                     });
 }
 
 static void refuse_foreign(struct engine *e, const struct publishing *p, const char *field)
@@ -175,7 +177,7 @@ static int decide(struct engine *e, const struct publishing *p)
         .event = p->event,
     };
     step(e->rules, p->before, &input, e->arena, &d.outcome);
-    if (!turn_fits(d.outcome.after, must_act(p->event), &d.after_bytes)) {
+    if (!turn_fits(e, d.outcome.after, must_act(p->event), &d.after_packed)) {
         refuse_growth(e, p);
         return 0;
     }

@@ -1,5 +1,6 @@
 /* For those who only look: the newest state, an older one, the entries of one subject or of all, and what will happen.
- * Each call takes its own snapshot, and ends it, unless it is made from within another (a visitor that looks further). */
+ * Each call takes its own snapshot, and ends it, unless it is made from within another (a visitor that looks further).
+ */
 #include "engine/inside.h"
 
 #include "base/limits.h"
@@ -45,8 +46,9 @@ int engine_record(struct engine *e, const struct patient_key *key, struct arena 
     return engine_record_at(e, key, INT64_MAX, 0, arena, ret_record, ret_sequence, ret_time_ms);
 }
 
-int engine_record_at(struct engine *e, const struct patient_key *key, int64_t at_ms, uint64_t as_of, struct arena *arena,
-                     Handoff__V1__PatientRecord **ret_record, uint64_t *ret_sequence, int64_t *ret_time_ms)
+int engine_record_at(struct engine *e, const struct patient_key *key, int64_t at_ms, uint64_t as_of,
+                     struct arena *arena, Handoff__V1__PatientRecord **ret_record, uint64_t *ret_sequence,
+                     int64_t *ret_time_ms)
 {
     bool was_reading;
     struct entry entry;
@@ -89,7 +91,8 @@ int engine_walk(struct engine *e, const struct patient_key *key, uint64_t before
     return code == ENGINE_E_UNKNOWN && before ? 0 : code; /* a page past the oldest is empty */
 }
 
-/* --- all of them ---------------------------------------------------------------------------------------------------- */
+/* --- all of them ----------------------------------------------------------------------------------------------------
+ */
 
 struct scan {
     uint64_t from, last;
@@ -155,7 +158,8 @@ int engine_work_next(struct engine *e, const struct patient_key *after, struct p
     return code == INDEX_E_NOT_FOUND ? ENGINE_E_UNKNOWN : ENGINE_E_INDEX;
 }
 
-/* --- what will happen ------------------------------------------------------------------------------------------------ */
+/* --- what will happen ------------------------------------------------------------------------------------------------
+ */
 
 /* An overdue thing fires now; a timer that fires for ever is bounded by the limit. */
 int engine_forecast(struct engine *e, const struct patient_key *key, uint32_t limit, struct arena *arena, void *context,

@@ -82,7 +82,8 @@ static int take_header(struct engine *e, const struct batch_view *view, const st
         change->unlodge_at_ms = found.unlodge_at_ms;
     }
     int64_t lodged_at_ms = change->row.lodged_at_ms;
-    change->row = (struct index_row){entry->sequence, view->first_sequence, offset, entry->flags, entry->due_at_ms, lodged_at_ms};
+    change->row =
+        (struct index_row){entry->sequence, view->first_sequence, offset, entry->flags, entry->due_at_ms, lodged_at_ms};
     if (entry->due_at_ms < lodged_at_ms) {
         change->row.lodged_at_ms = entry->due_at_ms;
         changes_push_due(e->active, entry->due_at_ms, &entry->key);
@@ -96,7 +97,8 @@ static int take_header(struct engine *e, const struct batch_view *view, const st
 int recover_batch(struct engine *e, const struct batch_view *view)
 {
     uint32_t offset = view->entries_begin;
-    if (view->count > LIMIT_BATCH_EVENTS) return engine_say_damaged(e, view->first_sequence, "it holds more entries than a batch may");
+    if (view->count > LIMIT_BATCH_EVENTS)
+        return engine_say_damaged(e, view->first_sequence, "it holds more entries than a batch may");
     for (uint32_t i = 0; i < view->count; i++) {
         struct entry entry;
         uint32_t next;
@@ -128,7 +130,8 @@ static int write_index(struct engine *e, uint64_t through)
 
 static bool is_table_full(const struct engine *e)
 {
-    return e->active->count >= e->options.changes_max || e->rules_pending_count + LIMIT_BATCH_EVENTS > RULES_PENDING_MAX;
+    return e->active->count >= e->options.changes_max ||
+           e->rules_pending_count + LIMIT_BATCH_EVENTS > RULES_PENDING_MAX;
 }
 
 /* indexed_sequence is always a batch's last. A journal whose oldest batches were dropped begins where it begins. */
@@ -216,7 +219,8 @@ static int read_index(struct engine *e)
     return code ? code : fold_rules(e);
 }
 
-/* --- all of it ------------------------------------------------------------------------------------------------------ */
+/* --- all of it ------------------------------------------------------------------------------------------------------
+ */
 
 static int begin_folder(struct engine *e)
 {

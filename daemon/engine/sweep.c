@@ -23,7 +23,8 @@ static void finish(struct engine *e)
     reading_end(e); /* the next snapshot has what the frozen generation had */
     changes_clear(e->frozen);
     e->rules_pending_count -= e->rules_sweeping_count;
-    memmove(e->rules_pending, e->rules_pending + e->rules_sweeping_count, e->rules_pending_count * sizeof *e->rules_pending);
+    memmove(e->rules_pending, e->rules_pending + e->rules_sweeping_count,
+            e->rules_pending_count * sizeof *e->rules_pending);
     e->indexed_sequence = e->sweep_sequence;
     e->is_sweeping = false;
     if (e->has_sweep_failed) e->sentence[0] = '\0';

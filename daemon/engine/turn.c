@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include "base/limits.h"
+#include "base/stored.h"
 
 uint64_t turn_next_sequence(const struct engine *e)
 {
@@ -48,38 +49,51 @@ void engine_turn_begin(struct engine *e)
 
 /* --- adding ------------------------------------------------------------------------------------------------- */
 
-static size_t packed_size(const ProtobufCMessage *message)
-{
-    return message ? protobuf_c_message_get_packed_size(message) : 0;
-}
-
-static void pack(const ProtobufCMessage *message, struct bytes to)
-{
-    if (message) protobuf_c_message_pack(message, (uint8_t *)to.data);
-}
-
 static_assert(BATCH_SPARE_BYTES >= ENTRIES_PER_EVENT * 2 * LIMIT_RECORD_BYTES + LIMIT_EVENT_BYTES,
               "an event's entries fit what a batch that is not full has left");
+static_assert(PACKED_BYTES >= 2 * LIMIT_RECORD_BYTES + LIMIT_EVENT_BYTES, "a record that must act can be packed ahead");
 
-bool turn_fits(const Handoff__V1__PatientRecord *after, bool must_act, size_t *ret_bytes)
+/* In one pass, so that it ends at `end`; what stored_write does not take is only measured. */
+static struct bytes pack_ahead(const ProtobufCMessage *message, uint8_t *begin, uint8_t *end)
 {
-    *ret_bytes = handoff__v1__patient_record__get_packed_size(after);
-    return *ret_bytes <= (must_act ? 2 : 1) * (size_t)LIMIT_RECORD_BYTES;
+    uint8_t *at = stored_write(message, begin, end);
+    return at ? (struct bytes){at, (size_t)(end - at)}
+              : (struct bytes){NULL, protobuf_c_message_get_packed_size(message)};
 }
 
-/* Sections are packed where they will stay. */
+bool turn_fits(struct engine *e, const Handoff__V1__PatientRecord *after, bool must_act, struct bytes *ret_packed)
+{
+    *ret_packed = pack_ahead(&after->base, e->packed, e->packed + sizeof e->packed);
+    return ret_packed->len <= (must_act ? 2 : 1) * (size_t)LIMIT_RECORD_BYTES;
+}
+
+/* `packed` is the message, or its size alone. */
+static void place(const ProtobufCMessage *message, struct bytes packed, struct bytes to)
+{
+    if (packed.data)
+        memcpy((uint8_t *)to.data, packed.data, packed.len);
+    else if (message)
+        protobuf_c_message_pack(message, (uint8_t *)to.data);
+}
+
+/* The outcome is packed in front of the record. */
+static struct bytes pack_outcome(struct engine *e, const struct addition *a)
+{
+    if (!a->outcome) return (struct bytes){0};
+    size_t end = a->after_packed.data ? (size_t)(a->after_packed.data - e->packed) : sizeof e->packed;
+    assert(end <= sizeof e->packed);
+    return pack_ahead(&a->outcome->base, e->packed, e->packed + end);
+}
+
 static uint32_t fill_sections(struct engine *e, struct entry *entry, const struct addition *a)
 {
-    const ProtobufCMessage *outcome = a->outcome ? &a->outcome->base : NULL;
-    const ProtobufCMessage *after = a->after ? &a->after->base : NULL;
-    size_t input_bytes = a->input_message ? packed_size(a->input_message) : a->input.len;
-    uint32_t offset = batch_reserve(e->builder, entry, input_bytes, packed_size(outcome), a->after_bytes);
-    if (a->input_message)
-        pack(a->input_message, entry->input);
-    else if (a->input.len)
-        memcpy((uint8_t *)entry->input.data, a->input.data, a->input.len);
-    pack(outcome, entry->outcome);
-    pack(after, entry->record);
+    struct bytes input = a->input;
+    if (a->input_message) input = (struct bytes){NULL, protobuf_c_message_get_packed_size(a->input_message)};
+    struct bytes outcome = pack_outcome(e, a);
+    uint32_t offset = batch_reserve(e->builder, entry, input.len, outcome.len, a->after_packed.len);
+    place(a->input_message, input, entry->input);
+    place(a->outcome ? &a->outcome->base : NULL, outcome, entry->outcome);
+    place(a->after ? &a->after->base : NULL, a->after_packed, entry->record);
     batch_finish_entry(e->builder, offset, entry);
     return offset;
 }
@@ -259,7 +273,7 @@ void turn_tell_entry(struct engine *e, const struct entry *entry)
     engine_key_text(&entry->key, key_text);
     bool has_outcome = entry->kind == ENTRY_EVENT || entry->kind == ENTRY_TIMER || entry->record.len;
     if (has_outcome)
-        outcome = handoff__v1__outcome__unpack(arena_protobuf(e->arena), entry->outcome.len, entry->outcome.data);
+        outcome = stored_unpack(&handoff__v1__outcome__descriptor, entry->outcome, e->arena);
     e->options.listener.on_entry(e->options.listener.context, entry, outcome, key_text);
 }
 

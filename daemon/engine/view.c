@@ -32,16 +32,19 @@ static const char *policy_reason(const struct rules *rules, Handoff__V1__TaskKin
     return (uint32_t)kind < RULES_TASK_KINDS ? rules->policy.tasks[kind].reason : NULL;
 }
 
-static const char *cause_reason(const struct view *v, const Handoff__V1__PatientRecord *record, const Handoff__V1__Cause *cause)
+static const char *cause_reason(const struct view *v, const Handoff__V1__PatientRecord *record,
+                                const Handoff__V1__Cause *cause)
 {
     return cause == NULL ? NULL : view_rule_text(view_pathway(v->rules, record, cause->episode), cause->rule);
 }
 
-static const char *task_reason(const struct view *v, const Handoff__V1__PatientRecord *record, const Handoff__V1__Task *task)
+static const char *task_reason(const struct view *v, const Handoff__V1__PatientRecord *record,
+                               const Handoff__V1__Task *task)
 {
     const char *reason = task->n_causes > 0 ? cause_reason(v, record, task->causes[0]) : NULL;
     if (reason == NULL) reason = policy_reason(v->rules, task->kind);
-    return reason != NULL && reason[0] ? reason : view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)task->kind);
+    return reason != NULL && reason[0] ? reason
+                                       : view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)task->kind);
 }
 
 static char *pathway_name(const struct view *v, const Handoff__V1__PatientRecord *record, uint32_t episode)
@@ -91,7 +94,7 @@ static const char *escalation_reason(const struct view *v, const Handoff__V1__Pa
                            view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)task->kind),
                            task_reason(v, record, task));
     const char *reason = cause_reason(v, record, e->cause);
-    return reason != NULL ? reason : "a matter that nobody has resolved";
+    return reason != NULL ? reason : VIEW_ALERT_REASON;
 }
 
 Handoff__V1__EscalationView *view_escalation(const struct view *v, const struct view_subject *of,
@@ -128,7 +131,8 @@ static void append_text(const struct view *v, char ***list, size_t *count, const
     list_append(v->arena, list, count, text(item));
 }
 
-static void name_holds(const struct view *v, const struct pathway *p, const Handoff__V1__Episode *e, Handoff__V1__EpisodeView *view)
+static void name_holds(const struct view *v, const struct pathway *p, const Handoff__V1__Episode *e,
+                       Handoff__V1__EpisodeView *view)
 {
     for (size_t i = 0; i < e->n_holds; i++) {
         const Handoff__V1__Hold *hold = e->holds[i];
@@ -138,11 +142,13 @@ static void name_holds(const struct view *v, const struct pathway *p, const Hand
     }
 }
 
-static void name_parts(const struct view *v, const struct pathway *p, const Handoff__V1__Episode *e, Handoff__V1__EpisodeView *view)
+static void name_parts(const struct view *v, const struct pathway *p, const Handoff__V1__Episode *e,
+                       Handoff__V1__EpisodeView *view)
 {
     for (size_t i = 0; i < e->n_region_states && i < p->region_count; i++)
-        append_text(v, &view->regions, &view->n_regions,
-                    view_format(v->arena, "%s: %s", p->regions[i].name, state_name(&p->regions[i], e->region_states[i])));
+        append_text(
+            v, &view->regions, &view->n_regions,
+            view_format(v->arena, "%s: %s", p->regions[i].name, state_name(&p->regions[i], e->region_states[i])));
     for (uint32_t i = 0; i < p->concern_count; i++)
         if (e->concerns & (UINT32_C(1) << i)) append_text(v, &view->concerns, &view->n_concerns, p->concerns[i].name);
     for (size_t i = 0; i < e->n_variables && i < p->variable_count; i++)
@@ -151,7 +157,8 @@ static void name_parts(const struct view *v, const struct pathway *p, const Hand
     name_holds(v, p, e, view);
 }
 
-static Handoff__V1__EpisodeView *view_episode(const struct view *v, const struct view_subject *of, Handoff__V1__Episode *e)
+static Handoff__V1__EpisodeView *view_episode(const struct view *v, const struct view_subject *of,
+                                              Handoff__V1__Episode *e)
 {
     Handoff__V1__EpisodeView *view = MESSAGE_NEW(v->arena, Handoff__V1__EpisodeView, episode_view);
     const struct pathway *p = rules_pathway(v->rules, e->pathway);
@@ -172,11 +179,14 @@ static const char *appointment_id(const Handoff__V1__PatientRecord *record, uint
     return "";
 }
 
-static Handoff__V1__NamedTimer *view_timer(const struct view *v, const struct view_subject *of, const Handoff__V1__Timer *t)
+static Handoff__V1__NamedTimer *view_timer(const struct view *v, const struct view_subject *of,
+                                           const Handoff__V1__Timer *t)
 {
     Handoff__V1__NamedTimer *view = MESSAGE_NEW(v->arena, Handoff__V1__NamedTimer, named_timer);
     const struct pathway *p = view_pathway(v->rules, of->record, t->episode);
-    view->name = text(t->episode == 0 ? "safety-net" : p != NULL && t->kind < p->timer_count ? p->timers[t->kind].name : "?");
+    view->name = text(t->episode == 0                         ? "safety-net"
+                      : p != NULL && t->kind < p->timer_count ? p->timers[t->kind].name
+                                                              : "?");
     view->episode_id = id_text(v, of->key, "ep", t->episode);
     view->due_at_ms = t->due_at_ms;
     view->firings = t->firings;
@@ -185,7 +195,8 @@ static Handoff__V1__NamedTimer *view_timer(const struct view *v, const struct vi
     return view;
 }
 
-Handoff__V1__PatientReply *view_patient(const struct view *v, const struct view_subject *of, uint64_t sequence, int64_t at_ms)
+Handoff__V1__PatientReply *view_patient(const struct view *v, const struct view_subject *of, uint64_t sequence,
+                                        int64_t at_ms)
 {
     Handoff__V1__PatientReply *reply = MESSAGE_NEW(v->arena, Handoff__V1__PatientReply, patient_reply);
     const Handoff__V1__PatientRecord *record = of->record;
@@ -199,6 +210,7 @@ Handoff__V1__PatientReply *view_patient(const struct view *v, const struct view_
     for (size_t i = 0; i < record->n_tasks; i++)
         list_append(v->arena, &reply->tasks, &reply->n_tasks, view_task(v, of, record->tasks[i]));
     for (size_t i = 0; i < record->n_escalations; i++)
-        list_append(v->arena, &reply->escalations, &reply->n_escalations, view_escalation(v, of, record->escalations[i]));
+        list_append(v->arena, &reply->escalations, &reply->n_escalations,
+                    view_escalation(v, of, record->escalations[i]));
     return reply;
 }

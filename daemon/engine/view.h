@@ -14,6 +14,9 @@
 #include "handoff/v1/api.pb-c.h"
 #include "store/entry.h"
 
+/* Why core itself escalates: a safety finding, a discharge or a notice for which no pathway asks anybody. */
+#define VIEW_ALERT_REASON "A safety finding, discharge or notice that no pathway looks after: somebody looks now."
+
 struct view {
     const struct rules *rules;
     struct arena *arena;

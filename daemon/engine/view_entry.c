@@ -14,7 +14,8 @@
 
 static char *text(const char *borrowed) { return (char *)(uintptr_t)(borrowed != NULL ? borrowed : ""); }
 
-static const char *make_id(struct arena *arena, const char *key, const char *letters, uint32_t number, uint32_t generation)
+static const char *make_id(struct arena *arena, const char *key, const char *letters, uint32_t number,
+                           uint32_t generation)
 {
     char id[STEP_ID_BYTES];
     step_id(id, key, letters, number, generation);
@@ -75,12 +76,23 @@ Handoff__V1__Severity view_severity(const Handoff__V1__Emission *e)
     return HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED;
 }
 
+/* Of what no pathway raised: the overdue task's, or that of the safety net. */
+static const char *escalated_reason(const struct view *v, const Handoff__V1__EscalationEmission *e)
+{
+    bool is_of_task = e->task != 0 && (uint32_t)e->task_kind < RULES_TASK_KINDS;
+    const char *reason = is_of_task ? v->rules->policy.tasks[e->task_kind].reason : NULL;
+    return reason != NULL ? reason : VIEW_ALERT_REASON;
+}
+
 static const char *emission_reason(const struct view *v, const struct pathway *p, const Handoff__V1__Emission *e)
 {
     const char *reason = e->episode != 0 ? view_rule_text(p, e->rule) : NULL;
-    if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_TASK && (uint32_t)e->task->kind < RULES_TASK_KINDS)
+    if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&
+        (uint32_t)e->task->kind < RULES_TASK_KINDS)
         reason = v->rules->policy.tasks[e->task->kind].reason;
     if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_AUDIT) reason = e->audit->text;
+    if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION)
+        reason = escalated_reason(v, e->escalation);
     return reason;
 }
 
@@ -145,8 +157,9 @@ struct place {
 };
 
 /* now: the newest record, when it is rendered to be delivered and the gate must be asked; NULL: as history. */
-static Handoff__V1__Emission *render(const struct view *v, const struct place *at, const Handoff__V1__PatientRecord *then,
-                                     const Handoff__V1__PatientRecord *now, const Handoff__V1__Emission *stored)
+static Handoff__V1__Emission *render(const struct view *v, const struct place *at,
+                                     const Handoff__V1__PatientRecord *then, const Handoff__V1__PatientRecord *now,
+                                     const Handoff__V1__Emission *stored)
 {
     Handoff__V1__Emission *e = message_copy(stored, v->arena);
     const struct pathway *p = view_pathway(v->rules, then, e->episode);
@@ -167,7 +180,8 @@ static Handoff__V1__Emission *render(const struct view *v, const struct place *a
 static const char *event_words(const struct view *v, const Handoff__V1__Event *event)
 {
     const struct event_kind *kind = event_kind_of(event->body_case);
-    if (event->body_case == HANDOFF__V1__EVENT__BODY_CUSTOM) return view_format(v->arena, "custom.%s", event->custom->name);
+    if (event->body_case == HANDOFF__V1__EVENT__BODY_CUSTOM)
+        return view_format(v->arena, "custom.%s", event->custom->name);
     return kind != NULL ? kind->name : "event";
 }
 
@@ -236,7 +250,8 @@ static const char *firing_words(const struct view *v, const Handoff__V1__Patient
     if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION) return escalation_words(v, outcome, firing->number);
     if (firing->kind != HANDOFF__V1__DUE_KIND__DUE_KIND_TASK) return timer_words(v, after, firing, outcome);
     Handoff__V1__TaskKind kind = task_kind(after, outcome, firing->number);
-    if (kind == HANDOFF__V1__TASK_KIND__TASK_KIND_UNSPECIFIED) return view_format(v->arena, "task t%u overdue", firing->number);
+    if (kind == HANDOFF__V1__TASK_KIND__TASK_KIND_UNSPECIFIED)
+        return view_format(v->arena, "task t%u overdue", firing->number);
     return view_format(v->arena, "task t%u %s overdue", firing->number,
                        view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)kind));
 }
@@ -321,7 +336,8 @@ static Handoff__V1__TimelineStep *view_step(const struct view *v, const char *ke
     return step;
 }
 
-static void add_steps(const struct view *v, const char *key, const Handoff__V1__Outcome *outcome, Handoff__V1__TimelineEntry *t)
+static void add_steps(const struct view *v, const char *key, const Handoff__V1__Outcome *outcome,
+                      Handoff__V1__TimelineEntry *t)
 {
     t->verdict = outcome->verdict;
     t->sentence = outcome->sentence;
@@ -351,7 +367,8 @@ Handoff__V1__TimelineEntry *view_timeline_entry(const struct view *v, const stru
     if (of->firing != NULL) t->occurred_at_ms = of->firing->due_at_ms;
     for (size_t i = 0; i < of->outcome->n_emissions && of->record != NULL; i++) {
         struct place at = place_of(of, (uint32_t)i);
-        list_append(v->arena, &t->emissions, &t->n_emissions, render(v, &at, of->record, NULL, of->outcome->emissions[i]));
+        list_append(v->arena, &t->emissions, &t->n_emissions,
+                    render(v, &at, of->record, NULL, of->outcome->emissions[i]));
     }
     return t;
 }

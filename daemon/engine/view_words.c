@@ -52,7 +52,8 @@ const char *view_rule_text(const struct pathway *pathway, uint32_t rule)
     return text != NULL && text[0] != 0 ? text : NULL;
 }
 
-const struct pathway *view_pathway(const struct rules *rules, const Handoff__V1__PatientRecord *record, uint32_t episode)
+const struct pathway *view_pathway(const struct rules *rules, const Handoff__V1__PatientRecord *record,
+                                   uint32_t episode)
 {
     if (record == NULL || episode == 0) return NULL;
     for (size_t i = 0; i < record->n_episodes; i++)

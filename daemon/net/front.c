@@ -152,7 +152,8 @@ static void accept_payload(struct front *front, struct peer from, zmq_msg_t *pay
     if (!inbox_put(front->inbox, from, payload)) {
         front->counts.over_quota++;
         front_refuse(front, from, tag, HANDOFF__V1__CODE__CODE_UNAVAILABLE,
-                     "too many requests of this connection are waiting; await replies, then retry with the same ids", NULL);
+                     "too many requests of this connection are waiting; await replies, then retry with the same ids",
+                     NULL);
     }
 }
 

@@ -83,7 +83,8 @@ static void on_indexed(void *context)
 
 struct engine_listener loop_listener(struct loop *l)
 {
-    return (struct engine_listener){.context = l, .on_entry = on_entry, .on_result = on_result, .on_indexed = on_indexed};
+    return (struct engine_listener){
+        .context = l, .on_entry = on_entry, .on_result = on_result, .on_indexed = on_indexed};
 }
 
 /* --- a turn --------------------------------------------------------------------------------------------------- */

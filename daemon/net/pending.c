@@ -92,8 +92,8 @@ static void drop(char *text)
     if (text != protobuf_c_empty_string) free(text);
 }
 
-bool pending_add(struct pending_pool *pool, uint64_t ticket, uint32_t position, const Handoff__V1__PublishResult *result,
-                 struct pending_reply *ret_reply)
+bool pending_add(struct pending_pool *pool, uint64_t ticket, uint32_t position,
+                 const Handoff__V1__PublishResult *result, struct pending_reply *ret_reply)
 {
     struct slot *slot = find(pool, ticket);
     if (slot == NULL || position >= slot->count) return false;

@@ -112,7 +112,8 @@ static bool is_id_field(const char *name)
 static int check_string(const ProtobufCFieldDescriptor *d, struct bytes text, struct request_fault *fault)
 {
     if (is_id_field(d->name) && text.len > LIMIT_ID_BYTES)
-        return refuse(fault, HANDOFF__V1__CODE__CODE_BAD_ID, d->name, "%s is longer than %d bytes", d->name, LIMIT_ID_BYTES);
+        return refuse(fault, HANDOFF__V1__CODE__CODE_BAD_ID, d->name, "%s is longer than %d bytes", d->name,
+                      LIMIT_ID_BYTES);
     if (text.len > LIMIT_TEXT_BYTES)
         return refuse(fault, HANDOFF__V1__CODE__CODE_BAD_TEXT, d->name, "%s is longer than %d bytes", d->name,
                       LIMIT_TEXT_BYTES);
@@ -126,11 +127,12 @@ static int check_enum(const ProtobufCFieldDescriptor *d, const struct field *f, 
     const ProtobufCEnumDescriptor *values = d->descriptor;
     if (f->wire == WIRE_VARINT && f->value <= INT32_MAX && protobuf_c_enum_descriptor_get_value(values, (int)f->value))
         return 0;
-    return refuse(fault, HANDOFF__V1__CODE__CODE_UNKNOWN_VALUE, d->name, "%s has a value that %s does not know", d->name,
-                  values->short_name);
+    return refuse(fault, HANDOFF__V1__CODE__CODE_UNKNOWN_VALUE, d->name, "%s has a value that %s does not know",
+                  d->name, values->short_name);
 }
 
-static int check_body_field(const ProtobufCMessageDescriptor *message, const struct field *f, struct request_fault *fault)
+static int check_body_field(const ProtobufCMessageDescriptor *message, const struct field *f,
+                            struct request_fault *fault)
 {
     const ProtobufCFieldDescriptor *d = protobuf_c_message_descriptor_get_field(message, f->number);
     if (d == NULL) return 0; /* of a later version: ignored, as protobuf has it */

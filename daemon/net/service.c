@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/limits.h"
+#include "base/log.h"
 
 #include "base/banned.h"
 
@@ -93,7 +94,8 @@ void service_reply(struct service *s, const struct call *call, Handoff__V1__Repl
     front_reply(s->front, call->from, &reply);
 }
 
-void service_refuse(struct service *s, const struct call *call, Handoff__V1__Code code, const char *sentence, const char *field)
+void service_refuse(struct service *s, const struct call *call, Handoff__V1__Code code, const char *sentence,
+                    const char *field)
 {
     s->counts.refused[code]++;
     front_refuse(s->front, call->from, call->request->tag, code, sentence, field);
@@ -106,17 +108,22 @@ void service_refuse_error(struct service *s, const struct call *call, int engine
         Handoff__V1__Code code;
         const char *sentence, *field;
     } rows[] = {
-        {ENGINE_E_UNKNOWN, HANDOFF__V1__CODE__CODE_UNKNOWN_PATIENT, "nobody told of this patient by then", "patient_id"},
-        {ENGINE_E_DAMAGED, HANDOFF__V1__CODE__CODE_INTERNAL, "the journal does not read back; run handoffd verify", NULL},
+        {ENGINE_E_UNKNOWN, HANDOFF__V1__CODE__CODE_UNKNOWN_PATIENT, "nobody told of this patient by then",
+         "patient_id"},
+        {ENGINE_E_DAMAGED, HANDOFF__V1__CODE__CODE_INTERNAL, "the journal does not read back; run handoffd verify",
+         NULL},
         {ENGINE_E_FULL, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "the disk is full; retry when there is room", NULL},
         {ENGINE_E_STOPPED, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "a write failed; retry later", NULL},
     };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (rows[i].error == engine_error) {
-            service_refuse(s, call, rows[i].code, rows[i].sentence, rows[i].field);
-            return;
-        }
-    service_refuse(s, call, HANDOFF__V1__CODE__CODE_INTERNAL, "an error that is not the request's; the log has it", NULL);
+    size_t i = 0;
+    while (i < sizeof rows / sizeof *rows && rows[i].error != engine_error) i++;
+    bool is_listed = i < sizeof rows / sizeof *rows;
+    Handoff__V1__Code code = is_listed ? rows[i].code : HANDOFF__V1__CODE__CODE_INTERNAL;
+    const char *sentence = is_listed ? rows[i].sentence : "an error that is not the request's; the log has it";
+    if (code == HANDOFF__V1__CODE__CODE_INTERNAL)
+        log_error("a request could not be answered", log_text("why", sentence), log_int("error", engine_error),
+                  log_int("request", (int64_t)call->request->body_case));
+    service_refuse(s, call, code, sentence, is_listed ? rows[i].field : NULL);
 }
 
 uint32_t service_rows(uint32_t limit)
@@ -266,7 +273,8 @@ static void answer_listing(struct service *s, struct reading *r)
     else if (engine_index_catch_up(s->engine, as_of))
         readers[r->call.request->body_case](s, &r->call);
     else if (!park(s, r, as_of))
-        service_refuse(s, &r->call, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "too many listings wait for the index; retry", NULL);
+        service_refuse(s, &r->call, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "too many listings wait for the index; retry",
+                       NULL);
 }
 
 static void answer_reading(struct service *s, struct reading *r)
@@ -294,7 +302,8 @@ static void answer_parked(struct service *s, struct parked *p, bool has_caught_u
         if (has_caught_up)
             readers[request->body_case](s, &call);
         else
-            service_refuse(s, &call, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "the index is too far behind; retry later", NULL);
+            service_refuse(s, &call, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "the index is too far behind; retry later",
+                           NULL);
     }
     arena_rewind(s->arena, mark);
 }

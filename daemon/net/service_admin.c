@@ -101,7 +101,8 @@ static void begin_advance(struct service *s, const struct call *call, int64_t to
         return;
     }
     if (s->advancing.is_active) {
-        service_refuse(s, call, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "the clock is being advanced; retry when it is done", NULL);
+        service_refuse(s, call, HANDOFF__V1__CODE__CODE_UNAVAILABLE,
+                       "the clock is being advanced; retry when it is done", NULL);
         return;
     }
     s->advancing = (struct advancing){true, call->from, call->request->tag, to_ms, 0};
@@ -114,7 +115,8 @@ void serve_clock(struct service *s, const struct call *call)
     if (rc != 0)
         service_refuse_error(s, call, rc);
     else if (request->advance_ms < 0 || request->advance_ms > TIME_MAX_MS)
-        service_refuse(s, call, HANDOFF__V1__CODE__CODE_BAD_TIME, "advance_ms is negative or beyond 2199", "advance_ms");
+        service_refuse(s, call, HANDOFF__V1__CODE__CODE_BAD_TIME, "advance_ms is negative or beyond 2199",
+                       "advance_ms");
     else if (request->advance_ms > 0)
         begin_advance(s, call, engine_now_ms(s->engine) + request->advance_ms);
     else if (request->advance_to_ms != 0)
@@ -172,11 +174,13 @@ void serve_backup(struct service *s, const struct call *call)
     struct backing_up *b = &s->backing_up;
     struct engine_state state;
     if (folder[0] != '/' || strlen(folder) >= sizeof b->folder) {
-        service_refuse(s, call, HANDOFF__V1__CODE__CODE_BAD_VALUE, "folder is an absolute path on the daemon's machine", "folder");
+        service_refuse(s, call, HANDOFF__V1__CODE__CODE_BAD_VALUE, "folder is an absolute path on the daemon's machine",
+                       "folder");
         return;
     }
     if (b->is_active) {
-        service_refuse(s, call, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "a backup is under way; retry when it is done", NULL);
+        service_refuse(s, call, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "a backup is under way; retry when it is done",
+                       NULL);
         return;
     }
     engine_state(s->engine, &state);
@@ -186,7 +190,8 @@ void serve_backup(struct service *s, const struct call *call)
     b->is_done = false;
     memcpy(b->folder, folder, strlen(folder) + 1);
     b->is_active = pthread_create(&b->thread, NULL, run_backup, s) == 0;
-    if (!b->is_active) service_refuse(s, call, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "no thread for a backup; retry", NULL);
+    if (!b->is_active)
+        service_refuse(s, call, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "no thread for a backup; retry", NULL);
 }
 
 static bool is_backup_done(struct backing_up *b)

@@ -72,7 +72,8 @@ static void list_subject(struct listing *l)
     int64_t time_ms;
     uint32_t taken = l->taken;
     size_t mark = arena_used(l->service->arena);
-    int rc = engine_record_at(l->service->engine, &l->at.key, INT64_MAX, l->as_of, l->service->arena, &record, &sequence, &time_ms);
+    int rc = engine_record_at(l->service->engine, &l->at.key, INT64_MAX, l->as_of, l->service->arena, &record,
+                              &sequence, &time_ms);
     uint32_t stopped = ROWS_DONE;
     engine_key_text(&l->at.key, l->key_text);
     const char *key = arena_string(l->service->arena, l->key_text);
@@ -83,7 +84,9 @@ static void list_subject(struct listing *l)
 
 static void fill(struct listing *l)
 {
-    for (int i = 0; i < NET_WORK_SUBJECTS && l->taken < l->rows && !service_is_reply_full(l->service, l->taken * (size_t)300); i++) {
+    for (int i = 0;
+         i < NET_WORK_SUBJECTS && l->taken < l->rows && !service_is_reply_full(l->service, l->taken * (size_t)300);
+         i++) {
         if (!next_subject(l)) {
             l->is_done = true;
             return;
@@ -92,7 +95,8 @@ static void fill(struct listing *l)
     }
 }
 
-static bool begin(struct listing *l, struct service *s, const struct call *call, const ProtobufCBinaryData *after, uint32_t limit)
+static bool begin(struct listing *l, struct service *s, const struct call *call, const ProtobufCBinaryData *after,
+                  uint32_t limit)
 {
     *l = (struct listing){.service = s, .call = call, .view = service_view(s), .rows = service_rows(limit)};
     l->as_of = service_as_of(s, call->request);

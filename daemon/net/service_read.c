@@ -38,8 +38,9 @@ void serve_patient(struct service *s, const struct call *call)
     int64_t time_ms;
     char text[33];
     if (!check_at(s, call, request->at_ms) || !find_key(s, call, request->patient_id, &key)) return;
-    int rc = request->at_ms == 0 ? engine_record(s->engine, &key, s->arena, &record, &sequence, &time_ms)
-                                 : engine_record_at(s->engine, &key, request->at_ms, 0, s->arena, &record, &sequence, &time_ms);
+    int rc = request->at_ms == 0
+                 ? engine_record(s->engine, &key, s->arena, &record, &sequence, &time_ms)
+                 : engine_record_at(s->engine, &key, request->at_ms, 0, s->arena, &record, &sequence, &time_ms);
     if (rc != 0) {
         service_refuse_error(s, call, rc);
         return;
@@ -108,7 +109,8 @@ struct forecast {
     Handoff__V1__NextReply *reply;
 };
 
-static void add_firing(void *context, int64_t at_ms, const Handoff__V1__TimerInput *firing, const struct outcome *outcome)
+static void add_firing(void *context, int64_t at_ms, const Handoff__V1__TimerInput *firing,
+                       const struct outcome *outcome)
 {
     struct forecast *f = context;
     if (service_is_reply_full(f->service, 0)) return;
@@ -181,8 +183,9 @@ static void add_emissions(struct emissions *x, const struct view_entry *of)
 
 static bool belongs(const struct emissions *x, const struct entry *entry)
 {
-    return x->stream == HANDOFF__V1__STREAM__STREAM_RECORD ? view_is_record(entry)
-                                                           : (entry->flags & ENTRY_HAS_EMISSIONS) && entry->record.len > 0;
+    return x->stream == HANDOFF__V1__STREAM__STREAM_RECORD
+               ? view_is_record(entry)
+               : (entry->flags & ENTRY_HAS_EMISSIONS) && entry->record.len > 0;
 }
 
 /* An entry's emissions come together: a page may so exceed its limit by those of one entry. */
@@ -217,7 +220,8 @@ void serve_emissions(struct service *s, const struct call *call)
         service_refuse(s, call, HANDOFF__V1__CODE__CODE_MISSING_FIELD, "stream says which", "stream");
         return;
     }
-    struct emissions x = {.service = s, .view = service_view(s), .stream = request->stream, .rows = service_rows(request->limit)};
+    struct emissions x = {
+        .service = s, .view = service_view(s), .stream = request->stream, .rows = service_rows(request->limit)};
     x.through = request->after_sequence;
     x.reply = MESSAGE_NEW(s->arena, Handoff__V1__EmissionsReply, emissions_reply);
     engine_state(s->engine, &state);

@@ -20,6 +20,7 @@ struct stream {
     void *socket;
     uint64_t previous[STREAM_COUNT]; /* sequence that last rang; 0: not known */
     uint64_t rung;
+    uint32_t listeners[STREAM_COUNT]; /* subscriptions that take its topic in; without one nothing is sent */
     char endpoint[ENDPOINT_BYTES];
 };
 
@@ -75,11 +76,27 @@ void *stream_socket(const struct stream *stream) { return stream->socket; }
 const char *stream_endpoint(const struct stream *stream) { return stream->endpoint; }
 uint64_t stream_rung(const struct stream *stream) { return stream->rung; }
 
+/* A subscription is 1 and the beginning of a topic, its end 0 and the same. XPUB tells of each beginning once, however
+ * many subscribe to it, and of its end when the last is gone. */
+static void note_subscription(struct stream *stream, const uint8_t *message, size_t bytes)
+{
+    if (bytes < 1 || bytes > NET_STREAM_FRAME_BYTES || message[0] > 1) return;
+    for (int i = 1; i < STREAM_COUNT; i++) {
+        bool is_meant = bytes - 1 <= strlen(names[i]) && memcmp(names[i], message + 1, bytes - 1) == 0;
+        if (!is_meant) continue;
+        if (message[0] == 1) stream->listeners[i]++;
+        else if (stream->listeners[i] > 0) stream->listeners[i]--;
+    }
+}
+
 void stream_read(struct stream *stream)
 {
-    char subscription[NET_STREAM_FRAME_BYTES];
-    for (int i = 0; i < READS_PER_TURN; i++)
-        if (zmq_recv(stream->socket, subscription, sizeof subscription, ZMQ_DONTWAIT) < 0) return;
+    uint8_t message[NET_STREAM_FRAME_BYTES];
+    for (int i = 0; i < READS_PER_TURN; i++) {
+        int bytes = zmq_recv(stream->socket, message, sizeof message, ZMQ_DONTWAIT);
+        if (bytes < 0) return;
+        note_subscription(stream, message, (size_t)bytes);
+    }
 }
 
 /* --- ringing -------------------------------------------------------------------------------------------------- */
@@ -137,7 +154,9 @@ static void gather(const struct entry *entry, const Handoff__V1__Outcome *outcom
     Handoff__V1__Doorbell *record = &bells[HANDOFF__V1__STREAM__STREAM_RECORD];
     record->count = 1;
     record->subject_id = (char *)(uintptr_t)key;
-    record->kind = (char *)(uintptr_t)(entry->kind == ENTRY_EVENT ? "event" : entry->kind == ENTRY_TIMER ? "timer" : "command");
+    record->kind = (char *)(uintptr_t)(entry->kind == ENTRY_EVENT   ? "event"
+                                       : entry->kind == ENTRY_TIMER ? "timer"
+                                                                    : "command");
 }
 
 void stream_ring(struct stream *stream, const struct entry *entry, const Handoff__V1__Outcome *outcome, const char *key,
@@ -151,7 +170,7 @@ void stream_ring(struct stream *stream, const struct entry *entry, const Handoff
         bells[i].stream = (Handoff__V1__Stream)i;
         bells[i].sequence = entry->sequence;
         bells[i].previous_sequence = stream->previous[i];
-        send_bell(stream, &bells[i]);
+        if (stream->listeners[i] > 0) send_bell(stream, &bells[i]);
         stream->previous[i] = entry->sequence;
     }
     arena_rewind(arena, mark);

@@ -26,7 +26,7 @@ void stream_recall(struct stream *stream, const struct entry *entry, const Hando
 /* Rings for a committed entry. The arena is rewound. */
 void stream_ring(struct stream *stream, const struct entry *entry, const Handoff__V1__Outcome *outcome, const char *key,
                  struct arena *arena);
-/* Reads what subscribers sent (their subscriptions), so that it does not pile up. */
+/* Reads what subscribers sent: their subscriptions. A stream that nobody subscribes to does not ring. */
 void stream_read(struct stream *stream);
 
 /* "task", "escalation", ...; NULL: no such stream. */

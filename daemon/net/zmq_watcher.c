@@ -8,7 +8,7 @@
 
 #include "base/banned.h"
 
-#define OWNER(pointer, member) ((struct zmq_watcher *)(void *)((char *)(pointer) - offsetof(struct zmq_watcher, member)))
+#define OWNER(pointer, member) ((struct zmq_watcher *)(void *)((char *)(pointer)-offsetof(struct zmq_watcher, member)))
 
 /* What is wanted and true now. A socket that cannot answer is closing: nothing is. */
 static int ready_events(const struct zmq_watcher *w)

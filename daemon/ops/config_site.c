@@ -291,7 +291,8 @@ static void check_person(const struct site_config *site, size_t i, struct yaml_n
     if (*person->id && find_person(site, i, person->id))
         yaml_error_add(errors, yaml_get(node, "id"), "the id %s is given twice at this site", person->id);
     if (*person->supervisor && !find_person(site, site->people_count, person->supervisor))
-        yaml_error_add(errors, supervisor, "the supervisor %s is not among the people of this site", person->supervisor);
+        yaml_error_add(errors, supervisor, "the supervisor %s is not among the people of this site",
+                       person->supervisor);
     else if (is_in_circle(site, person))
         yaml_error_add(errors, supervisor, "the supervisors above %s lead in a circle", person->id);
 }

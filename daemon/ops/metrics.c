@@ -126,7 +126,8 @@ static void render_value(FILE *to, const struct row *row, const char *label, int
         fprintf(to, " %.3f\n", (double)value / (double)row->per_unit);
 }
 
-static void render_labels(FILE *to, const struct metrics *m, enum metric metric, const char *const names[], size_t count)
+static void render_labels(FILE *to, const struct metrics *m, enum metric metric, const char *const names[],
+                          size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         int64_t value = atomic_load_explicit(&m->values[metric][i], memory_order_relaxed);

@@ -1,3 +1,4 @@
+/* See site_message.h. */
 #include "ops/site_message.h"
 
 #include "core/message.h"
@@ -10,7 +11,8 @@ static int enum_value(const ProtobufCEnumDescriptor *type, const char *prefix, c
     char name[64];
     size_t n = 0;
     for (; *prefix && n + 1 < sizeof name; prefix++) name[n++] = *prefix;
-    for (; *word && n + 1 < sizeof name; word++) name[n++] = *word == '-' ? '_' : (char)(*word >= 'a' && *word <= 'z' ? *word - 32 : *word);
+    for (; *word && n + 1 < sizeof name; word++)
+        name[n++] = *word == '-' ? '_' : (char)(*word >= 'a' && *word <= 'z' ? *word - 32 : *word);
     name[n] = '\0';
     const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value_by_name(type, name);
     return value ? value->value : 0;
@@ -28,7 +30,8 @@ static Handoff__V1__Person *person(const struct person_config *p, struct arena *
     m->addresses = ARENA_ARRAY(arena, Handoff__V1__Address *, p->channel_count + 1);
     for (size_t i = 0; i < p->channel_count; i++) {
         Handoff__V1__Address *a = MESSAGE_NEW(arena, Handoff__V1__Address, address);
-        a->channel = (Handoff__V1__Channel)enum_value(&handoff__v1__channel__descriptor, "CHANNEL_", p->channels[i].channel);
+        a->channel =
+            (Handoff__V1__Channel)enum_value(&handoff__v1__channel__descriptor, "CHANNEL_", p->channels[i].channel);
         a->address = text(arena, p->channels[i].address);
         m->addresses[m->n_addresses++] = a;
     }

@@ -295,7 +295,7 @@ static void load_opening_events(struct loader *l, struct yaml_node at, struct op
     for (uint32_t i = 0; i < count; i++) {
         size_t errors_before = l->errors->count;
         if (events[i].name)
-            yaml_error_add(l->errors, on, "an episode cannot open by a %s event; open it from another pathway",
+            yaml_error_add(l->errors, on, "an episode cannot open by a %s event; without `on` a person or another pathway opens it",
                            events[i].is_signal ? "signal" : "custom");
         else
             load_opening(l, at, events[i].kind, list);

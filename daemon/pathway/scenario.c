@@ -19,7 +19,8 @@ struct words { /* what happened, or what should have */
     size_t count;
 };
 enum happened { TASKS, ESCALATIONS, DISCLOSURES, WITHHELD, JOINED, WITHDRAWN, RESOLVED, HAPPENED_COUNT };
-static const char *const happened_keys[] = {"tasks", "escalations", "disclosures", "withheld", "joined", "withdrawn", "resolved"};
+static const char *const happened_keys[] = {"tasks",  "escalations", "disclosures", "withheld",
+                                            "joined", "withdrawn",   "resolved"};
 enum { EXACT_COUNT = 4 }; /* the first four are exact also when the file does not speak of them */
 
 struct run {
@@ -67,17 +68,25 @@ static void join_words(const struct words *w, char *buffer, size_t bytes)
 {
     size_t n = 0;
     buffer[0] = '\0';
-    for (size_t i = 0; i < w->count && n < bytes; i++) n += (size_t)snprintf(buffer + n, bytes - n, "%s%s", i ? ", " : "", w->list[i]);
+    for (size_t i = 0; i < w->count && n < bytes; i++)
+        n += (size_t)snprintf(buffer + n, bytes - n, "%s%s", i ? ", " : "", w->list[i]);
 }
 
-static const char *kebab(const ProtobufCEnumDescriptor *type, int value, char *buffer) { return word_of(type, WORD_KEBAB, value, buffer); }
-static const char *upper(const ProtobufCEnumDescriptor *type, int value, char *buffer) { return word_of(type, WORD_UPPER, value, buffer); }
+static const char *kebab(const ProtobufCEnumDescriptor *type, int value, char *buffer)
+{
+    return word_of(type, WORD_KEBAB, value, buffer);
+}
+static const char *upper(const ProtobufCEnumDescriptor *type, int value, char *buffer)
+{
+    return word_of(type, WORD_UPPER, value, buffer);
+}
 
 static void local_time(const struct run *r, int64_t at_ms, char *buffer)
 {
     uint32_t date = date_from_day(calendar_local_day(r->calendar, at_ms));
     int32_t minute = calendar_local_minute(r->calendar, at_ms);
-    snprintf(buffer, TEXT_BYTES, "%04u-%02u-%02u %02d:%02d", date / 10000, date / 100 % 100, date % 100, minute / 60, minute % 60);
+    snprintf(buffer, TEXT_BYTES, "%04u-%02u-%02u %02d:%02d", date / 10000, date / 100 % 100, date % 100, minute / 60,
+             minute % 60);
 }
 
 /* --- reporting ----------------------------------------------------------------------------------------------- */
@@ -114,7 +123,8 @@ static void note_task(struct run *r, const Handoff__V1__TaskEmission *t)
                                                                                         : HAPPENED_COUNT;
     if (list == HAPPENED_COUNT) return;
     const char *subject = t->subject ? t->subject->id : "";
-    add_word(&r->happened[list], "%s%s%s", kebab(&handoff__v1__task_kind__descriptor, t->kind, kind), *subject ? "@" : "", subject);
+    add_word(&r->happened[list], "%s%s%s", kebab(&handoff__v1__task_kind__descriptor, t->kind, kind),
+             *subject ? "@" : "", subject);
 }
 
 static void note_escalation(struct run *r, const Handoff__V1__EscalationEmission *e)
@@ -122,9 +132,12 @@ static void note_escalation(struct run *r, const Handoff__V1__EscalationEmission
     char rung[WORD_BYTES], change[WORD_BYTES];
     kebab(&handoff__v1__role__descriptor, e->rung, rung);
     kebab(&handoff__v1__escalation_change__descriptor, e->change, change);
-    if (e->change == HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED) add_word(&r->happened[RESOLVED], "%s", rung);
-    else if (e->change == HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RAISED) add_word(&r->happened[ESCALATIONS], "%s", rung);
-    else if (e->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_ACKNOWLEDGED) add_word(&r->happened[ESCALATIONS], "%s %s", rung, change);
+    if (e->change == HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED)
+        add_word(&r->happened[RESOLVED], "%s", rung);
+    else if (e->change == HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RAISED)
+        add_word(&r->happened[ESCALATIONS], "%s", rung);
+    else if (e->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_ACKNOWLEDGED)
+        add_word(&r->happened[ESCALATIONS], "%s %s", rung, change);
 }
 
 static void note_emission(struct run *r, const Handoff__V1__Emission *e)
@@ -134,13 +147,16 @@ static void note_emission(struct run *r, const Handoff__V1__Emission *e)
     case HANDOFF__V1__EMISSION__BODY_TASK: note_task(r, e->task); return;
     case HANDOFF__V1__EMISSION__BODY_ESCALATION: note_escalation(r, e->escalation); return;
     case HANDOFF__V1__EMISSION__BODY_STATUS:
-        add_word(&r->happened[DISCLOSURES], "%s %s %s", kebab(&handoff__v1__status_kind__descriptor, e->status->kind, kind),
+        add_word(&r->happened[DISCLOSURES], "%s %s %s",
+                 kebab(&handoff__v1__status_kind__descriptor, e->status->kind, kind),
                  upper(&handoff__v1__party__descriptor, e->status->recipient->party, party), e->status->recipient->id);
         return;
     case HANDOFF__V1__EMISSION__BODY_REMINDER: r->reminders += !e->reminder->is_dropped; return;
     case HANDOFF__V1__EMISSION__BODY_AUDIT:
         if (e->audit->kind == HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_WITHHELD)
-            add_word(&r->happened[WITHHELD], "%s %s", upper(&handoff__v1__party__descriptor, e->audit->recipient->party, party), e->audit->recipient->id);
+            add_word(&r->happened[WITHHELD], "%s %s",
+                     upper(&handoff__v1__party__descriptor, e->audit->recipient->party, party),
+                     e->audit->recipient->id);
         return;
     case HANDOFF__V1__EMISSION__BODY__NOT_SET:
     case _HANDOFF__V1__EMISSION__BODY__CASE_IS_INT_SIZE: return;
@@ -156,24 +172,32 @@ static void write_emission(struct run *r, const Handoff__V1__Emission *e)
     fprintf(to, "%lld ", (long long)r->now_ms);
     switch (e->body_case) {
     case HANDOFF__V1__EMISSION__BODY_TASK:
-        fprintf(to, "task %s t%u %s %s %s due=%lld subject=%s\n", kebab(&handoff__v1__task_change__descriptor, e->task->change, a), e->task->number,
-                kebab(&handoff__v1__task_kind__descriptor, e->task->kind, b), kebab(&handoff__v1__role__descriptor, e->task->owner, c),
-                e->task->severity == 1 ? "routine" : e->task->severity == 2 ? "urgent" : "emergent", (long long)e->task->due_at_ms,
-                e->task->subject ? e->task->subject->id : "");
+        fprintf(to, "task %s t%u %s %s %s due=%lld subject=%s\n",
+                kebab(&handoff__v1__task_change__descriptor, e->task->change, a), e->task->number,
+                kebab(&handoff__v1__task_kind__descriptor, e->task->kind, b),
+                kebab(&handoff__v1__role__descriptor, e->task->owner, c),
+                e->task->severity == 1   ? "routine"
+                : e->task->severity == 2 ? "urgent"
+                                         : "emergent",
+                (long long)e->task->due_at_ms, e->task->subject ? e->task->subject->id : "");
         return;
     case HANDOFF__V1__EMISSION__BODY_ESCALATION:
-        fprintf(to, "escalation %s e%u %s next=%lld\n", kebab(&handoff__v1__escalation_change__descriptor, e->escalation->change, a),
-                e->escalation->number, kebab(&handoff__v1__role__descriptor, e->escalation->rung, b), (long long)e->escalation->next_at_ms);
+        fprintf(to, "escalation %s e%u %s next=%lld\n",
+                kebab(&handoff__v1__escalation_change__descriptor, e->escalation->change, a), e->escalation->number,
+                kebab(&handoff__v1__role__descriptor, e->escalation->rung, b), (long long)e->escalation->next_at_ms);
         return;
     case HANDOFF__V1__EMISSION__BODY_STATUS:
         fprintf(to, "status %s %s %s consent=%s\n", kebab(&handoff__v1__status_kind__descriptor, e->status->kind, a),
-                upper(&handoff__v1__party__descriptor, e->status->recipient->party, b), e->status->recipient->id, e->status->consent_id);
+                upper(&handoff__v1__party__descriptor, e->status->recipient->party, b), e->status->recipient->id,
+                e->status->consent_id);
         return;
     case HANDOFF__V1__EMISSION__BODY_REMINDER:
-        fprintf(to, "reminder %s starts=%lld dropped=%d\n", e->reminder->appointment_id, (long long)e->reminder->starts_at_ms, e->reminder->is_dropped);
+        fprintf(to, "reminder %s starts=%lld dropped=%d\n", e->reminder->appointment_id,
+                (long long)e->reminder->starts_at_ms, e->reminder->is_dropped);
         return;
     case HANDOFF__V1__EMISSION__BODY_AUDIT:
-        fprintf(to, "audit %s %s\n", kebab(&handoff__v1__audit_kind__descriptor, e->audit->kind, a), e->audit->recipient ? e->audit->recipient->id : "");
+        fprintf(to, "audit %s %s\n", kebab(&handoff__v1__audit_kind__descriptor, e->audit->kind, a),
+                e->audit->recipient ? e->audit->recipient->id : "");
         return;
     case HANDOFF__V1__EMISSION__BODY__NOT_SET:
     case _HANDOFF__V1__EMISSION__BODY__CASE_IS_INT_SIZE: return;
@@ -257,7 +281,8 @@ static void fill_envelope(struct run *r, struct yaml_node step, Handoff__V1__Eve
     char id[TEXT_BYTES];
     snprintf(id, sizeof id, "%s-%zu", r->patient, r->step);
     e->id = arena_string(r->arena, id);
-    e->source = arena_string(r->arena, yaml_text(yaml_get(step, "source")) ? yaml_text(yaml_get(step, "source")) : "scenario");
+    e->source =
+        arena_string(r->arena, yaml_text(yaml_get(step, "source")) ? yaml_text(yaml_get(step, "source")) : "scenario");
     e->patient_id = arena_string(r->arena, r->patient);
     e->occurred_at_ms = r->now_ms;
     scenario_time(yaml_text(yaml_get(step, "occurred")), r->calendar, &e->occurred_at_ms);
@@ -276,7 +301,10 @@ static void read_words(struct yaml_node at, struct words *w)
     for (size_t i = 0; i < yaml_size(at); i++) add_word(w, "%s", yaml_text(yaml_item(at, i)));
 }
 
-static const struct pathway *pathway_of(const struct run *r, uint32_t number) { return rules_pathway(r->rules, number); }
+static const struct pathway *pathway_of(const struct run *r, uint32_t number)
+{
+    return rules_pathway(r->rules, number);
+}
 
 static const char *open_state(const struct run *r, const char *pathway)
 {
@@ -301,7 +329,8 @@ static const char *region_state(const struct run *r, const char *region)
     for (size_t i = r->record->n_episodes; i-- > 0;) {
         const struct pathway *p = pathway_of(r, r->record->episodes[i]->pathway);
         for (uint32_t k = 0; p && k < p->region_count; k++)
-            if (strcmp(p->regions[k].name, region) == 0) return p->regions[k].states[r->record->episodes[i]->region_states[k]].name;
+            if (strcmp(p->regions[k].name, region) == 0)
+                return p->regions[k].states[r->record->episodes[i]->region_states[k]].name;
     }
     return "no such region";
 }
@@ -312,7 +341,8 @@ static void due_of(const struct run *r, const char *name, char *buffer)
     for (size_t i = 0; i < r->record->n_timers; i++) {
         const Handoff__V1__Timer *t = r->record->timers[i];
         for (size_t e = 0; e < r->record->n_episodes; e++) {
-            const struct pathway *p = r->record->episodes[e]->number == t->episode ? pathway_of(r, r->record->episodes[e]->pathway) : NULL;
+            const struct pathway *p =
+                r->record->episodes[e]->number == t->episode ? pathway_of(r, r->record->episodes[e]->pathway) : NULL;
             if (!p || strcmp(p->timers[t->kind].name, name) != 0) continue;
             if (t->is_paused) snprintf(buffer, TEXT_BYTES, "paused");
             else local_time(r, t->due_at_ms, buffer);
@@ -321,9 +351,18 @@ static void due_of(const struct run *r, const char *name, char *buffer)
 }
 
 typedef void look_up(const struct run *r, const char *name, char *buffer);
-static void look_state(const struct run *r, const char *name, char *buffer) { snprintf(buffer, TEXT_BYTES, "%s", open_state(r, name)); }
-static void look_ended(const struct run *r, const char *name, char *buffer) { snprintf(buffer, TEXT_BYTES, "%s", ended_state(r, name)); }
-static void look_region(const struct run *r, const char *name, char *buffer) { snprintf(buffer, TEXT_BYTES, "%s", region_state(r, name)); }
+static void look_state(const struct run *r, const char *name, char *buffer)
+{
+    snprintf(buffer, TEXT_BYTES, "%s", open_state(r, name));
+}
+static void look_ended(const struct run *r, const char *name, char *buffer)
+{
+    snprintf(buffer, TEXT_BYTES, "%s", ended_state(r, name));
+}
+static void look_region(const struct run *r, const char *name, char *buffer)
+{
+    snprintf(buffer, TEXT_BYTES, "%s", region_state(r, name));
+}
 
 static void expect_map(struct run *r, const char *key, struct yaml_node map, look_up *look)
 {
@@ -368,14 +407,20 @@ static void expect_happened(struct run *r, struct yaml_node expect)
     }
     int64_t reminders = 0;
     struct yaml_errors ignored = {0};
-    if (yaml_is_present(yaml_get(expect, "reminders"))) yaml_read_int(yaml_get(expect, "reminders"), 0, 1000, &reminders, &ignored);
-    if (reminders || r->reminders) check(r, reminders == r->reminders, "reminders: expected %lld, got %lld", (long long)reminders, (long long)r->reminders);
+    if (yaml_is_present(yaml_get(expect, "reminders")))
+        yaml_read_int(yaml_get(expect, "reminders"), 0, 1000, &reminders, &ignored);
+    if (reminders || r->reminders)
+        check(r, reminders == r->reminders, "reminders: expected %lld, got %lld", (long long)reminders,
+              (long long)r->reminders);
 }
 
 static void expect_lists(struct run *r, struct yaml_node expect)
 {
     static struct words expected, got;
-    static const struct { const char *key; void (*gather)(const struct run *, struct words *); } lists[] = {{"holds", current_holds}, {"open", open_tasks}};
+    static const struct {
+        const char *key;
+        void (*gather)(const struct run *, struct words *);
+    } lists[] = {{"holds", current_holds}, {"open", open_tasks}};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         struct yaml_node at = yaml_get(expect, lists[i].key);
         if (!yaml_is_present(at)) continue;
@@ -391,7 +436,8 @@ static size_t timers_on(const struct run *r, const char *pathway)
     for (size_t i = 0; i < r->record->n_timers; i++)
         for (size_t e = 0; e < r->record->n_episodes; e++) {
             const struct pathway *p = pathway_of(r, r->record->episodes[e]->pathway);
-            count += r->record->episodes[e]->number == r->record->timers[i]->episode && p && strcmp(p->name, pathway) == 0;
+            count +=
+                r->record->episodes[e]->number == r->record->timers[i]->episode && p && strcmp(p->name, pathway) == 0;
         }
     return count;
 }
@@ -399,7 +445,8 @@ static size_t timers_on(const struct run *r, const char *pathway)
 /* `all`, or a list of pathways. */
 static void expect_no_timers(struct run *r, struct yaml_node at)
 {
-    if (yaml_kind(at) == YAML_SCALAR) check(r, r->record->n_timers == 0, "no timer is pending (%zu are)", r->record->n_timers);
+    if (yaml_kind(at) == YAML_SCALAR)
+        check(r, r->record->n_timers == 0, "no timer is pending (%zu are)", r->record->n_timers);
     for (size_t i = 0; yaml_kind(at) == YAML_SEQUENCE && i < yaml_size(at); i++) {
         const char *pathway = yaml_text(yaml_item(at, i));
         check(r, timers_on(r, pathway) == 0, "no timer of %s is pending (%zu are)", pathway, timers_on(r, pathway));
@@ -421,13 +468,21 @@ static void expect_rest(struct run *r, struct yaml_node expect)
 
 static void run_step(struct run *r, struct yaml_node step, struct yaml_errors *errors)
 {
-    static const char *const keys[] = {"say", "at", "event", "with", "source", "occurred", "referral", "appointment", "episode", "task", "escalation", "expect", NULL};
-    static const char *const expect_keys[] = {"tasks", "escalations", "reminders", "disclosures", "withheld", "withdrawn", "resolved", "joined", "state",
-                                              "ended", "region", "holds", "timers", "no_timers", "open", "verdict", "says", NULL};
+    static const char *const keys[] = {"say",        "at",       "event",       "with",    "source",
+                                       "occurred",   "referral", "appointment", "episode", "task",
+                                       "escalation", "expect",   NULL};
+    static const char *const expect_keys[] = {
+        "tasks", "escalations", "reminders", "disclosures", "withheld",  "withdrawn", "resolved", "joined", "state",
+        "ended", "region",      "holds",     "timers",      "no_timers", "open",      "verdict",  "says",   NULL};
     yaml_expect_keys(step, keys, errors);
     struct yaml_node expect = yaml_require(step, "expect", errors);
     yaml_expect_keys(expect, expect_keys, errors);
     int64_t at = 0;
+    if (!yaml_is_present(expect)) return;
+    if (scenario_time(yaml_text(yaml_get(step, "at")), r->calendar, &at) && at < r->now_ms) {
+        yaml_error_add(errors, yaml_get(step, "at"), "this is before the step above; steps stand in the order of their times");
+        return;
+    }
     if (!scenario_time(yaml_text(yaml_get(step, "at")), r->calendar, &at)) {
         yaml_error_add(errors, step, "a step needs `at: YYYY-MM-DD HH:MM`");
         return;
@@ -462,7 +517,8 @@ static void run_all(struct run *r, struct yaml_node root, struct yaml_errors *er
     yaml_expect_keys(root, keys, errors);
     r->name = yaml_text(yaml_require(root, "scenario", errors));
     r->patient = yaml_text(yaml_require(root, "patient", errors));
-    if (!scenario_time(yaml_text(yaml_get(root, "start")), r->calendar, &r->now_ms)) yaml_error_add(errors, root, "a scenario needs `start: YYYY-MM-DD HH:MM`");
+    if (!scenario_time(yaml_text(yaml_get(root, "start")), r->calendar, &r->now_ms))
+        yaml_error_add(errors, root, "a scenario needs `start: YYYY-MM-DD HH:MM`");
     struct yaml_node steps = yaml_require(root, "steps", errors);
     for (size_t i = 0; i < yaml_size(steps) && !errors->count; i++) {
         r->step = i + 1;
@@ -470,13 +526,15 @@ static void run_all(struct run *r, struct yaml_node root, struct yaml_errors *er
     }
 }
 
-int scenario_run(const char *path, const struct rules *rules, struct scenario_report *report, struct yaml_errors *errors)
+int scenario_run(const char *path, const struct rules *rules, struct scenario_report *report,
+                 struct yaml_errors *errors)
 {
     struct yaml *yaml = yaml_load_file(path, errors);
     struct run *r = calloc(1, sizeof *r);
     struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
     if (yaml && r && arena) {
-        *r = (struct run){.rules = rules, .calendar = &rules_site(rules, "")->calendar, .report = report, .arena = arena};
+        *r = (struct run){
+            .rules = rules, .calendar = &rules_site(rules, "")->calendar, .report = report, .arena = arena};
         run_all(r, yaml_root(yaml), errors);
     } else if (yaml) {
         yaml_error_at(errors, path, 0, 0, "no memory");

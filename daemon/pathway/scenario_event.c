@@ -25,7 +25,8 @@ struct filler {
 
 static void *fill_message(const struct filler *f, const ProtobufCMessageDescriptor *type, struct yaml_node map);
 
-static bool read_number(const struct filler *f, const ProtobufCFieldDescriptor *field, struct yaml_node at, int64_t *ret)
+static bool read_number(const struct filler *f, const ProtobufCFieldDescriptor *field, struct yaml_node at,
+                        int64_t *ret)
 {
     const char *text = yaml_text(at);
     unsigned year, month, day;
@@ -87,7 +88,8 @@ static size_t value_bytes(ProtobufCType type)
     return type == PROTOBUF_C_TYPE_INT64 || type == PROTOBUF_C_TYPE_UINT64 ? 8 : 4;
 }
 
-static bool put_list(const struct filler *f, const ProtobufCFieldDescriptor *field, struct yaml_node list, char *message)
+static bool put_list(const struct filler *f, const ProtobufCFieldDescriptor *field, struct yaml_node list,
+                     char *message)
 {
     size_t n = yaml_size(list), bytes = value_bytes(field->type);
     char *items = arena_alloc(f->arena, (n + 1) * bytes);
@@ -120,12 +122,14 @@ static void *fill_message(const struct filler *f, const ProtobufCMessageDescript
         bool is_list = field->label == PROTOBUF_C_LABEL_REPEATED;
         bool is_put = is_list ? put_list(f, field, yaml_value(map, i), message)
                               : put_value(f, field, yaml_value(map, i), message + field->offset);
-        if (!is_put) yaml_error_add(f->errors, yaml_value(map, i), "this is no value for %s.%s", type->short_name, field->name);
+        if (!is_put)
+            yaml_error_add(f->errors, yaml_value(map, i), "this is no value for %s.%s", type->short_name, field->name);
     }
     return message;
 }
 
-Handoff__V1__Event *scenario_event(struct yaml_node step, const struct calendar *calendar, struct arena *arena, struct yaml_errors *errors)
+Handoff__V1__Event *scenario_event(struct yaml_node step, const struct calendar *calendar, struct arena *arena,
+                                   struct yaml_errors *errors)
 {
     struct filler f = {calendar, arena, errors};
     const char *name = yaml_text(yaml_get(step, "event"));

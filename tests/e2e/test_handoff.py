@@ -16,11 +16,12 @@ import pytest
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 from peer import BOUND_S, BUILD, DAY_MS, HOUR_MS, START_MS, Daemon, event, flag, referral, registered, voicemail
-from scenario import FILES, Mortal, Play, Scenario
+from scenario import FILES, Mortal, Play, Scenario, all_timeline
 
 from handoff.v1 import api_pb2, common_pb2, emission_pb2, event_pb2
 
 ZONE = "America/New_York"
+MARY, SARAH = (Scenario(next(p for p in FILES if p.stem == name)) for name in ("mary", "sarah"))
 NOBODY = "tcp://127.0.0.1:1"
 
 
@@ -135,7 +136,7 @@ def fill_parts(message):
     return ",".join(parts)
 
 
-ENVELOPE = ["id", "source", "site", "patient_id", "occurred_at_ms", "referral_id", "appointment_id"]
+ENVELOPE = [f.name for f in event_pb2.Event.DESCRIPTOR.fields if not f.containing_oneof]
 ENVELOPE_TEXTS = {"source": "my-ehr", "site": "main", "occurred_at_ms": WHEN_MS}
 
 
@@ -402,8 +403,7 @@ def key_of(item):
     return item.entry.sequence if hasattr(item, "entry") else item.id
 
 
-def make_some_of_everything(client, count):
-    """Tasks, escalations, disclosures, withheld ones."""
+def make_work(client, count):
     events = []
     for n in range(count):
         events += [referral(f"w-{n}"), voicemail(f"w-{n}"), flag(f"w-{n}")]
@@ -413,8 +413,14 @@ def make_some_of_everything(client, count):
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory):
-    daemon = Daemon(tmp_path_factory.mktemp("watched")).start()
-    make_some_of_everything(daemon.client(), 5)
+    """The case of Sarah, and then a flag: together they say something on every stream."""
+    daemon = Daemon(tmp_path_factory.mktemp("watched"))
+    play = Play(SARAH, Mortal(daemon, SARAH.start_ms))
+    for i in range(len(SARAH.steps)):
+        play.mortal.advance(play.at_ms(i))
+        if play.event(i) is not None:
+            play.publish(play.event(i))
+    play.client.accept(flag(SARAH.patient_id, at_ms=play.client.now_ms()))
     yield daemon
     daemon.close()
 
@@ -422,8 +428,7 @@ def watched(tmp_path_factory):
 @pytest.mark.parametrize("stream", STREAMS)
 def test_a_stream_is_watched_from_its_beginning_and_from_a_sequence(watched, stream):
     wanted = watched.client().all_emissions(stream_number(stream))
-    if not wanted:
-        pytest.skip("this pathway says nothing on it")
+    assert wanted
     seen = Watch(watched, stream, "--from=beginning", f"--count={len(wanted)}").finish()
     assert [key_of(i) for i in seen] == [key_of(m) for m in wanted]
     message = api_pb2.RecordEmission if stream == "record" else emission_pb2.Emission
@@ -435,10 +440,10 @@ def test_a_stream_is_watched_from_its_beginning_and_from_a_sequence(watched, str
     assert [key_of(i) for i in seen] == [key_of(m) for m in later]
 
 
-@pytest.mark.parametrize("stream", ["task", "escalation", "status", "record"])
+@pytest.mark.parametrize("stream", STREAMS)
 def test_a_watched_line_tells_people_what_and_when(watched, stream):
     line = handoff(watched, "watch", stream, "--from=beginning", "--count=1").stdout.splitlines()[0]
-    assert re.match(r"#\d+  [A-Z][a-z]{2} 2026-\d\d-\d\d \d\d:\d\d  w-\d  \S", line)
+    assert re.match(r"#\d+  [A-Z][a-z]{2} 2026-\d\d-\d\d \d\d:\d\d  sarah  \S", line)
     assert not re.search(r"[0-9a-f]{32}", line)
 
 
@@ -459,12 +464,12 @@ def test_a_watch_from_now_shows_what_is_new_alone(daemon, client):
     assert sequences == [key_of(m) for m in wanted][:3]
 
 
-@pytest.mark.parametrize("stream", ["task", "escalation", "status", "record"])
+@pytest.mark.parametrize("stream", ["task", "escalation", "record"])
 def test_a_watch_goes_over_a_killed_daemon_without_gap_or_repeat(stopped, stream):
     stopped.start()
     same = [f"--front={stopped.endpoints['front']}", f"--stream={stopped.endpoints['stream']}"]
     client = stopped.client()
-    make_some_of_everything(client, 3)
+    make_work(client, 3)
     before = len(client.all_emissions(stream_number(stream)))
     watch = Watch(stopped, stream, "--from=beginning")
     watch.until(before)
@@ -484,9 +489,6 @@ def test_a_watch_goes_over_a_killed_daemon_without_gap_or_repeat(stopped, stream
 
 
 # --- patient ---------------------------------------------------------------------------------------------------------
-MARY = Scenario(next(p for p in FILES if p.stem == "mary"))
-
-
 @pytest.fixture
 def mary(stopped):
     """Up to the voicemail: it is Thursday, 16:40."""
@@ -522,6 +524,36 @@ def test_next_tells_the_future_of_mary_firing_by_firing(mary):
         happened = ask(daemon, "patient", "timeline", "mary")["entries"][::-1][before:]
         assert len(happened) > i, f"{entry['input']} did not happen"
         assert without(happened[i], UNKNOWN_AHEAD) == without(entry, UNKNOWN_AHEAD)
+
+
+def happens(play, limit):
+    """What is foretold now, and what then happens on a copy of the folder when nobody acts."""
+    mortal, kept = play.mortal, play.mortal.daemon.data
+    mortal.stop()
+    mortal.daemon.data = kept.with_name("copy")
+    shutil.copytree(kept, mortal.daemon.data)
+    foretold = mortal.client.ask(next=api_pb2.NextRequest(patient_id=play.patient_id, limit=limit)).entries
+    last = mortal.client.timeline(play.patient_id, limit=1).entries[0].sequence
+    mortal.advance(foretold[-1].at_ms if foretold else mortal.client.now_ms() + 365 * DAY_MS)
+    happened = all_timeline(mortal.client, play.patient_id, last)
+    mortal.stop()
+    shutil.rmtree(mortal.daemon.data)
+    mortal.daemon.data = kept
+    return [[without(json_format.MessageToDict(e), UNKNOWN_AHEAD) for e in entries] for entries in (foretold, happened)]
+
+
+@pytest.mark.parametrize("scenario", map(Scenario, FILES), ids=lambda scenario: scenario.name)
+def test_what_is_foretold_at_a_step_of_a_case_is_what_happens_if_nobody_acts(stopped, scenario):
+    play = Play(scenario, Mortal(stopped, scenario.start_ms))
+    for i in range(len(scenario.steps)):
+        play.mortal.advance(play.at_ms(i))
+        if play.event(i) is not None:
+            play.publish(play.event(i))
+        if i % 2:
+            continue
+        foretold, happened = happens(play, limit=12)
+        assert happened[: len(foretold)] == foretold, f"after step {i + 1}"
+        assert foretold or not happened
 
 
 def test_asking_what_comes_next_changes_nothing(mary):
@@ -627,8 +659,8 @@ def test_tasks_are_listed_with_each_filter_over_all_pages_by_due_time(crowd, all
     wanted = [t for t in all_tasks if TASK_FILTERS[flags](t)]
     assert {t["taskId"] for t in listed} == {t.task_id for t in wanted}
     assert len(listed) == len(wanted)
-    due = [int(t["dueAtMs"]) for t in listed]
-    assert due == sorted(due)
+    order = [(int(t["dueAtMs"]), t["patientId"]) for t in listed]
+    assert order == sorted(order)
 
 
 ESCALATION_FILTERS = {
@@ -648,8 +680,8 @@ def test_escalations_are_listed_with_each_filter_over_all_pages_by_next_time(cro
     wanted = [e for e in all_escalations if ESCALATION_FILTERS[flags](e)]
     assert {e["escalationId"] for e in listed} == {e.escalation_id for e in wanted}
     assert len(listed) == len(wanted)
-    next_at = [int(e["nextAtMs"]) for e in listed]
-    assert next_at == sorted(next_at)
+    order = [(int(e["nextAtMs"]), e["patientId"]) for e in listed]
+    assert order == sorted(order)
 
 
 def test_the_crowd_is_more_than_a_page_and_of_several_sorts(all_tasks, all_escalations):
@@ -699,7 +731,7 @@ def test_tasks_are_completed_attempted_and_cancelled(daemon, client):
     handoff(daemon, "task", "cancel", "mary", left[0].task_id, "--by=ryan", "--reason=not needed")
     assert left[0].task_id not in [t.task_id for t in client.patient("mary").tasks]
     again = handoff(daemon, "task", "complete", "mary", family, "--outcome=reached", "--by=ryan")
-    assert "not open" in again.stdout, "accepted, and it says that nothing changed"
+    assert "no such open task: nothing changed" in again.stdout
 
 
 # --- the daemon itself -----------------------------------------------------------------------------------------------
@@ -721,7 +753,7 @@ def test_the_clock_is_shown_and_advanced(daemon, client):
     assert moved["nowMs"] == str(START_MS + 2 * DAY_MS + 4 * HOUR_MS) and moved["fired"] == "1"
     assert handoff(daemon, "clock", "advance-to", "2026-02-02 09:30").stdout.startswith("Mon 2026-02-02 09:30")
     handoff(daemon, "clock", "accept")
-    for wrong in (["advance", "3 moons"], ["advance", "0d"], ["advance", "-1d"], ["advance-to", "soon"]):
+    for wrong in (["advance", "3 moons"], ["advance", "0d"], ["advance-to", "soon"]):
         assert wrong[1] in refusal(daemon, "clock", *wrong, code=2)
 
 
@@ -825,7 +857,7 @@ def test_a_wrong_command_line_is_told_in_a_sentence_that_names_what_is_wrong(sha
 
 def test_help_names_every_command_and_each_has_its_own(shared):
     overview = handoff(None, "--help").stdout
-    commands = re.findall(r"^  ([a-z][a-z -]*[a-z])", overview, re.M)
+    commands = re.findall(r"^  ([a-z][a-z-]*(?: [a-z][a-z-]*)?)", overview, re.M)
     assert {"publish", "import", "watch", "patient next", "clock advance-to", "reload"} <= set(commands)
     for command in commands:
         told = handoff(None, *command.split(), "--help").stdout

@@ -54,6 +54,13 @@ def test_the_c_snippet_publishes(live, tmp_path):
     assert run(["./publish"], cwd=tmp_path) == "accepted\n"  # a repeat under the same id is as good
 
 
+def test_the_shipped_configuration_and_pathways_start(stopped):
+    stopped.config = ROOT / "daemon" / "ops" / "handoffd.yaml"
+    ports = ["--front", "tcp://127.0.0.1:*", "--stream", "tcp://127.0.0.1:*", "--http", "127.0.0.1:0"]
+    stopped.start("--pathways", str(ROOT / "daemon" / "pathways"), *ports)
+    assert stopped.stop() == 0
+
+
 def test_the_transcript_is_what_the_demo_prints():
     shown = block("text", "=== Mary").strip().split("\n\n")
     said = run([sys.executable, "clients/demo/demo.py", "tests/scenarios/mary.yaml"], cwd=ROOT, env=dict(os.environ))

@@ -40,6 +40,20 @@ static bool covers(const char *time)
 #define SOON "2026-03-02 10:00"
 
 /* --- what a release must have ---------------------------------------------------------------------------------- */
+static void a_release_completed_later_withdraws_what_its_draft_had_asked_for(void **state)
+{
+    (void)state;
+    begin(NULL);
+    register_child();
+    tell("consent.granted", "with: {consent_id: roi-9, signer: GUARDIAN, signer_id: mom, recipients: [{party: AGENCY, id: riverside}], "
+                            "direction: BOTH, category: BEHAVIORAL_HEALTH}");
+    assert_int_equal(open_tasks(TASK(OBTAIN_ROI)), 1);
+    assert_non_null(strstr(w->out.journaled.sentence, "dates of treatment"));
+    tell("consent.granted", "with: {consent_id: roi-9, signer: GUARDIAN, signer_id: mom, recipients: [{party: AGENCY, id: riverside}], "
+                            "direction: BOTH, category: BEHAVIORAL_HEALTH, treatment_from: 2026-01-01}");
+    assert_int_equal(open_tasks(TASK(OBTAIN_ROI)), 0);
+}
+
 static void a_release_covers_the_recipient_it_names_and_nobody_else(void **state)
 {
     (void)state;
@@ -290,6 +304,21 @@ static void a_revocation_of_one_consent_leaves_another(void **state)
     assert_false(covers(SOON));
 }
 
+static void a_release_signed_before_a_revocation_does_not_come_back_when_it_is_told_after_it(void **state)
+{
+    (void)state;
+    begin_patient();
+    go("2026-03-03 09:00");
+    tell("consent.revoked", "with: {recipients: [{party: AGENCY, id: riverside}]}");
+    grant(MOM, TWO ", signed_at: 2026-03-02 09:00");
+    assert_false(covers("2026-03-03 10:00"));
+    assert_true(covers_at(PARTY(SCHOOL), "school-1", CATEGORY(BEHAVIORAL_HEALTH), "2026-03-03 10:00"));
+    grant(MOM, ORDINARY ", signed_at: 2026-03-03 08:59");
+    assert_false(covers("2026-03-03 10:00"));
+    grant(MOM, ORDINARY ", signed_at: 2026-03-03 09:01");
+    assert_true(covers("2026-03-03 10:00"));
+}
+
 /* --- outside, authority ------------------------------------------------------------------------------------------ */
 static void everyone_but_the_workforce_and_the_pcp_is_outside(void **state)
 {
@@ -334,6 +363,7 @@ static void who_may_refer_follows_the_matrix(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        SENTENCE(a_release_completed_later_withdraws_what_its_draft_had_asked_for),
         SENTENCE(a_release_covers_the_recipient_it_names_and_nobody_else),
         SENTENCE(a_release_for_some_agency_names_none),
         SENTENCE(a_release_to_obtain_information_does_not_let_it_out),
@@ -357,6 +387,7 @@ int main(void)
         SENTENCE(a_revocation_that_names_a_party_without_an_id_ends_all_of_that_party),
         SENTENCE(a_revocation_of_everything_ends_every_consent),
         SENTENCE(a_revocation_of_one_consent_leaves_another),
+        SENTENCE(a_release_signed_before_a_revocation_does_not_come_back_when_it_is_told_after_it),
         SENTENCE(everyone_but_the_workforce_and_the_pcp_is_outside),
         SENTENCE(who_may_refer_follows_the_matrix),
     };

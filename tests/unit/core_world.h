@@ -119,16 +119,6 @@ static inline int64_t when(const char *text)
     return at_ms;
 }
 
-static inline void begin(const char *inline_pathway)
-{
-    w = calloc(1, sizeof *w);
-    assert_non_null(w);
-    w->arena = arena_new(LIMIT_ARENA_BYTES);
-    w->ruleset = ruleset_new();
-    core_rules(inline_pathway);
-    w->now_ms = when("2026-03-02 09:00"); /* a Monday */
-}
-
 static inline int end(void **state)
 {
     (void)state;
@@ -139,6 +129,17 @@ static inline int end(void **state)
     free(w);
     w = NULL;
     return 0;
+}
+
+static inline void begin(const char *inline_pathway)
+{
+    end(NULL);
+    w = calloc(1, sizeof *w);
+    assert_non_null(w);
+    w->arena = arena_new(LIMIT_ARENA_BYTES);
+    w->ruleset = ruleset_new();
+    core_rules(inline_pathway);
+    w->now_ms = when("2026-03-02 09:00"); /* a Monday */
 }
 
 /* --- steps ----------------------------------------------------------------------------------------------------- */

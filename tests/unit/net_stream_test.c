@@ -19,7 +19,23 @@ struct fixture {
     struct arena *arena;
 };
 
-/* Subscribed for certain: XPUB has been told. */
+/* Waits until XPUB has been told of a subscription, or of its end. */
+static int await_subscription(struct fixture *f)
+{
+    zmq_pollitem_t item = {.socket = stream_socket(f->stream), .events = ZMQ_POLLIN};
+    if (zmq_poll(&item, 1, BOUND_MS) != 1) return -1;
+    stream_read(f->stream);
+    return 0;
+}
+
+static int subscribe(struct fixture *f, const char *topic)
+{
+    f->subscriber = zmq_socket(f->zmq, ZMQ_SUB);
+    zmq_setsockopt(f->subscriber, ZMQ_SUBSCRIBE, topic, strlen(topic));
+    zmq_connect(f->subscriber, stream_endpoint(f->stream));
+    return await_subscription(f);
+}
+
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
@@ -27,13 +43,7 @@ static int set_up(void **state)
     f->arena = arena_new(1024 * 1024);
     *state = f;
     if (stream_open(f->zmq, "tcp://127.0.0.1:*", &f->stream) != 0) return -1;
-    f->subscriber = zmq_socket(f->zmq, ZMQ_SUB);
-    zmq_setsockopt(f->subscriber, ZMQ_SUBSCRIBE, "", 0);
-    zmq_connect(f->subscriber, stream_endpoint(f->stream));
-    zmq_pollitem_t item = {.socket = stream_socket(f->stream), .events = ZMQ_POLLIN};
-    if (zmq_poll(&item, 1, BOUND_MS) != 1) return -1;
-    stream_read(f->stream);
-    return 0;
+    return subscribe(f, "");
 }
 static int tear_down(void **state)
 {
@@ -165,6 +175,22 @@ static void an_entry_about_nobody_rings_nowhere(void **state)
     assert_int_equal(stream_rung(f->stream), 0);
 }
 
+static void what_nobody_subscribes_to_does_not_ring_and_the_next_bell_shows_the_gap(void **state)
+{
+    struct fixture *f = *state;
+    struct cause c;
+    zmq_close(f->subscriber);
+    assert_int_equal(await_subscription(f), 0);
+    fill(&c, 10);
+    stream_ring(f->stream, &c.entry, &c.outcome, KEY, f->arena);
+    assert_int_equal(stream_rung(f->stream), 0);
+    assert_int_equal(subscribe(f, "esc"), 0);
+    fill(&c, 20);
+    stream_ring(f->stream, &c.entry, &c.outcome, KEY, f->arena);
+    assert_int_equal(stream_rung(f->stream), 1);
+    assert_int_equal(receive(f, "escalation")->previous_sequence, 10);
+}
+
 static void a_doorbell_has_no_field_for_names_or_reasons(void **state)
 {
     (void)state;
@@ -207,6 +233,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_doorbell_names_the_one_before_it_on_its_stream, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_rang_before_the_start_is_recalled, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_entry_about_nobody_rings_nowhere, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_nobody_subscribes_to_does_not_ring_and_the_next_bell_shows_the_gap, set_up, tear_down),
         cmocka_unit_test(a_doorbell_has_no_field_for_names_or_reasons),
         cmocka_unit_test(topics_are_the_streams_names_in_lower_case),
     };

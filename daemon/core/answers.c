@@ -1,0 +1,114 @@
+/* What people and their systems answer: to a task, an escalation or an episode. Done before pathways are asked, so that
+ * they see the task as it was and the record as it is. */
+#include "core/moment.h"
+
+#include <string.h>
+
+#define BODY(NAME) HANDOFF__V1__EVENT__BODY_##NAME
+#define KIND(NAME) HANDOFF__V1__TASK_KIND__TASK_KIND_##NAME
+
+static void task_event(struct moment *m)
+{
+    Handoff__V1__Task *t = work_find_task(m->record, step_id_number(m->event->task_id, "t"));
+    m->is_used = true;
+    if (!t) {
+        m->names_nothing = true;
+        m->sentence = "no such open task: nothing changed";
+        return;
+    }
+    m->task = message_copy(t, m->arena);
+    if (m->event->body_case == BODY(TASK_COMPLETED)) work_complete(m, t, m->event->task_completed->outcome);
+    else if (m->event->body_case == BODY(TASK_ATTEMPTED)) work_attempt(m, t);
+    else work_cancel(m, t);
+}
+
+static void escalation_event(struct moment *m)
+{
+    Handoff__V1__Escalation *e = work_find_escalation(m->record, step_id_number(m->event->escalation_id, "e"));
+    m->is_used = true;
+    m->names_nothing = !e;
+    if (!e) m->sentence = "no such open escalation: nothing changed";
+    else if (m->event->body_case == BODY(ESCALATION_RESOLVED)) work_resolve(m, e);
+    else work_acknowledge(m, e, m->event->escalation_acknowledged->by);
+}
+
+static void episode_opened(struct moment *m)
+{
+    const struct pathway *p = rules_pathway_by_name(m->rules, m->event->episode_opened->pathway);
+    m->is_used = true;
+    if (!p) {
+        m->sentence = "no pathway of that name is loaded: nothing was opened";
+    } else if (episode_is_open_for(m, p)) {
+        m->sentence = "such an episode is open already: nothing was opened";
+    } else {
+        m->record->is_known = true;
+        machine_open(m, p, NULL, NULL, false);
+    }
+}
+
+/* A human closes one episode: the one they name, by its id or its referral's, or the only one there is. */
+static void episode_closed(struct moment *m)
+{
+    size_t meant = 0;
+    for (size_t i = 0; i < m->record->n_episodes; i++) {
+        const struct pathway *p = rules_pathway(m->rules, m->record->episodes[i]->pathway);
+        meant += p && episode_is_meant(m, m->record->episodes[i], p);
+    }
+    if (meant == 1) return;
+    m->is_used = m->names_nothing = true;
+    m->sentence = meant ? "several episodes are open: name the one to close" : "no such open episode: nothing changed";
+}
+
+static void episode_corrected(struct moment *m)
+{
+    Handoff__V1__Episode *e = machine_episode(m->record, step_id_number(m->event->episode_id, "ep"));
+    m->is_used = true;
+    if (!e) {
+        m->sentence = "no such open episode: nothing changed";
+        return;
+    }
+    machine_focus(m, e);
+    for (uint32_t s = 0; s < m->pathway->main.state_count; s++) {
+        const struct state *state = &m->pathway->main.states[s];
+        if (strcmp(state->name, m->event->episode_corrected->state) != 0 || state->is_final) continue;
+        machine_enter(m, 0, s, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, 0);
+        machine_settle(m);
+        return;
+    }
+    m->sentence = "the pathway has no open state of that name: nothing changed";
+}
+
+static void event_retracted(struct moment *m)
+{
+    m->is_used = true;
+    work_open_task(
+        m, &(struct task_order){.kind = KIND(REVIEW_RETRACTION), .severity = HANDOFF__V1__SEVERITY__SEVERITY_URGENT});
+}
+
+static void staff_absent(struct moment *m)
+{
+    m->is_used = true; /* journaled on the site's record */
+}
+
+static const struct {
+    Handoff__V1__Event__BodyCase body;
+    void (*handle)(struct moment *m);
+} work_events[] = {
+    {BODY(TASK_COMPLETED), task_event},
+    {BODY(TASK_ATTEMPTED), task_event},
+    {BODY(TASK_CANCELLED), task_event},
+    {BODY(ESCALATION_ACKNOWLEDGED), escalation_event},
+    {BODY(ESCALATION_RESOLVED), escalation_event},
+    {BODY(EPISODE_OPENED), episode_opened},
+    {BODY(EPISODE_CLOSED), episode_closed},
+    {BODY(EPISODE_CORRECTED), episode_corrected},
+    {BODY(EVENT_RETRACTED), event_retracted},
+    {BODY(STAFF_ABSENT), staff_absent},
+};
+
+void answers_apply(struct moment *m)
+{
+    for (size_t i = 0; i < sizeof work_events / sizeof *work_events; i++)
+        if (work_events[i].body == m->event->body_case) work_events[i].handle(m);
+    machine_focus(m, NULL);
+}

@@ -1,0 +1,60 @@
+/* Which episodes an event is for. */
+#include "core/moment.h"
+
+#include <string.h>
+
+#define BODY(NAME) HANDOFF__V1__EVENT__BODY_##NAME
+
+bool episode_has_task(const Handoff__V1__Task *t, const Handoff__V1__Episode *e)
+{
+    for (size_t i = 0; i < t->n_causes; i++)
+        if (t->causes[i]->episode == e->number) return true;
+    return false;
+}
+
+/* A choice that does not say for which referral is for the only open one; with several, a human looks. */
+static bool is_only_referral(const struct moment *m, const Handoff__V1__Episode *e)
+{
+    for (size_t i = 0; i < m->record->n_episodes; i++) {
+        const struct pathway *p = rules_pathway(m->rules, m->record->episodes[i]->pathway);
+        if (m->record->episodes[i] != e && p && p->subject == SUBJECT_REFERRAL) return false;
+    }
+    return true;
+}
+
+/* An event that names another referral, visit, task or agency is not for this episode. */
+bool episode_is_meant(const struct moment *m, const Handoff__V1__Episode *e, const struct pathway *p)
+{
+    const Handoff__V1__Event *v = m->event;
+    if (v->episode_id[0] && step_id_number(v->episode_id, "ep") != e->number) return false;
+    if (m->task) return episode_has_task(m->task, e);
+    if (v->body_case == BODY(EPISODE_CLOSED) && v->referral_id[0] && !v->episode_id[0])
+        return strcmp(v->referral_id, e->referral_id) == 0;
+    if (p->subject == SUBJECT_PATIENT) return true;
+    if (v->referral_id[0]) return !e->referral_id[0] || strcmp(v->referral_id, e->referral_id) == 0;
+    if (m->visit && m->visit->episode) return m->visit->episode == e->number;
+    if (v->body_case == BODY(AGENCY_SELECTED)) return is_only_referral(m, e);
+    return v->body_case == BODY(REFERRAL_REQUESTED) || !m->event_agency[0] || !e->agency_id[0] ||
+           strcmp(m->event_agency, e->agency_id) == 0;
+}
+
+bool episode_is_open_for(const struct moment *m, const struct pathway *p)
+{
+    for (size_t i = 0; i < m->record->n_episodes; i++) {
+        const Handoff__V1__Episode *e = m->record->episodes[i];
+        const struct pathway *of = rules_pathway(m->rules, e->pathway);
+        if (!of || strcmp(of->name, p->name) != 0) continue;
+        if (p->subject == SUBJECT_PATIENT || strcmp(e->referral_id, m->event->referral_id) == 0) return true;
+    }
+    return false;
+}
+
+/* A request that is repeated under another event id after its referral ended opens nothing anew. */
+bool episode_was_closed(const struct moment *m)
+{
+    for (size_t i = 0; m->event->referral_id[0] && i < m->record->n_closed_episodes; i++)
+        if (strcmp(m->record->closed_episodes[i]->referral_id, m->event->referral_id) == 0 &&
+            m->occurred_ms < m->record->closed_episodes[i]->closed_at_ms)
+            return true;
+    return false;
+}

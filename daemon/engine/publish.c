@@ -133,10 +133,23 @@ static void add_event(struct engine *e, const struct publishing *p, const struct
                 });
 }
 
+/* What forbids us to reach somebody, or to tell somebody. */
+static bool is_forbidding(const Handoff__V1__Event *event)
+{
+    static const Handoff__V1__Event__BodyCase bodies[] = {
+        HANDOFF__V1__EVENT__BODY_PATIENT_DECEASED, HANDOFF__V1__EVENT__BODY_CONSENT_REVOKED,
+        HANDOFF__V1__EVENT__BODY_CONSENT_DECLINED, HANDOFF__V1__EVENT__BODY_SERVICE_DECLINED,
+        HANDOFF__V1__EVENT__BODY_PREFERENCE_UPDATED,
+    };
+    for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
+        if (bodies[i] == event->body_case) return true;
+    return false;
+}
+
 static bool must_act(const Handoff__V1__Event *event)
 {
     enum event_class class = event_kind_of(event->body_case)->class;
-    return class == EVENT_SAFETY || class == EVENT_DISCHARGE || class == EVENT_WORK;
+    return class == EVENT_SAFETY || class == EVENT_DISCHARGE || class == EVENT_WORK || is_forbidding(event);
 }
 
 static void refuse_growth(struct engine *e, const struct publishing *p)

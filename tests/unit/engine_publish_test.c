@@ -314,6 +314,52 @@ static void a_record_does_not_grow_without_end(void **state)
     (void)state;
 }
 
+static Handoff__V1__Code publish_body(struct world *w, const char *id, Handoff__V1__Event__BodyCase body, ProtobufCMessage *message)
+{
+    Handoff__V1__Event event = HANDOFF__V1__EVENT__INIT;
+    event.id = (char *)id;
+    event.source = (char *)"ward";
+    event.patient_id = (char *)"mary";
+    event.occurred_at_ms = engine_now_ms(w->engine);
+    event.body_case = body;
+    event.patient_deceased = (Handoff__V1__PatientDeceased *)(void *)message; /* any member of the oneof */
+    return world_publish(w, world_pack(w, &event))->code;
+}
+
+static void a_full_record_still_hears_of_a_death_a_revocation_and_an_opting_out(void **state)
+{
+    struct world *w = world_new(false);
+    char id[16], word[4096];
+    Handoff__V1__PatientDeceased deceased = HANDOFF__V1__PATIENT_DECEASED__INIT;
+    Handoff__V1__ConsentRevoked revoked = HANDOFF__V1__CONSENT_REVOKED__INIT;
+    Handoff__V1__ServiceDeclined declined = HANDOFF__V1__SERVICE_DECLINED__INIT;
+    Handoff__V1__PreferenceUpdated preference = HANDOFF__V1__PREFERENCE_UPDATED__INIT;
+    revoked.consent_id = (char *)"c1";
+    declined.by = HANDOFF__V1__PARTY__PARTY_PATIENT;
+    declined.scope = HANDOFF__V1__DECLINE_SCOPE__DECLINE_SCOPE_ALL_CONTACT;
+    preference.person = HANDOFF__V1__PARTY__PARTY_PATIENT;
+    preference.is_opted_out = true;
+    for (int i = 0; i < 2; i++) assert_int_equal(world_publish(w, large_team(w, i))->code, CODE(ACCEPTED));
+    Handoff__V1__Code code = CODE(TOO_LARGE);
+    for (int len = 4000; code == CODE(TOO_LARGE); len--) { /* until it fits, and not a word more does */
+        memset(word, 'x', (size_t)len);
+        word[len] = '\0';
+        snprintf(id, sizeof id, "fill%d", len);
+        code = world_publish(w, large_addition(w, id, word))->code;
+    }
+    assert_int_equal(world_publish(w, large_addition(w, "more", word))->code, CODE(TOO_LARGE));
+    assert_int_equal(publish_body(w, "1", HANDOFF__V1__EVENT__BODY_CONSENT_REVOKED, &revoked.base), CODE(ACCEPTED));
+    assert_int_equal(publish_body(w, "2", HANDOFF__V1__EVENT__BODY_PREFERENCE_UPDATED, &preference.base), CODE(ACCEPTED));
+    assert_int_equal(publish_body(w, "3", HANDOFF__V1__EVENT__BODY_SERVICE_DECLINED, &declined.base), CODE(ACCEPTED));
+    assert_int_equal(publish_body(w, "4", HANDOFF__V1__EVENT__BODY_PATIENT_DECEASED, &deceased.base), CODE(ACCEPTED));
+    Handoff__V1__PatientRecord *record;
+    uint64_t sequence;
+    assert_int_equal(world_record(w, "mary", &record, &sequence), 0);
+    assert_true(record->is_deceased && record->is_opted_out);
+    world_free(w);
+    (void)state;
+}
+
 /* --- commits that fail ------------------------------------------------------------------------------------------ */
 
 static const struct fault {
@@ -460,6 +506,7 @@ int main(void)
         cmocka_unit_test(an_unknown_patients_loop_event_tells_its_source_in_the_same_batch),
         cmocka_unit_test(staff_events_without_a_patient_belong_to_the_site),
         cmocka_unit_test(a_record_does_not_grow_without_end),
+        cmocka_unit_test(a_full_record_still_hears_of_a_death_a_revocation_and_an_opting_out),
         cmocka_unit_test(a_failed_commit_leaves_no_trace_and_a_retry_works),
         cmocka_unit_test(a_record_of_a_failed_batch_is_not_visible),
         cmocka_unit_test(a_retry_while_the_disk_is_still_full_stays_read_only),

@@ -138,6 +138,7 @@ def fill_parts(message):
 
 ENVELOPE = [f.name for f in event_pb2.Event.DESCRIPTOR.fields if not f.containing_oneof]
 ENVELOPE_TEXTS = {"source": "my-ehr", "site": "main", "occurred_at_ms": WHEN_MS}
+ENVELOPE_TEXTS |= {"task_id": "t4", "escalation_id": "e2", "episode_id": "ep1"}
 
 
 def typed_event(body):

@@ -20,21 +20,21 @@ void subject_key(const uint8_t hash_key[HASH_KEY_BYTES], int kind, const char *n
     crypto_shorthash_siphashx24(ret_key->bytes, text, 1 + len, hash_key);
 }
 
-/* An id given whole begins with the key of the record that it is in. */
-static bool is_within(const char *id, const struct patient_key *key)
+/* An id given whole begins with the key of the record that it is in. What is no id of ours names nothing anywhere. */
+static bool is_within(const char *id, const char *letters, const struct patient_key *key)
 {
     char text[33];
     const char *dash = strrchr(id, '-');
-    if (!dash) return true;
+    if (!dash || !step_id_number(id, letters)) return true;
     engine_key_text(key, text);
     return dash - id == 32 && memcmp(id, text, 32) == 0;
 }
 
 const char *subject_foreign_id(const Handoff__V1__Event *event, const struct patient_key *key)
 {
-    if (!is_within(event->task_id, key)) return "task_id";
-    if (!is_within(event->escalation_id, key)) return "escalation_id";
-    return is_within(event->episode_id, key) ? NULL : "episode_id";
+    if (!is_within(event->task_id, "t", key)) return "task_id";
+    if (!is_within(event->escalation_id, "e", key)) return "escalation_id";
+    return is_within(event->episode_id, "ep", key) ? NULL : "episode_id";
 }
 
 enum subject_kind subject_of_event(const uint8_t hash_key[HASH_KEY_BYTES], const Handoff__V1__Event *event, const char *site_name,

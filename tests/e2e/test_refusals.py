@@ -179,6 +179,8 @@ def test_work_of_another_patient_is_refused_and_touches_nobody(client):
     resolved = event("david", escalation_resolved=event_pb2.EscalationResolved(by="supervisor-1"))
     resolved.escalation_id = tasks["mary"][0].task_id.replace("-t", "-e")
     assert client.publish(resolved)[0].field == "escalation_id"
+    assert client.publish(completed("david", "another-system-t1"))[0].field == "task_id"
+    client.accept(completed("david", "another-system"))  # names nothing
     for patient, before in tasks.items():
         assert client.patient(patient).tasks == before
     client.accept(completed("david", tasks["david"][0].task_id))

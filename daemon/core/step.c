@@ -295,9 +295,8 @@ static void park(struct moment *m, const struct rules *rules, const Handoff__V1_
     if (input->kind == STEP_FIRING) postpone(m, input->firing);
     arm_safety_net(m);
     moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_PARKED, fault, NULL, 0);
-    if (m->record->n_tasks < LIMIT_RECORD_TASKS)
-        work_open_task(
-            m, &(struct task_order){.kind = KIND(REVIEW_DEFECT), .severity = HANDOFF__V1__SEVERITY__SEVERITY_URGENT});
+    work_open_task(
+        m, &(struct task_order){.kind = KIND(REVIEW_DEFECT), .severity = HANDOFF__V1__SEVERITY__SEVERITY_URGENT});
     if (always_severity(m)) act_always(m, always_severity(m)); /* that the pathway failed is no reason for silence */
     m->fault = NULL;
     m->sentence = fault;

@@ -119,7 +119,8 @@ void work_open_task(struct moment *m, const struct task_order *order)
         join(m, m->record->tasks[i], cause, severity, due_ms);
         return;
     }
-    if (m->record->n_tasks >= LIMIT_RECORD_TASKS) {
+    bool is_defect = order->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_REVIEW_DEFECT; /* one place is kept for it */
+    if (m->record->n_tasks + !is_defect >= LIMIT_RECORD_TASKS) {
         moment_fault(m, "more open tasks than a record holds");
         return;
     }

@@ -222,12 +222,20 @@ static int read_index(struct engine *e)
 /* --- all of it ------------------------------------------------------------------------------------------------------
  */
 
+/* An index without its journal is no new folder: somebody lost the journal, and would lose it for good. */
 static int begin_folder(struct engine *e)
 {
+    uint64_t indexed = e->options.index->ops->indexed_sequence(e->options.index);
+    if (indexed) {
+        engine_say(e,
+                   "the journal is empty, but the index knows %llu entries of it: restore the journal from a backup, or "
+                   "remove the index as well to begin anew",
+                   (unsigned long long)indexed);
+        return ENGINE_E_DAMAGED;
+    }
     randombytes_buf(e->hash_key, sizeof e->hash_key);
     clock_start(e->options.clock, e->options.clock->kind == CLOCK_KIND_MANUAL ? e->options.clock_start_ms : 0);
-    if (e->options.index->ops->indexed_sequence(e->options.index) == 0) return 0;
-    return empty_index(e, "The index belonged to another journal; it was emptied.");
+    return 0;
 }
 
 static int resume_folder(struct engine *e)

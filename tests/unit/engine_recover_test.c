@@ -269,6 +269,25 @@ static void an_index_of_another_journal_is_rebuilt(void **state)
     (void)state;
 }
 
+static void a_journal_that_is_gone_while_its_index_is_there_is_refused_and_nothing_is_emptied(void **state)
+{
+    struct world *w = world_new(false);
+    struct journal *empty;
+    live(w, 7);
+    engine_close(w->engine); /* writes the index */
+    w->engine = NULL;
+    assert_int_equal(journal_memory_open(&empty), 0);
+    w->options.journal = empty;
+    w->notices = 0;
+    assert_int_equal(world_start(w), ENGINE_E_DAMAGED);
+    assert_non_null(strstr(w->sentence, "restore the journal"));
+    assert_int_equal(w->notices, 0);
+    assert_true(w->index->ops->indexed_sequence(w->index) > 0);
+    journal_close(empty);
+    world_free(w);
+    (void)state;
+}
+
 /* --- an index that fails -------------------------------------------------------------------------------------------- */
 
 static struct index_ops failing_index_ops;
@@ -463,6 +482,7 @@ int main(void)
         cmocka_unit_test(a_small_table_of_changes_does_not_stop_a_rebuild),
         cmocka_unit_test(an_index_ahead_of_its_journal_is_rebuilt),
         cmocka_unit_test(an_index_of_another_journal_is_rebuilt),
+        cmocka_unit_test(a_journal_that_is_gone_while_its_index_is_there_is_refused_and_nothing_is_emptied),
         cmocka_unit_test(an_index_that_cannot_be_written_costs_nothing_but_time),
         cmocka_unit_test(the_index_follows_the_journal_on_its_own_thread),
         cmocka_unit_test(a_full_table_of_changes_pauses_intake_until_the_index_follows),

@@ -65,9 +65,11 @@ def start_daemon(program, folder, log):
         if (data / "endpoints").exists():
             lines = dict(line.split("=", 1) for line in (data / "endpoints").read_text().splitlines())
             return Server("daemon", process, lines["front"])
-        if process.poll() is not None:
+        try:
+            process.wait(0.05)
             break
-        time.sleep(0.05)
+        except subprocess.TimeoutExpired:
+            pass  # it runs, and has not said yet where it listens
     raise Refused("the daemon does not start")
 
 

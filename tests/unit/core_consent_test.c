@@ -1,4 +1,4 @@
-/* Who may be told what, on what ground: DOMAIN, rules 1 to 4; and the gate before each delivery: rules 4, 11, 12. */
+/* Who may be told what, on what ground: rules 1 to 4 of core/README.md; and the gate before each delivery: rules 4, 11, 12. */
 #include "unit/core_world.h"
 
 /* Born on 2012-06-15, of separated parents; the site is in New York. */

@@ -1,4 +1,4 @@
-/* The gate, asked at the moment of each delivery; and who a role is. DOMAIN: rules 4, 11 and 12, section 7. */
+/* The gate, asked at the moment of each delivery; and who a role is. Rules 4, 11 and 12 of core/README.md. */
 #include "unit/core_world.h"
 
 static Handoff__V1__Emission *reminder_of(const char *visit)

@@ -1,4 +1,4 @@
-/* What climbs: overdue work, what a pathway raises, and both about the same matter. DOMAIN, section 7. */
+/* What climbs: overdue work, what a pathway raises, and both about the same matter. */
 #include "unit/core_world.h"
 
 /* Monday, 2026-03-02 09:00. A call is asked for after an hour; after three days the supervisor is told, then weekly.

@@ -1,6 +1,6 @@
 /* A seeded simulation of the shipped pathways: random patients, random events of every kind (valid, biased to the
  * interesting, late, repeated, out of order), random leaps of the clock that fire everything due. After each step
- * the invariants of DOMAIN.md, section 8, are asked of the record and of what was emitted. Nothing may park.
+ * the invariants of core/README.md are asked of the record and of what was emitted. Nothing may park.
  *
  *     SEED=17 build/tests/unit/core_simulation_test      one seed again
  *     PATIENTS=100000 ...                                longer */

@@ -1,4 +1,4 @@
-/* Tasks: due times, causes, attempts, completion, withdrawal. DOMAIN, section 7. */
+/* Tasks: due times, causes, attempts, completion, withdrawal. */
 #include "unit/core_world.h"
 
 /* Begun on Monday, 2026-03-02 09:00. */

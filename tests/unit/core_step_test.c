@@ -390,6 +390,46 @@ static void an_input_that_would_leave_an_episode_without_a_timer_is_parked_and_a
     assert_int_equal(step_seen(w->record, w->hash, w->now_ms, &first), SEEN_BEFORE);
 }
 
+static void a_record_full_of_tasks_keeps_a_place_for_the_task_of_a_defect(void **state)
+{
+    (void)state;
+    begin(SHIPPED);
+    register_child();
+    while (w->record->n_tasks < LIMIT_RECORD_TASKS - 1) {
+        Handoff__V1__Task *t = MESSAGE_NEW(w->arena, Handoff__V1__Task, task);
+        t->number = ++w->record->last_task;
+        t->kind = TASK(RESCREEN);
+        t->owner = ROLE(COORDINATOR);
+        t->due_at_ms = when("2026-12-01 09:00");
+        list_append(w->arena, &w->record->tasks, &w->record->n_tasks, t);
+    }
+    assert_int_equal(tell("referral.accepted", "with: {}"), VERDICT(PARKED)); /* review-event finds no place */
+    assert_int_equal(open_tasks(TASK(REVIEW_EVENT)), 0);
+    assert_int_equal(open_tasks(TASK(REVIEW_DEFECT)), 1);
+}
+
+static void silence_is_measured_from_the_last_word_to_a_human_until_the_next(void **state)
+{
+    (void)state;
+    begin_referred();
+    const Handoff__V1__PatientRecord *before = w->record;
+    tell("contact.attempted", "with: {caller: GUARDIAN, callee: AGENCY, purpose: INTAKE, outcome: VOICEMAIL}");
+    assert_int_equal(step_silence_ended(before, w->record), 0); /* nobody was told */
+    int64_t entered_ms = w->record->episodes[0]->entered_at_ms;
+    Handoff__V1__TimerInput firing;
+    for (int i = 0, words = 0; words < 3; i++) {
+        assert_true(i < 20);
+        int64_t told_ms = w->record->episodes[0]->told_at_ms;
+        before = w->record;
+        w->now_ms = step_next_due(w->record, &firing);
+        fire(firing);
+        bool is_told = w->record->episodes[0]->told_at_ms != told_ms;
+        int64_t silent_ms = w->now_ms - (told_ms ? told_ms : entered_ms);
+        assert_int_equal(step_silence_ended(before, w->record), is_told ? silent_ms : 0);
+        words += is_told;
+    }
+}
+
 static void a_parked_firing_does_not_fire_again_at_once(void **state)
 {
     (void)state;
@@ -522,6 +562,8 @@ int main(void)
         SENTENCE(the_newest_sixteen_events_are_remembered_with_their_sequence),
         SENTENCE(what_was_pushed_out_may_have_been_seen_and_what_is_newer_was_not),
         SENTENCE(an_input_that_would_leave_an_episode_without_a_timer_is_parked_and_a_human_is_told),
+        SENTENCE(a_record_full_of_tasks_keeps_a_place_for_the_task_of_a_defect),
+        SENTENCE(silence_is_measured_from_the_last_word_to_a_human_until_the_next),
         SENTENCE(a_parked_firing_does_not_fire_again_at_once),
         SENTENCE(a_parked_discharge_still_alerts_the_supervisor),
         SENTENCE(the_safety_net_goes_when_the_defect_was_reviewed),

@@ -75,16 +75,18 @@ static void a_repeat_in_the_same_batch_waits_for_it_and_stores_nothing(void **st
     (void)state;
 }
 
-static void a_repeat_is_known_after_a_restart(void **state)
+static void a_repeat_is_known_after_a_restart_and_hears_the_first_answer(void **state)
 {
     for (int is_lmdb = 0; is_lmdb < 2; is_lmdb++) {
         struct world *w = world_new(is_lmdb);
         struct bytes event = world_opened(w, "e1", "mary");
-        uint64_t first = world_publish(w, event)->sequence;
+        const struct world_result first = *world_publish(w, event);
         world_crash(w);
         const struct world_result *r = world_publish(w, event);
         assert_int_equal(r->code, CODE(DUPLICATE));
-        assert_int_equal(r->sequence, first);
+        assert_int_equal(r->sequence, first.sequence);
+        assert_int_equal(r->verdict, HANDOFF__V1__VERDICT__VERDICT_APPLIED); /* what the first one was told */
+        assert_int_equal(r->verdict, first.verdict);
         world_free(w);
     }
     (void)state;
@@ -497,7 +499,7 @@ int main(void)
         cmocka_unit_test(nothing_is_told_or_visible_before_the_commit),
         cmocka_unit_test(an_unreadable_event_refuses_only_itself),
         cmocka_unit_test(a_repeat_in_the_same_batch_waits_for_it_and_stores_nothing),
-        cmocka_unit_test(a_repeat_is_known_after_a_restart),
+        cmocka_unit_test(a_repeat_is_known_after_a_restart_and_hears_the_first_answer),
         cmocka_unit_test(the_same_fields_in_another_order_are_the_same_event),
         cmocka_unit_test(repeats_that_the_record_forgot_are_found_along_the_chain),
         cmocka_unit_test(a_long_chain_is_walked_once_and_not_for_each_event),

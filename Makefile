@@ -113,6 +113,7 @@ scenarios: $(BUILD)/handoffd
 	prove -e '$(BUILD)/handoffd pathway test $(DAEMON_ARGS)' $(wildcard tests/scenarios/*.yaml)
 
 purity: $(BUILD)/libhandoffd.a
+	prove -e 'sh' tests/rings.sh
 	prove -e 'sh' tests/purity.sh :: $(filter $(BUILD)/obj/daemon/core/%.o,$(LIB_O))
 
 pathways: $(BUILD)/handoffd

@@ -273,6 +273,13 @@ static void take(struct moment *m, const struct action *a)
     if (!was_urgent && moment_is_urgent(m)) timer_hasten(m);
 }
 
+static void mark(struct moment *m, const struct action *a)
+{
+    *(int64_t *)((char *)m->episode + a->to->offset) = m->occurred_ms;
+    m->is_changed = true;
+    timer_follow(m, a->to);
+}
+
 static void open_other(struct moment *m, const struct action *a)
 {
     const struct pathway *p = rules_pathway_by_name(m->rules, a->text);
@@ -302,7 +309,11 @@ static void act(struct moment *m, const struct action *a)
     case ACTION_COUNT: m->episode->variables[a->position]++; m->is_changed = true; return;
     case ACTION_TAKE: take(m, a); return;
     case ACTION_OPEN: open_other(m, a); return;
-    case ACTION_SIGNAL: machine_signal(m, a->text, m->episode->replaces); return;
+    case ACTION_MARK: mark(m, a); return;
+    case ACTION_SIGNAL:
+        if (a->is_to_all) machine_signal_all(m, a->text);
+        else machine_signal(m, a->text, m->episode->replaces);
+        return;
     case ACTION_STATUS: tell_status(m, a); return;
     case ACTION_MOVE:
         if (m->episode->region_states[a->position] != a->state)

@@ -30,6 +30,8 @@ bool episode_is_meant(const struct moment *m, const Handoff__V1__Episode *e, con
     if (m->task) return episode_has_task(m->task, e);
     if (v->body_case == BODY(EPISODE_CLOSED) && v->referral_id[0] && !v->episode_id[0])
         return strcmp(v->referral_id, e->referral_id) == 0;
+    if (p->subject == SUBJECT_RISK) return !m->event_risk || m->event_risk == e->risk;
+    if (p->subject == SUBJECT_CONSENT) return !m->event_consent[0] || strcmp(m->event_consent, e->consent_id) == 0;
     if (p->subject == SUBJECT_PATIENT) return true;
     if (v->referral_id[0]) return !e->referral_id[0] || strcmp(v->referral_id, e->referral_id) == 0;
     if (m->visit && m->visit->episode) return m->visit->episode == e->number;
@@ -38,13 +40,24 @@ bool episode_is_meant(const struct moment *m, const Handoff__V1__Episode *e, con
            strcmp(m->event_agency, e->agency_id) == 0;
 }
 
+static bool is_same_subject(const struct moment *m, const struct pathway *p, const Handoff__V1__Episode *e)
+{
+    switch (p->subject) {
+    case SUBJECT_PATIENT: return true;
+    case SUBJECT_REFERRAL: return strcmp(e->referral_id, m->event->referral_id) == 0;
+    case SUBJECT_RISK: return e->risk == m->event_risk;
+    case SUBJECT_CONSENT: return strcmp(e->consent_id, m->event_consent) == 0;
+    }
+    return false;
+}
+
 bool episode_is_open_for(const struct moment *m, const struct pathway *p)
 {
     for (size_t i = 0; i < m->record->n_episodes; i++) {
         const Handoff__V1__Episode *e = m->record->episodes[i];
         const struct pathway *of = rules_pathway(m->rules, e->pathway);
         if (!of || strcmp(of->name, p->name) != 0) continue;
-        if (p->subject == SUBJECT_PATIENT || strcmp(e->referral_id, m->event->referral_id) == 0) return true;
+        if (is_same_subject(m, p, e)) return true;
     }
     return false;
 }

@@ -466,9 +466,25 @@ static const char *agency_of(const struct moment *m)
     return "";
 }
 
+static const char *consent_of(const Handoff__V1__Event *e)
+{
+    if (e->body_case == BODY(CONSENT_GRANTED)) return e->consent_granted->consent_id;
+    return e->body_case == BODY(CONSENT_REVOKED) ? e->consent_revoked->consent_id : "";
+}
+
+static Handoff__V1__RiskKind risk_of(const Handoff__V1__Event *e)
+{
+    if (e->body_case == BODY(SAFETY_FLAG_RAISED)) return e->safety_flag_raised->kind;
+    if (e->body_case == BODY(SAFETY_CLEARED)) return e->safety_cleared->kind;
+    bool is_finding = facts_finding(e) != HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED;
+    return is_finding ? HANDOFF__V1__RISK_KIND__RISK_KIND_SELF : HANDOFF__V1__RISK_KIND__RISK_KIND_UNSPECIFIED;
+}
+
 void facts_apply(struct moment *m)
 {
     m->event_agency = agency_of(m);
+    m->event_consent = consent_of(m->event);
+    m->event_risk = risk_of(m->event);
     m->visit = find_visit(m->record, m->event->appointment_id);
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
         if (facts[i].body == m->event->body_case) facts[i].keep(m);

@@ -201,6 +201,13 @@ void machine_settle(struct moment *m)
     }
 }
 
+void machine_signal_all(struct moment *m, const char *name)
+{
+    uint32_t sender = m->episode->number, until = m->record->last_episode;
+    for (uint32_t number = 1; number <= until && !m->fault; number++)
+        if (number != sender) machine_signal(m, name, number);
+}
+
 void machine_signal(struct moment *m, const char *name, uint32_t number)
 {
     Handoff__V1__Episode *sender = m->episode, *receiver = machine_episode(m->record, number);
@@ -219,13 +226,18 @@ void machine_signal(struct moment *m, const char *name, uint32_t number)
 }
 
 /* --- beginning ----------------------------------------------------------------------------------------------- */
-/* An episode takes over every field of the same name and type; numbers of its own begin at 30. */
+/* An episode takes over every field of the same name and type that is told: 10 to 21, and from 60 on. */
+static bool is_adopted(const ProtobufCFieldDescriptor *to)
+{
+    return to->label != PROTOBUF_C_LABEL_REPEATED && ((to->id >= 10 && to->id <= 21) || to->id >= 60);
+}
+
 static void adopt(Handoff__V1__Episode *episode, const ProtobufCMessage *from)
 {
     const ProtobufCMessageDescriptor *d = &handoff__v1__episode__descriptor;
     for (unsigned i = 0; i < d->n_fields; i++) {
         const ProtobufCFieldDescriptor *to = &d->fields[i];
-        if (to->id < 10 || to->id > 20 || to->label == PROTOBUF_C_LABEL_REPEATED) continue;
+        if (!is_adopted(to)) continue;
         const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(from->descriptor, to->name);
         if (!f || f->type != to->type || f->label == PROTOBUF_C_LABEL_REPEATED) continue;
         const void *source = field_at(from, f);
@@ -233,6 +245,7 @@ static void adopt(Handoff__V1__Episode *episode, const ProtobufCMessage *from)
         if (to->type == PROTOBUF_C_TYPE_STRING && **(const char *const *)source) memcpy(target, source, sizeof(void *));
         else if (to->type == PROTOBUF_C_TYPE_INT64 && load_u64(source)) memcpy(target, source, 8);
         else if (to->type == PROTOBUF_C_TYPE_ENUM && load_u32(source)) memcpy(target, source, 4);
+        else if (to->type == PROTOBUF_C_TYPE_BOOL) memcpy(target, source, sizeof(protobuf_c_boolean));
     }
 }
 
@@ -280,6 +293,8 @@ static void fill_episode(struct moment *m, Handoff__V1__Episode *e, const Handof
     if (m->event && m->event->referral_id[0]) e->referral_id = m->event->referral_id;
     if (from && from->referral_id[0] && strcmp(e->referral_id, from->referral_id) == 0)
         e->referral_id = sibling_id(m, from->referral_id, e->number);
+    if (m->event_risk) e->risk = m->event_risk;
+    if (m->event && facts_finding(m->event)) e->severity = facts_finding(m->event);
     if (!e->category) e->category = m->record->category;
     if (!e->level_of_care) e->level_of_care = level_at(m, e->agency_id);
 }

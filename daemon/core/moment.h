@@ -22,6 +22,8 @@ struct moment {
     const struct step_input *input;
     const Handoff__V1__Event *event; /* NULL in a firing */
     const char *event_agency;        /* the agency the event speaks of; "" when none */
+    const char *event_consent;       /* the release the event speaks of; "" when none */
+    Handoff__V1__RiskKind event_risk; /* the kind of risk the event speaks of; UNSPECIFIED: none */
     int64_t now_ms;                  /* journal time */
     int64_t occurred_ms;             /* when it happened: never later than now */
     int64_t due_ms;                  /* of what fires */
@@ -142,6 +144,8 @@ void machine_settle(struct moment *m);
 void machine_enter(struct moment *m, uint32_t machine, uint32_t target, const struct action *actions, uint32_t count,
                    Handoff__V1__AppliedKind kind, uint32_t rule);
 void machine_signal(struct moment *m, const char *name, uint32_t episode);
+/* To every other open episode of the patient. */
+void machine_signal_all(struct moment *m, const char *name);
 /* Opens an episode on a pathway. rule NULL: in its initial state (a human's or another pathway's wish). */
 void machine_open(struct moment *m, const struct pathway *pathway, const struct opening_rule *rule,
                   const Handoff__V1__Episode *from, bool is_replacing);

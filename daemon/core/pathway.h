@@ -133,7 +133,7 @@ enum party_from {
 enum action_op {
     ACTION_TASK, ACTION_WITHDRAW, ACTION_START, ACTION_STOP, ACTION_RAISE, ACTION_RESOLVE,
     ACTION_HOLD, ACTION_LIFT, ACTION_CONCERN, ACTION_SETTLE, ACTION_SET, ACTION_COUNT,
-    ACTION_TAKE, ACTION_OPEN, ACTION_SIGNAL, ACTION_STATUS, ACTION_MOVE, ACTION_REFUSE,
+    ACTION_TAKE, ACTION_MARK, ACTION_OPEN, ACTION_SIGNAL, ACTION_STATUS, ACTION_MOVE, ACTION_REFUSE,
     ACTION_NOTE, ACTION_REMIND, ACTION_IF, ACTION_DOUBT
 };
 struct action {
@@ -153,7 +153,8 @@ struct action {
     bool is_replacing;                     /* OPEN: the new episode takes over from this one */
     int64_t number;                        /* SET: the value */
     const char *text;                      /* REFUSE, NOTE; OPEN: pathway's name; SIGNAL: name */
-    const ProtobufCFieldDescriptor *from, *to; /* TAKE: of the event's body, of Episode */
+    const ProtobufCFieldDescriptor *from, *to; /* TAKE: of the event's body, of Episode; MARK: to, a time of Episode */
+    bool is_to_all;                        /* SIGNAL: to every other open episode of the patient; else the replaced */
     const struct guard *when;              /* IF */
     const struct action *then, *otherwise; /* IF */
     uint32_t then_count, otherwise_count;
@@ -262,7 +263,9 @@ struct rule_text {
 
 enum pathway_subject {
     SUBJECT_REFERRAL, /* an event that names another referral is not for this episode */
-    SUBJECT_PATIENT   /* every event of the patient is offered; one open episode at a time */
+    SUBJECT_PATIENT,  /* every event of the patient is offered; one open episode at a time */
+    SUBJECT_RISK,     /* the same, one for each kind of risk: a finding of another kind is not for this episode */
+    SUBJECT_CONSENT   /* the same, one for each release: an event that names another is not for this episode */
 };
 
 struct pathway {

@@ -32,6 +32,7 @@ static void begin_moment(struct moment *m, const struct rules *rules, const Hand
                          .input = input,
                          .event = input->event,
                          .event_agency = "",
+                         .event_consent = "",
                          .now_ms = input->now_ms,
                          .occurred_ms = input->now_ms,
                          .arena = arena,

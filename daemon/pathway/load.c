@@ -347,7 +347,7 @@ static void load_regions(struct loader *l, struct yaml_node at, const struct pla
 
 static void load_head(struct loader *l, struct yaml_node root)
 {
-    static const char *const subjects[] = {"referral", "patient", NULL};
+    static const char *const subjects[] = {"referral", "patient", "risk", "consent", NULL};
     struct pathway *p = l->pathway;
     struct yaml_node name = yaml_require(root, "pathway", l->errors), about = yaml_get(root, "about");
     struct yaml_node version = yaml_get(root, "version"), bound = yaml_require(root, "max_silence", l->errors);
@@ -361,8 +361,8 @@ static void load_head(struct loader *l, struct yaml_node root)
     if (yaml_is_present(version)) yaml_read_int(version, 1, 1000000, &number, l->errors);
     p->version = (uint32_t)number;
     if (yaml_is_present(bound)) loader_length(l, bound, &p->max_silence_ms);
-    if (yaml_is_present(subject))
-        p->subject = loader_find(l, subject, "subject", subjects) == 1 ? SUBJECT_PATIENT : SUBJECT_REFERRAL;
+    int32_t chosen = yaml_is_present(subject) ? loader_find(l, subject, "subject", subjects) : -1;
+    if (chosen >= 0) p->subject = (enum pathway_subject)chosen; /* the names stand in its order */
     loader_rule(l, root, *p->about ? p->about : p->name); /* rule 0 is the pathway itself, so that 0 is nobody's */
 }
 

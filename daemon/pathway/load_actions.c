@@ -231,6 +231,18 @@ static void read_take(struct loader *l, struct yaml_node value, const struct con
     for (size_t i = 0; i < loader_items(value); i++) take_field(l, loader_item(value, i), context, list);
 }
 
+/* The episode keeps when the event happened. */
+static void read_mark(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+{
+    if (!expect_event(l, value, context, "take the time of")) return;
+    const ProtobufCFieldDescriptor *to = field_named(&handoff__v1__episode__descriptor, loader_text(l, value));
+    if (!to || to->id < 10 || (to->id > 21 && to->id < 60) || to->type != PROTOBUF_C_TYPE_INT64) {
+        yaml_error_add(l->errors, value, "an episode has no time \"%.64s\" that could be marked", yaml_text(value));
+        return;
+    }
+    add(l, list, ACTION_MARK, value, context->words)->to = to;
+}
+
 static void read_open(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
 {
     static const char *const keys[] = {"pathway", "replacing", NULL};
@@ -247,12 +259,18 @@ static void read_open(struct loader *l, struct yaml_node value, const struct con
 static void read_signal(struct loader *l, struct yaml_node value, const struct context *context,
                         struct action_list *list)
 {
-    const char *name = loader_text(l, value);
+    static const char *const keys[] = {"name", "to", NULL}, *const receivers[] = {"replaced", "all", NULL};
+    bool is_short = yaml_kind(value) == YAML_SCALAR;
+    if (!is_short && !yaml_expect_keys(value, keys, l->errors)) return;
+    struct yaml_node node = is_short ? value : yaml_require(value, "name", l->errors), to = yaml_get(value, "to");
+    const char *name = yaml_is_present(node) ? loader_text(l, node) : "";
     if (*name && !word_is_name(name, '-')) {
-        yaml_error_add(l->errors, value, "a signal's name has lower-case letters, digits and '-'");
+        yaml_error_add(l->errors, node, "a signal's name has lower-case letters, digits and '-'");
         return;
     }
-    add(l, list, ACTION_SIGNAL, value, context->words)->text = name;
+    struct action *action = add(l, list, ACTION_SIGNAL, value, context->words);
+    action->text = name;
+    if (yaml_is_present(to)) action->is_to_all = loader_find(l, to, "receiver of a signal", receivers) == 1;
 }
 
 static void read_move(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
@@ -315,10 +333,11 @@ static const struct {
     {"concern", read_concern}, {"settle", read_settle},     {"set", read_set},       {"count", read_count},
     {"take", read_take},       {"open", read_open},         {"signal", read_signal}, {"status", read_status},
     {"move", read_move},       {"refuse", read_refuse},     {"note", read_note},     {"doubt", read_doubt},
+    {"mark", read_mark},
 };
 const char *const pathway_action_names[] = {"task",   "withdraw", "start",  "stop",   "raise", "resolve", "hold",
                                             "lift",   "concern",  "settle", "set",    "count", "take",    "open",
-                                            "signal", "status",   "move",   "refuse", "note",  "doubt",   NULL};
+                                            "signal", "status",   "move",   "refuse", "note",  "doubt",   "mark", NULL};
 
 static void read_if(struct loader *l, struct yaml_node item, const struct context *context, struct action_list *list)
 {

@@ -23,3 +23,16 @@ const struct pathway *rules_pathway_by_name(const struct rules *rules, const cha
     }
     return NULL;
 }
+
+const struct agency_row *rules_agency(const struct rules *rules, const char *agency_id)
+{
+    uint32_t low = 0, high = rules->directory_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        int order = strcmp(rules->directory[middle].agency->agency_id, agency_id);
+        if (order == 0) return &rules->directory[middle];
+        if (order < 0) low = middle + 1;
+        else high = middle;
+    }
+    return NULL;
+}

@@ -1,5 +1,6 @@
-/* Everything that decides besides the record, as one immutable value: pathways, policy, sites. Built outside of core
- * (pathway/ruleset.c) from journaled changes; replaced as a whole, never modified. */
+/* Everything that decides besides the record, as one immutable value: pathways, policy, sites, who is away, and the
+ * resource directory. Built outside of core (pathway/ruleset.c) from journaled changes; replaced as a whole, never
+ * modified. */
 #ifndef HANDOFF_CORE_RULES_H
 #define HANDOFF_CORE_RULES_H
 
@@ -40,6 +41,13 @@ struct policy {
     uint32_t workforce_agency_count;
 };
 
+/* A row of the resource directory. */
+struct agency_row {
+    const Handoff__V1__AgencyListed *agency;
+    bool is_delisted;       /* no longer offered to anybody */
+    int64_t effective_at_ms; /* when its services end */
+};
+
 struct rules {
     uint64_t sequence;                      /* of the newest change in it */
     const struct pathway *const *pathways;  /* by journal number - 1; never NULL up to pathway_count */
@@ -47,6 +55,10 @@ struct rules {
     struct policy policy;
     const struct site *sites;               /* the first is the default */
     uint32_t site_count;
+    const Handoff__V1__Absence *const *absences; /* of all sites, in the order of their coming */
+    uint32_t absence_count;
+    const struct agency_row *directory;        /* by agency id, ascending as strcmp has it */
+    uint32_t directory_count;
 };
 
 /* The site of that name, or the default. */
@@ -54,5 +66,7 @@ const struct site *rules_site(const struct rules *rules, const char *name);
 const struct pathway *rules_pathway(const struct rules *rules, uint32_t number);
 /* The newest version that is not retired; NULL: none of that name. */
 const struct pathway *rules_pathway_by_name(const struct rules *rules, const char *name);
+/* NULL: the directory does not know it. Delisted agencies are found too. */
+const struct agency_row *rules_agency(const struct rules *rules, const char *agency_id);
 
 #endif

@@ -71,10 +71,15 @@ static void take_rules(struct auditor *a, const struct entry *e)
         report(a, e->sequence, "a change of rules does not load: %s", errors.count ? errors.list[0].sentence : "");
 }
 
-static const struct rules *current_rules(struct auditor *a)
+/* What a batch changes holds from the next one on. */
+static void let_rules_take_effect(struct auditor *a)
 {
     if (a->are_rules_stale) a->rules = ruleset_build(a->ruleset);
     a->are_rules_stale = false;
+}
+
+static const struct rules *current_rules(const struct auditor *a)
+{
     return a->are_rules_known ? a->rules : NULL;
 }
 
@@ -335,6 +340,7 @@ static uint64_t check_batch(struct auditor *a, uint64_t first, struct bytes blob
     struct batch_view view;
     a->batch = first;
     a->summary.batches++;
+    let_rules_take_effect(a);
     int code = batch_open(blob, &view);
     if (!code && view.first_sequence != first) code = ENTRY_E_ORDER;
     if (code) {

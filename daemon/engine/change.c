@@ -1,4 +1,5 @@
-/* What changes the folder itself: rules, epochs, the clock. Each is a batch of its own, on a chain of its own. */
+/* What changes the folder itself: rules, epochs, the clock. Each is a batch of its own, on a chain of its own; but the
+ * rules that an event changes for everybody are in the event's batch. */
 #include "engine/inside.h"
 
 #include <assert.h>
@@ -153,6 +154,61 @@ int engine_change_rules(struct engine *e, const Handoff__V1__RulesChange *const 
     e->ruleset = trial;
     e->rules = ruleset_build(trial);
     return 0;
+}
+
+/* --- rules by events -------------------------------------------------------------------------------------------- */
+
+static uint64_t hash_of_change(const struct engine *e, const Handoff__V1__RulesChange *change)
+{
+    switch (change->body_case) {
+    case HANDOFF__V1__RULES_CHANGE__BODY_LISTING:
+        return subject_event_hash(e->hash_key, "agency", change->listing->agency->agency_id);
+    case HANDOFF__V1__RULES_CHANGE__BODY_DELISTING:
+        return subject_event_hash(e->hash_key, "agency", change->delisting->agency_id);
+    case HANDOFF__V1__RULES_CHANGE__BODY_ABSENCE:
+        return subject_event_hash(e->hash_key, "absence", change->absence->person_id);
+    case HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY:
+    case HANDOFF__V1__RULES_CHANGE__BODY_POLICY:
+    case HANDOFF__V1__RULES_CHANGE__BODY_SITE:
+    case HANDOFF__V1__RULES_CHANGE__BODY_SITE_REMOVED:
+    case HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY_RETIRED:
+    case HANDOFF__V1__RULES_CHANGE__BODY__NOT_SET:
+    case _HANDOFF__V1__RULES_CHANGE__BODY__CASE_IS_INT_SIZE: break;
+    }
+    return 0;
+}
+
+static bool is_said_in_batch(const struct engine *e, uint64_t hash)
+{
+    for (uint32_t i = 0; i < e->rules_said_count; i++)
+        if (e->rules_said[i] == hash) return true;
+    return false;
+}
+
+int change_by_event(struct engine *e, const Handoff__V1__Event *event, struct event_change *c)
+{
+    const char *site_name = rules_site(e->rules, event->site)->name;
+    c->is_needed = ruleset_change_by_event(event, site_name, e->now_ms, &c->said);
+    if (!c->is_needed) return 0;
+    c->hash = hash_of_change(e, &c->said.change);
+    c->is_needed = is_said_in_batch(e, c->hash) || !ruleset_is_known(e->rules, &c->said.change);
+    subject_key(e->hash_key, SUBJECT_IS_FOLDER, SUBJECT_RULES, &c->key);
+    return c->is_needed ? lookup_subject(e, &c->key, &c->found) : 0;
+}
+
+void change_add(struct engine *e, const struct event_change *c)
+{
+    turn_add(e, &(struct addition){
+                    .kind = ENTRY_RULES, .key = &c->key, .found = &c->found, .input_message = &c->said.change.base});
+    e->rules_said[e->rules_said_count++] = c->hash;
+}
+
+/* What was accepted folds; only memory can fail, and then the rules of before hold until the next start says why. */
+void change_take_effect(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->entry_count && e->rules_said_count; i++)
+        if (e->entries[i].kind == ENTRY_RULES && change_fold_rules(e, e->ruleset, &e->entries[i])) return;
+    if (e->rules_said_count) e->rules = ruleset_build(e->ruleset);
 }
 
 const struct rules *engine_rules(const struct engine *e)

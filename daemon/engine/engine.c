@@ -32,7 +32,7 @@ static void set_defaults(struct engine_options *o)
     if (!o->changes_max) o->changes_max = LIMIT_CHANGES;
     if (!o->sweep_changes) o->sweep_changes = SWEEP_CHANGES;
     if (!o->code_version) o->code_version = "";
-    assert(o->batch_events >= 2 * ENTRIES_PER_EVENT && o->batch_events <= LIMIT_BATCH_EVENTS);
+    assert(o->batch_events >= ENTRIES_PER_EVENT && o->batch_events <= LIMIT_BATCH_EVENTS);
     assert(o->fire_per_turn <= LIMIT_BATCH_EVENTS);
 }
 

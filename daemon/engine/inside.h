@@ -9,6 +9,7 @@
 #ifndef HANDOFF_ENGINE_INSIDE_H
 #define HANDOFF_ENGINE_INSIDE_H
 
+#include "base/limits.h"
 #include "engine/engine.h"
 #include "engine/chain.h"
 #include "engine/changes.h"
@@ -20,13 +21,13 @@
 enum {
     ENGINE_SCHEMA = 1,
     ENGINE_SENTENCE_BYTES = 256,
-    BATCH_SPARE_BYTES = 1024 * 1024, /* a batch is full this far from LIMIT_BATCH_BYTES: one event's entries fit */
-    ENTRIES_PER_EVENT = 2,           /* an event's own, and its source's */
+    BATCH_SPARE_BYTES = 2 * 1024 * 1024, /* a batch is full this far from LIMIT_BATCH_BYTES: one event's entries fit */
+    ENTRIES_PER_EVENT = 4,           /* an event's own, its source's, its site's, and the rules that it changes */
     RESULTS_PER_BATCH = 4,           /* pending results, in batches: repeats of what is in the batch wait with it */
     CANDIDATES_PER_FIRING = 4,       /* stale due times looked at beyond the fired ones, in one turn */
     SWEEP_CHANGES = 32768,
     PACKED_BYTES = 512 * 1024,       /* an entry's outcome and record; what is larger waits to be packed in its place */
-    RULES_PENDING_MAX = 4096         /* rules entries that the index does not know yet */
+    RULES_PENDING_MAX = 16384        /* rules entries that the index does not know yet */
 };
 
 /* Where a subject's newest record is. */
@@ -90,6 +91,9 @@ struct engine {
     struct due *taken;            /* due times taken from the heaps in this turn: given back if it fails */
     enum due_origin *taken_from;
     uint32_t taken_count, taken_max;
+
+    uint64_t rules_said[LIMIT_BATCH_EVENTS]; /* what the rules entries of this batch's events are about, hashed */
+    uint32_t rules_said_count;
 
     /* What the index does not say yet. */
     struct changes generations[2];
@@ -206,6 +210,19 @@ int recover_into_index(struct engine *e);
 /* change.c */
 int change_append_epoch(struct engine *e);
 int change_set_clock(struct engine *e, int64_t to_ms);
+/* An event of a site that means something to everybody: its change of rules, in the same batch. They hold from the next
+ * batch on, so that a batch is decided by one set of rules however many of its events change them. */
+struct event_change {
+    bool is_needed;
+    uint64_t hash; /* of what it is about */
+    struct ruleset_event_change said;
+    struct patient_key key;
+    struct found found;
+};
+int change_by_event(struct engine *e, const Handoff__V1__Event *event, struct event_change *ret_change); /* adds nothing */
+void change_add(struct engine *e, const struct event_change *change);
+/* After the commit of a batch: folds what its events changed. */
+void change_take_effect(struct engine *e);
 int change_fold_rules(struct engine *e, struct ruleset *ruleset, const struct entry *entry);
 /* Every rules entry that is committed, in order. */
 int change_fold_all(struct engine *e, struct ruleset *ruleset);

@@ -180,6 +180,8 @@ static int decide(struct engine *e, const struct publishing *p)
 {
     struct decision d;
     struct telling telling;
+    struct event_change change;
+    change.is_needed = false;
     struct step_input input = {
         .kind = STEP_EVENT,
         .sequence = turn_next_sequence(e),
@@ -198,8 +200,13 @@ static int decide(struct engine *e, const struct publishing *p)
         int code = tell_source(e, p, &telling);
         if (code) return code; /* nothing was added yet */
     }
+    if (p->subject == SUBJECT_IS_SITE) {
+        int code = change_by_event(e, p->event, &change);
+        if (code) return code;
+    }
     add_event(e, p, &d);
     if (d.outcome.tells_source) add_telling(e, p, &telling);
+    if (change.is_needed) change_add(e, &change);
     return 0;
 }
 

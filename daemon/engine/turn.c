@@ -30,6 +30,7 @@ static void forget_turn(struct engine *e)
     e->entry_count = 0;
     e->result_count = 0;
     e->taken_count = 0;
+    e->rules_said_count = 0;
     changes_clear(&e->overlay);
     arena_reset(e->results_arena);
 }
@@ -363,6 +364,7 @@ int engine_turn_commit(struct engine *e)
     } else {
         merge_overlay(e);
         note_rules(e);
+        change_take_effect(e);
     }
     changes_clear(&e->overlay);
     tell_all(e, code == 0);

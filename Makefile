@@ -38,7 +38,6 @@ CLI_O    := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard clients/handoff/*.c))
 UNIT     := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c tests/contract/*_test.c))
 CLIENT_UNIT := $(patsubst clients/%.c,$(BUILD)/tests/clients/%,$(wildcard clients/tests/*_test.c))
 BENCH    := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
-SCENARIO := $(patsubst tests/sim/%.c,$(BUILD)/sim/%,$(wildcard tests/sim/*.c))
 
 .PHONY: all
 all: $(BUILD)/handoffd $(BUILD)/handoff python
@@ -91,15 +90,11 @@ $(BUILD)/tests/clients/%: clients/%.c $(BUILD)/libhandoff.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Iclients/lib $< $(BUILD)/libhandoff.a $(LDFLAGS) $(LIBS_CLIENT) -lcmocka -o $@
 
-$(BUILD)/sim/%: tests/sim/%.c $(BUILD)/libhandoffd.a
-	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon -Itests $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -ljansson -o $@
-
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libhandoffd.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -o $@
 
--include $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(CLIENT_UNIT:%=%.d) $(BENCH:%=%.d) $(SCENARIO:%=%.d)
+-include $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(CLIENT_UNIT:%=%.d) $(BENCH:%=%.d)
 
 PYTHON := /usr/bin/python3
 DAEMON_ARGS := --config tests/site.yaml --pathways daemon/pathways
@@ -108,9 +103,13 @@ DAEMON_ARGS := --config tests/site.yaml --pathways daemon/pathways
 unit: $(UNIT) $(CLIENT_UNIT)
 	CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(UNIT) $(CLIENT_UNIT)
 
-# Each expectation of each case, through core alone.
+# Each expectation of each case, through core alone: a TAP line each. Then every event twice, and all patients at once.
+SCENARIOS     := $(wildcard tests/scenarios/*.yaml)
+TEST_SCENARIO := $(BUILD)/handoffd pathway test $(DAEMON_ARGS)
 scenarios: $(BUILD)/handoffd
-	prove -e '$(BUILD)/handoffd pathway test $(DAEMON_ARGS)' $(wildcard tests/scenarios/*.yaml)
+	prove -v -e '$(TEST_SCENARIO)' $(SCENARIOS)
+	prove -e '$(TEST_SCENARIO) --twice' $(SCENARIOS)
+	prove -e '$(TEST_SCENARIO) --twice --interleaved' $(firstword $(SCENARIOS)) :: $(wordlist 2,$(words $(SCENARIOS)),$(SCENARIOS))
 
 purity: $(BUILD)/libhandoffd.a
 	prove -e 'sh' tests/rings.sh
@@ -150,6 +149,7 @@ help:
 	@echo "make demo       three cases on the real daemon, months in seconds"
 	@echo "make check      unit, contract and scenario tests: half a minute"
 	@echo "make test       all of it, with sanitizers and end to end: minutes"
+	@echo "make mutate-pathways   takes each line out of the pathways: do the scenarios notice?"
 	@echo "make bench      throughput and latency beside the floor"
 	@echo "make install    to PREFIX (/usr/local)"
 

@@ -16,7 +16,8 @@
 
 static const char usage[] =
     "usage: handoffd pathway check [--policy FILE] [--config FILE] FILE...\n"
-    "       handoffd pathway test [--config FILE] [--pathways DIR] [--transcript FILE] SCENARIO...\n"
+    "       handoffd pathway test [--config FILE] [--pathways DIR] [--transcript FILE]\n"
+    "                             [--twice] [--interleaved] SCENARIO|DIR...\n"
     "       handoffd pathway words\n"
     "       handoffd pathway diagram FILE\n\n"
     "check    says what is wrong with these pathways; of sound ones, for each state, the longest\n"
@@ -24,8 +25,9 @@ static const char usage[] =
     "         given; the calendars are those of the configuration's sites, else Monday to Friday,\n"
     "         08:00 to 17:00, New York; a pathway that passes there may still be refused for your\n"
     "         hours and holidays. Other pathways of that folder are known but not checked.\n"
-    "test     runs scenarios against the pathways of the configuration, which is\n"
-    "         /etc/handoff/handoffd.yaml unless given\n"
+    "test     runs scenarios, or all in a folder, against the pathways of the configuration, which is\n"
+    "         /etc/handoff/handoffd.yaml unless given; --twice delivers every event twice, --interleaved\n"
+    "         mixes the steps of all files by their times: both must come out the same\n"
     "words    lists the events with their fields, predicates, tasks, roles and actions\n"
     "diagram  prints the pathway as a graph for Graphviz (dot -Tsvg)\n";
 

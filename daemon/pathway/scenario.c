@@ -23,20 +23,21 @@ static const char *const happened_keys[] = {"tasks",  "escalations", "disclosure
                                             "joined", "withdrawn",   "resolved"};
 enum { EXACT_COUNT = 4 }; /* the first four are exact also when the file does not speak of them */
 
-struct run {
+struct scenario {
     const struct rules *rules;
     const struct calendar *calendar;
     struct scenario_report *report;
     struct arena *arena;
+    struct yaml *yaml;
+    struct yaml_node steps;
     const char *name, *patient;
     Handoff__V1__PatientRecord *record;
     int64_t now_ms;
-    uint64_t sequence;
     struct words happened[HAPPENED_COUNT];
     int64_t reminders;
     Handoff__V1__Verdict verdict;
     const char *sentence;
-    size_t step;
+    size_t step; /* the one that is looked at, from 1 */
 };
 
 /* --- words --------------------------------------------------------------------------------------------------- */
@@ -52,8 +53,14 @@ __attribute__((format(printf, 2, 3))) static void add_word(struct words *w, cons
     va_end(arguments);
 }
 
-static int by_text(const void *a, const void *b) { return strcmp(a, b); }
-static void sort_words(struct words *w) { qsort(w->list, w->count, TEXT_BYTES, by_text); }
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+static void sort_words(struct words *w)
+{
+    qsort(w->list, w->count, TEXT_BYTES, by_text);
+}
 
 static bool is_same(struct words *a, struct words *b)
 {
@@ -81,7 +88,7 @@ static const char *upper(const ProtobufCEnumDescriptor *type, int value, char *b
     return word_of(type, WORD_UPPER, value, buffer);
 }
 
-static void local_time(const struct run *r, int64_t at_ms, char *buffer)
+static void local_time(const struct scenario *r, int64_t at_ms, char *buffer)
 {
     uint32_t date = date_from_day(calendar_local_day(r->calendar, at_ms));
     int32_t minute = calendar_local_minute(r->calendar, at_ms);
@@ -90,7 +97,7 @@ static void local_time(const struct run *r, int64_t at_ms, char *buffer)
 }
 
 /* --- reporting ----------------------------------------------------------------------------------------------- */
-__attribute__((format(printf, 3, 4))) static void check(struct run *r, bool is_so, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void check(struct scenario *r, bool is_so, const char *format, ...)
 {
     char what[1024];
     va_list arguments;
@@ -99,22 +106,26 @@ __attribute__((format(printf, 3, 4))) static void check(struct run *r, bool is_s
     va_end(arguments);
     unsigned number = r->report->passed + r->report->failed + 1;
     fprintf(r->report->tap, "%sok %u - %s, step %zu: %s\n", is_so ? "" : "not ", number, r->name, r->step, what);
-    if (is_so) r->report->passed++;
-    else r->report->failed++;
+    if (is_so)
+        r->report->passed++;
+    else
+        r->report->failed++;
 }
 
-static void compare(struct run *r, const char *key, struct words *got, struct words *expected)
+static void compare(struct scenario *r, const char *key, struct words *got, struct words *expected)
 {
     char a[2048], b[2048];
     bool is_so = is_same(got, expected);
     join_words(got, a, sizeof a);
     join_words(expected, b, sizeof b);
-    if (is_so) check(r, true, "%s: %s", key, b[0] ? b : "none");
-    else check(r, false, "%s: expected [%s], got [%s]", key, b, a);
+    if (is_so)
+        check(r, true, "%s: %s", key, b[0] ? b : "none");
+    else
+        check(r, false, "%s: expected [%s], got [%s]", key, b, a);
 }
 
 /* --- what came out ------------------------------------------------------------------------------------------- */
-static void note_task(struct run *r, const Handoff__V1__TaskEmission *t)
+static void note_task(struct scenario *r, const Handoff__V1__TaskEmission *t)
 {
     char kind[WORD_BYTES];
     enum happened list = t->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED      ? TASKS
@@ -127,7 +138,7 @@ static void note_task(struct run *r, const Handoff__V1__TaskEmission *t)
              *subject ? "@" : "", subject);
 }
 
-static void note_escalation(struct run *r, const Handoff__V1__EscalationEmission *e)
+static void note_escalation(struct scenario *r, const Handoff__V1__EscalationEmission *e)
 {
     char rung[WORD_BYTES], change[WORD_BYTES];
     kebab(&handoff__v1__role__descriptor, e->rung, rung);
@@ -140,18 +151,24 @@ static void note_escalation(struct run *r, const Handoff__V1__EscalationEmission
         add_word(&r->happened[ESCALATIONS], "%s %s", rung, change);
 }
 
-static void note_emission(struct run *r, const Handoff__V1__Emission *e)
+static void note_emission(struct scenario *r, const Handoff__V1__Emission *e)
 {
     char kind[WORD_BYTES], party[WORD_BYTES];
     switch (e->body_case) {
-    case HANDOFF__V1__EMISSION__BODY_TASK: note_task(r, e->task); return;
-    case HANDOFF__V1__EMISSION__BODY_ESCALATION: note_escalation(r, e->escalation); return;
+    case HANDOFF__V1__EMISSION__BODY_TASK:
+        note_task(r, e->task);
+        return;
+    case HANDOFF__V1__EMISSION__BODY_ESCALATION:
+        note_escalation(r, e->escalation);
+        return;
     case HANDOFF__V1__EMISSION__BODY_STATUS:
         add_word(&r->happened[DISCLOSURES], "%s %s %s",
                  kebab(&handoff__v1__status_kind__descriptor, e->status->kind, kind),
                  upper(&handoff__v1__party__descriptor, e->status->recipient->party, party), e->status->recipient->id);
         return;
-    case HANDOFF__V1__EMISSION__BODY_REMINDER: r->reminders += !e->reminder->is_dropped; return;
+    case HANDOFF__V1__EMISSION__BODY_REMINDER:
+        r->reminders += !e->reminder->is_dropped;
+        return;
     case HANDOFF__V1__EMISSION__BODY_AUDIT:
         if (e->audit->kind == HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_WITHHELD)
             add_word(&r->happened[WITHHELD], "%s %s",
@@ -159,12 +176,13 @@ static void note_emission(struct run *r, const Handoff__V1__Emission *e)
                      e->audit->recipient->id);
         return;
     case HANDOFF__V1__EMISSION__BODY__NOT_SET:
-    case _HANDOFF__V1__EMISSION__BODY__CASE_IS_INT_SIZE: return;
+    case _HANDOFF__V1__EMISSION__BODY__CASE_IS_INT_SIZE:
+        return;
     }
 }
 
 /* One line an emission; the driver of the real daemon writes the same lines (tests/e2e). */
-static void write_emission(struct run *r, const Handoff__V1__Emission *e)
+static void write_emission(struct scenario *r, const Handoff__V1__Emission *e)
 {
     char a[WORD_BYTES], b[WORD_BYTES], c[WORD_BYTES];
     FILE *to = r->report->transcript;
@@ -200,11 +218,12 @@ static void write_emission(struct run *r, const Handoff__V1__Emission *e)
                 e->audit->recipient ? e->audit->recipient->id : "");
         return;
     case HANDOFF__V1__EMISSION__BODY__NOT_SET:
-    case _HANDOFF__V1__EMISSION__BODY__CASE_IS_INT_SIZE: return;
+    case _HANDOFF__V1__EMISSION__BODY__CASE_IS_INT_SIZE:
+        return;
     }
 }
 
-static void note_outcome(struct run *r, const struct outcome *o)
+static void note_outcome(struct scenario *r, const struct outcome *o)
 {
     r->record = o->after;
     r->verdict = o->journaled.verdict;
@@ -216,17 +235,17 @@ static void note_outcome(struct run *r, const struct outcome *o)
 }
 
 /* --- driving ------------------------------------------------------------------------------------------------- */
-static void take_step(struct run *r, struct step_input input)
+static void take_step(struct scenario *r, struct step_input input)
 {
     struct outcome outcome;
-    input.sequence = ++r->sequence;
+    input.sequence = ++*r->report->sequence;
     input.now_ms = r->now_ms;
     input.subject_name = r->patient;
     step(r->rules, r->record, &input, r->arena, &outcome);
     note_outcome(r, &outcome);
 }
 
-static void advance(struct run *r, int64_t to_ms)
+static void advance(struct scenario *r, int64_t to_ms)
 {
     Handoff__V1__TimerInput firing;
     int64_t due = 0;
@@ -245,7 +264,7 @@ static uint64_t hash_text(const char *text)
     return h;
 }
 
-static char *task_id(const struct run *r, const char *wanted)
+static char *task_id(const struct scenario *r, const char *wanted)
 {
     char kind[WORD_BYTES], text[TEXT_BYTES], *id = arena_alloc(r->arena, STEP_ID_BYTES);
     for (size_t i = r->record ? r->record->n_tasks : 0; i-- > 0;) {
@@ -259,7 +278,7 @@ static char *task_id(const struct run *r, const char *wanted)
     return id;
 }
 
-static char *escalation_id(const struct run *r, const char *wanted)
+static char *escalation_id(const struct scenario *r, const char *wanted)
 {
     char rung[WORD_BYTES], *id = arena_alloc(r->arena, STEP_ID_BYTES);
     for (size_t i = r->record ? r->record->n_escalations : 0; i-- > 0;) {
@@ -270,13 +289,13 @@ static char *escalation_id(const struct run *r, const char *wanted)
     return id;
 }
 
-static char *text_of(struct run *r, struct yaml_node step, const char *key)
+static char *text_of(struct scenario *r, struct yaml_node step, const char *key)
 {
     const char *text = yaml_text(yaml_get(step, key));
     return arena_string(r->arena, text ? text : "");
 }
 
-static void fill_envelope(struct run *r, struct yaml_node step, Handoff__V1__Event *e)
+static void fill_envelope(struct scenario *r, struct yaml_node step, Handoff__V1__Event *e)
 {
     char id[TEXT_BYTES];
     snprintf(id, sizeof id, "%s-%zu", r->patient, r->step);
@@ -301,12 +320,12 @@ static void read_words(struct yaml_node at, struct words *w)
     for (size_t i = 0; i < yaml_size(at); i++) add_word(w, "%s", yaml_text(yaml_item(at, i)));
 }
 
-static const struct pathway *pathway_of(const struct run *r, uint32_t number)
+static const struct pathway *pathway_of(const struct scenario *r, uint32_t number)
 {
     return rules_pathway(r->rules, number);
 }
 
-static const char *open_state(const struct run *r, const char *pathway)
+static const char *open_state(const struct scenario *r, const char *pathway)
 {
     for (size_t i = r->record->n_episodes; i-- > 0;) {
         const struct pathway *p = pathway_of(r, r->record->episodes[i]->pathway);
@@ -315,7 +334,7 @@ static const char *open_state(const struct run *r, const char *pathway)
     return "none open";
 }
 
-static const char *ended_state(const struct run *r, const char *pathway)
+static const char *ended_state(const struct scenario *r, const char *pathway)
 {
     for (size_t i = r->record->n_closed_episodes; i-- > 0;) {
         const struct pathway *p = pathway_of(r, r->record->closed_episodes[i]->pathway);
@@ -324,7 +343,7 @@ static const char *ended_state(const struct run *r, const char *pathway)
     return "none ended";
 }
 
-static const char *region_state(const struct run *r, const char *region)
+static const char *region_state(const struct scenario *r, const char *region)
 {
     for (size_t i = r->record->n_episodes; i-- > 0;) {
         const struct pathway *p = pathway_of(r, r->record->episodes[i]->pathway);
@@ -335,7 +354,7 @@ static const char *region_state(const struct run *r, const char *region)
     return "no such region";
 }
 
-static void due_of(const struct run *r, const char *name, char *buffer)
+static void due_of(const struct scenario *r, const char *name, char *buffer)
 {
     snprintf(buffer, TEXT_BYTES, "not running");
     for (size_t i = 0; i < r->record->n_timers; i++) {
@@ -344,38 +363,42 @@ static void due_of(const struct run *r, const char *name, char *buffer)
             const struct pathway *p =
                 r->record->episodes[e]->number == t->episode ? pathway_of(r, r->record->episodes[e]->pathway) : NULL;
             if (!p || strcmp(p->timers[t->kind].name, name) != 0) continue;
-            if (t->is_paused) snprintf(buffer, TEXT_BYTES, "paused");
-            else local_time(r, t->due_at_ms, buffer);
+            if (t->is_paused)
+                snprintf(buffer, TEXT_BYTES, "paused");
+            else
+                local_time(r, t->due_at_ms, buffer);
         }
     }
 }
 
-typedef void look_up(const struct run *r, const char *name, char *buffer);
-static void look_state(const struct run *r, const char *name, char *buffer)
+typedef void look_up(const struct scenario *r, const char *name, char *buffer);
+static void look_state(const struct scenario *r, const char *name, char *buffer)
 {
     snprintf(buffer, TEXT_BYTES, "%s", open_state(r, name));
 }
-static void look_ended(const struct run *r, const char *name, char *buffer)
+static void look_ended(const struct scenario *r, const char *name, char *buffer)
 {
     snprintf(buffer, TEXT_BYTES, "%s", ended_state(r, name));
 }
-static void look_region(const struct run *r, const char *name, char *buffer)
+static void look_region(const struct scenario *r, const char *name, char *buffer)
 {
     snprintf(buffer, TEXT_BYTES, "%s", region_state(r, name));
 }
 
-static void expect_map(struct run *r, const char *key, struct yaml_node map, look_up *look)
+static void expect_map(struct scenario *r, const char *key, struct yaml_node map, look_up *look)
 {
     char got[TEXT_BYTES];
     for (size_t i = 0; i < yaml_size(map); i++) {
         const char *name = yaml_text(yaml_key(map, i)), *expected = yaml_text(yaml_value(map, i));
         look(r, name, got);
-        if (strcmp(got, expected) == 0) check(r, true, "%s %s: %s", key, name, expected);
-        else check(r, false, "%s %s: expected %s, got %s", key, name, expected, got);
+        if (strcmp(got, expected) == 0)
+            check(r, true, "%s %s: %s", key, name, expected);
+        else
+            check(r, false, "%s %s: expected %s, got %s", key, name, expected, got);
     }
 }
 
-static void current_holds(const struct run *r, struct words *w)
+static void current_holds(const struct scenario *r, struct words *w)
 {
     w->count = 0;
     for (size_t i = 0; i < r->record->n_episodes; i++)
@@ -385,7 +408,7 @@ static void current_holds(const struct run *r, struct words *w)
         }
 }
 
-static void open_tasks(const struct run *r, struct words *w)
+static void open_tasks(const struct scenario *r, struct words *w)
 {
     char kind[WORD_BYTES];
     w->count = 0;
@@ -396,7 +419,7 @@ static void open_tasks(const struct run *r, struct words *w)
     }
 }
 
-static void expect_happened(struct run *r, struct yaml_node expect)
+static void expect_happened(struct scenario *r, struct yaml_node expect)
 {
     static struct words expected;
     for (int i = 0; i < HAPPENED_COUNT; i++) {
@@ -414,12 +437,12 @@ static void expect_happened(struct run *r, struct yaml_node expect)
               (long long)r->reminders);
 }
 
-static void expect_lists(struct run *r, struct yaml_node expect)
+static void expect_lists(struct scenario *r, struct yaml_node expect)
 {
     static struct words expected, got;
     static const struct {
         const char *key;
-        void (*gather)(const struct run *, struct words *);
+        void (*gather)(const struct scenario *, struct words *);
     } lists[] = {{"holds", current_holds}, {"open", open_tasks}};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
         struct yaml_node at = yaml_get(expect, lists[i].key);
@@ -430,7 +453,7 @@ static void expect_lists(struct run *r, struct yaml_node expect)
     }
 }
 
-static size_t timers_on(const struct run *r, const char *pathway)
+static size_t timers_on(const struct scenario *r, const char *pathway)
 {
     size_t count = 0;
     for (size_t i = 0; i < r->record->n_timers; i++)
@@ -443,7 +466,7 @@ static size_t timers_on(const struct run *r, const char *pathway)
 }
 
 /* `all`, or a list of pathways. */
-static void expect_no_timers(struct run *r, struct yaml_node at)
+static void expect_no_timers(struct scenario *r, struct yaml_node at)
 {
     if (yaml_kind(at) == YAML_SCALAR)
         check(r, r->record->n_timers == 0, "no timer is pending (%zu are)", r->record->n_timers);
@@ -453,7 +476,7 @@ static void expect_no_timers(struct run *r, struct yaml_node at)
     }
 }
 
-static void expect_rest(struct run *r, struct yaml_node expect)
+static void expect_rest(struct scenario *r, struct yaml_node expect)
 {
     char verdict[WORD_BYTES];
     const char *says = yaml_text(yaml_get(expect, "says")), *wanted = yaml_text(yaml_get(expect, "verdict"));
@@ -466,7 +489,15 @@ static void expect_rest(struct run *r, struct yaml_node expect)
     check(r, r->record->parked == 0, "no invariant broke");
 }
 
-static void run_step(struct run *r, struct yaml_node step, struct yaml_errors *errors)
+/* As the daemon does: what was seen before is not taken again. */
+static void receive(struct scenario *r, const Handoff__V1__Event *event)
+{
+    uint64_t hash = hash_text(event->id), first = 0;
+    if (r->record && step_seen(r->record, hash, event->occurred_at_ms, &first) == SEEN_BEFORE) return;
+    take_step(r, (struct step_input){.kind = STEP_EVENT, .event = event, .seen_hash = hash});
+}
+
+static void run_step(struct scenario *r, struct yaml_node step, struct yaml_errors *errors)
 {
     static const char *const keys[] = {"say",        "at",       "event",       "with",    "source",
                                        "occurred",   "referral", "appointment", "episode", "task",
@@ -480,14 +511,15 @@ static void run_step(struct run *r, struct yaml_node step, struct yaml_errors *e
     int64_t at = 0;
     if (!yaml_is_present(expect)) return;
     if (scenario_time(yaml_text(yaml_get(step, "at")), r->calendar, &at) && at < r->now_ms) {
-        yaml_error_add(errors, yaml_get(step, "at"), "this is before the step above; steps stand in the order of their times");
+        yaml_error_add(errors, yaml_get(step, "at"),
+                       "this is before the step above; steps stand in the order of their times");
         return;
     }
     if (!scenario_time(yaml_text(yaml_get(step, "at")), r->calendar, &at)) {
         yaml_error_add(errors, step, "a step needs `at: YYYY-MM-DD HH:MM`");
         return;
     }
-    memset(r->happened, 0, sizeof r->happened);
+    for (int i = 0; i < HAPPENED_COUNT; i++) r->happened[i].count = 0;
     r->reminders = 0;
     r->sentence = NULL;
     if (r->report->transcript) fprintf(r->report->transcript, "step %zu\n", r->step);
@@ -496,7 +528,7 @@ static void run_step(struct run *r, struct yaml_node step, struct yaml_errors *e
         Handoff__V1__Event *event = scenario_event(step, r->calendar, r->arena, errors);
         if (!event) return;
         fill_envelope(r, step, event);
-        take_step(r, (struct step_input){.kind = STEP_EVENT, .event = event, .seen_hash = hash_text(event->id)});
+        for (int delivery = 0; delivery <= r->report->is_twice; delivery++) receive(r, event);
     }
     if (!r->record) {
         check(r, yaml_size(expect) == 0, "nothing is known of the patient, so nothing can be expected");
@@ -511,7 +543,7 @@ static void run_step(struct run *r, struct yaml_node step, struct yaml_errors *e
     expect_rest(r, expect);
 }
 
-static void run_all(struct run *r, struct yaml_node root, struct yaml_errors *errors)
+static void read_head(struct scenario *r, struct yaml_node root, struct yaml_errors *errors)
 {
     static const char *const keys[] = {"scenario", "about", "start", "patient", "steps", NULL};
     yaml_expect_keys(root, keys, errors);
@@ -519,28 +551,56 @@ static void run_all(struct run *r, struct yaml_node root, struct yaml_errors *er
     r->patient = yaml_text(yaml_require(root, "patient", errors));
     if (!scenario_time(yaml_text(yaml_get(root, "start")), r->calendar, &r->now_ms))
         yaml_error_add(errors, root, "a scenario needs `start: YYYY-MM-DD HH:MM`");
-    struct yaml_node steps = yaml_require(root, "steps", errors);
-    for (size_t i = 0; i < yaml_size(steps) && !errors->count; i++) {
-        r->step = i + 1;
-        run_step(r, yaml_item(steps, i), errors);
+    r->steps = yaml_require(root, "steps", errors);
+}
+
+struct scenario *scenario_open(const char *path, const struct rules *rules, struct scenario_report *report,
+                               struct yaml_errors *errors)
+{
+    struct scenario *r = calloc(1, sizeof *r);
+    struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+    struct yaml *yaml = r && arena ? yaml_load_file(path, errors) : NULL;
+    if (!r || !arena) yaml_error_at(errors, path, 0, 0, "no memory");
+    if (!yaml) {
+        arena_free(arena);
+        free(r);
+        return NULL;
     }
+    *r = (struct scenario){
+        .rules = rules, .calendar = &rules_site(rules, "")->calendar, .report = report, .arena = arena, .yaml = yaml};
+    read_head(r, yaml_root(yaml), errors);
+    return r;
+}
+
+int64_t scenario_next_ms(const struct scenario *r)
+{
+    int64_t at = INT64_MIN; /* a step without a time says so when its turn comes */
+    if (r->step >= yaml_size(r->steps)) return INT64_MAX;
+    scenario_time(yaml_text(yaml_get(yaml_item(r->steps, r->step), "at")), r->calendar, &at);
+    return at;
+}
+
+bool scenario_step(struct scenario *r, struct yaml_errors *errors)
+{
+    if (errors->count || r->step >= yaml_size(r->steps) || (r->report->is_brief && r->report->failed)) return false;
+    r->step++;
+    run_step(r, yaml_item(r->steps, r->step - 1), errors);
+    return true;
+}
+
+void scenario_close(struct scenario *r)
+{
+    if (!r) return;
+    yaml_close(r->yaml);
+    arena_free(r->arena);
+    free(r);
 }
 
 int scenario_run(const char *path, const struct rules *rules, struct scenario_report *report,
                  struct yaml_errors *errors)
 {
-    struct yaml *yaml = yaml_load_file(path, errors);
-    struct run *r = calloc(1, sizeof *r);
-    struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
-    if (yaml && r && arena) {
-        *r = (struct run){
-            .rules = rules, .calendar = &rules_site(rules, "")->calendar, .report = report, .arena = arena};
-        run_all(r, yaml_root(yaml), errors);
-    } else if (yaml) {
-        yaml_error_at(errors, path, 0, 0, "no memory");
-    }
-    yaml_close(yaml);
-    arena_free(arena);
-    free(r);
+    struct scenario *r = scenario_open(path, rules, report, errors);
+    while (r && scenario_step(r, errors)) continue;
+    scenario_close(r);
     return errors->count ? -EINVAL : 0;
 }

@@ -434,11 +434,11 @@ void work_fire_task(struct moment *m, Handoff__V1__Task *t)
 static Handoff__V1__Role rung_above(const struct moment *m, const Handoff__V1__Escalation *e)
 {
     const struct policy *p = &m->rules->policy;
-    const char *holder = roster_resolve(m->rules, m->site, m->record, e->rung);
+    const char *holder = roster_resolve(m->rules, m->site, m->record, e->rung, m->now_ms);
     uint32_t at = rung_position(m, e->rung);
     uint32_t next = at < p->rung_count ? at + 1 : e->task ? 0 : rung_position(m, ROLE(SUPERVISOR));
     for (; next < p->rung_count; next++)
-        if (strcmp(roster_resolve(m->rules, m->site, m->record, p->rungs[next]), holder) != 0) return p->rungs[next];
+        if (strcmp(roster_resolve(m->rules, m->site, m->record, p->rungs[next], m->now_ms), holder) != 0) return p->rungs[next];
     return e->rung;
 }
 

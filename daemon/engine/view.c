@@ -23,7 +23,7 @@ static char *id_text(const struct view *v, const char *key, const char *letters,
 static char *person(const struct view *v, const Handoff__V1__PatientRecord *record, Handoff__V1__Role role)
 {
     if (role == HANDOFF__V1__ROLE__ROLE_UNSPECIFIED) return text("");
-    return text(roster_resolve(v->rules, rules_site(v->rules, record->site), record, role));
+    return text(roster_resolve(v->rules, rules_site(v->rules, record->site), record, role, v->now_ms));
 }
 
 /* --- tasks and escalations ------------------------------------------------------------------------------------ */

@@ -100,7 +100,7 @@ static const char *resolve(const struct view *v, const Handoff__V1__PatientRecor
 {
     return role == HANDOFF__V1__ROLE__ROLE_UNSPECIFIED
                ? ""
-               : roster_resolve(v->rules, rules_site(v->rules, record->site), record, role);
+               : roster_resolve(v->rules, rules_site(v->rules, record->site), record, role, v->now_ms);
 }
 
 static void render_status(const struct view *v, const struct pathway *p, Handoff__V1__StatusEmission *s,

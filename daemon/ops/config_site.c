@@ -304,12 +304,25 @@ static bool has_role(const struct person_config *person, const char *role)
     return false;
 }
 
+/* What climbs must arrive: no rung of a ladder is somebody who cannot be told. */
+static void check_rung(const struct person_config *person, struct yaml_node node, struct yaml_errors *errors)
+{
+    static const char *const rungs[] = {"coordinator", "supervisor", "director"};
+    for (size_t i = 0; i < sizeof rungs / sizeof *rungs && !person->channel_count; i++) {
+        if (!has_role(person, rungs[i])) continue;
+        yaml_error_add(errors, node, "%s has the role %s but no phone, sms, email or webhook: what climbs to %s would "
+                       "reach nobody", person->id, rungs[i], person->id);
+        return;
+    }
+}
+
 static void check_people(const struct site_config *site, struct yaml_node node, struct yaml_node people,
                          struct yaml_errors *errors)
 {
     size_t reachable = 0, queues = 0;
     for (size_t i = 0; i < site->people_count; i++) {
         check_person(site, i, yaml_item(people, i), errors);
+        check_rung(&site->people[i], yaml_item(people, i), errors);
         reachable += has_role(&site->people[i], "on-call") && site->people[i].channel_count > 0;
         queues += site->people[i].is_queue;
     }

@@ -290,6 +290,8 @@ static void people_who_cannot_be_resolved_are_refused(void **state)
     assert_people_refused("  - {id: b, channels: {webhook: ftp://x}}\n", 7, 33, "is not an address for webhook");
     assert_people_refused("  - {id: b, channels: {sms: call me}}\n", 7, 29, "is not an address for sms");
     assert_people_refused("  - {id: b, queue: true}\n  - {id: c, queue: true}\n", 6, 3, "2 queues");
+    assert_people_refused("  - {id: b, roles: [supervisor]}\n", 7, 5, "what climbs to b would reach nobody");
+    assert_people_refused("  - {id: b, roles: [pcp, coordinator]}\n", 7, 5, "b has the role coordinator but no phone");
     assert_people_refused("  - x\n", 7, 5, "here must be a mapping");
 }
 

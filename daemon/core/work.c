@@ -260,6 +260,7 @@ static void tell_escalation(struct moment *m, Handoff__V1__Escalation *e, Handof
     x->task_kind = t ? t->kind : HANDOFF__V1__TASK_KIND__TASK_KIND_UNSPECIFIED;
     x->generation = ++e->generation;
     x->next_at_ms = e->next_at_ms;
+    x->about = e->about;
 }
 
 Handoff__V1__Escalation *work_find_escalation(const Handoff__V1__PatientRecord *record, uint32_t number)
@@ -434,7 +435,8 @@ void work_fire_task(struct moment *m, Handoff__V1__Task *t)
 static Handoff__V1__Role rung_above(const struct moment *m, const Handoff__V1__Escalation *e)
 {
     const struct policy *p = &m->rules->policy;
-    const char *holder = roster_resolve(m->rules, m->site, m->record, e->rung, m->now_ms);
+    const Handoff__V1__Task *task = work_find_task(m->record, e->task);
+    const char *holder = roster_holder(m->rules, m->site, m->record, e->rung, task, m->now_ms);
     uint32_t at = rung_position(m, e->rung);
     uint32_t next = at < p->rung_count ? at + 1 : e->task ? 0 : rung_position(m, ROLE(SUPERVISOR));
     for (; next < p->rung_count; next++)
@@ -457,4 +459,50 @@ void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e)
     e->repeats = 0;
     e->next_at_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms);
     tell_escalation(m, e, was_acknowledged ? CLIMB(RESUMED) : CLIMB(CLIMBED));
+}
+
+/* --- lists --------------------------------------------------------------------------------------------------- */
+static Handoff__V1__Severity severity_of_list(const Handoff__V1__RoundList *list)
+{
+    bool is_urgent = list->n_lines && (list->lines[0]->is_flagged || list->lines[0]->severity >= SEVERITY(URGENT));
+    return is_urgent ? SEVERITY(URGENT) : SEVERITY(ROUTINE);
+}
+
+void work_hand_over(struct moment *m, const Handoff__V1__RoundList *list)
+{
+    const struct task_order order = {.kind = HANDOFF__V1__TASK_KIND__TASK_KIND_TAKE_OVER,
+                                     .severity = severity_of_list(list),
+                                     .party = HANDOFF__V1__PARTY__PARTY_COORDINATOR,
+                                     .subject_id = list->person_id};
+    size_t told_before = m->out->n_emissions;
+    work_open_task(m, &order);
+    for (size_t i = 0; !m->fault && i < m->record->n_tasks; i++) {
+        Handoff__V1__Task *t = m->record->tasks[i];
+        if (!is_about(t, order.kind, order.party, order.subject_id)) continue;
+        if (m->out->n_emissions == told_before) tell_task(m, t, CHANGE(JOINED), 0);
+        Handoff__V1__TaskEmission *told = m->out->emissions[m->out->n_emissions - 1]->task;
+        told->lines = list->lines;
+        told->n_lines = list->n_lines;
+        told->total = list->total;
+        return;
+    }
+}
+
+void work_raise_list(struct moment *m, const char *about, const Handoff__V1__RoundList *list)
+{
+    Handoff__V1__Escalation *e = NULL;
+    for (size_t i = 0; i < m->record->n_escalations; i++)
+        if (strcmp(m->record->escalations[i]->about, about) == 0) e = m->record->escalations[i];
+    if (e) {
+        repeat(m, e, SEVERITY(URGENT));
+    } else {
+        e = new_escalation(m, ROLE(SUPERVISOR), SEVERITY(URGENT), new_cause(m, 0), 0);
+        if (!e) return;
+        e->about = arena_string(m->arena, about);
+        tell_escalation(m, e, CLIMB(RAISED));
+    }
+    Handoff__V1__EscalationEmission *told = m->out->emissions[m->out->n_emissions - 1]->escalation;
+    told->lines = list->lines;
+    told->n_lines = list->n_lines;
+    told->total = list->total;
 }

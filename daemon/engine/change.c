@@ -111,12 +111,36 @@ int change_fold_all(struct engine *e, struct ruleset *ruleset)
     return code;
 }
 
+static bool is_among(const Handoff__V1__Site *site, const char *person_id)
+{
+    for (size_t i = 0; i < site->n_people; i++)
+        if (strcmp(site->people[i]->id, person_id) == 0) return true;
+    return false;
+}
+
+/* Whoever has the work of somebody who left gets a list of it. As many as fit the batch; of more, the roster tells. */
+static void want_lists(struct engine *e, const Handoff__V1__Site *after)
+{
+    const struct site *before = e->rules ? rules_site(e->rules, after->name) : NULL;
+    for (size_t i = 0; before && strcmp(before->name, after->name) == 0 && i < before->roster->n_people; i++) {
+        Handoff__V1__RoundWanted wanted = HANDOFF__V1__ROUND_WANTED__INIT;
+        struct round_want want;
+        wanted.kind = HANDOFF__V1__ROUND_KIND__ROUND_KIND_LEFT;
+        wanted.about = before->roster->people[i]->id;
+        if (is_among(after, wanted.about) || !turn_has_room(e)) continue;
+        arena_reset(e->arena);
+        if (round_want(e, before->name, &wanted, &want) == 0 && want.is_needed) round_want_add(e, &want);
+    }
+}
+
 static int append_rules(struct engine *e, const Handoff__V1__RulesChange *const *changes, size_t count)
 {
     int code = 0;
     engine_turn_begin(e);
     for (size_t i = 0; i < count && !code; i++) code = add_own(e, ENTRY_RULES, SUBJECT_RULES, &changes[i]->base);
     assert(!code);
+    for (size_t i = 0; i < count; i++)
+        if (changes[i]->body_case == HANDOFF__V1__RULES_CHANGE__BODY_SITE) want_lists(e, changes[i]->site);
     return engine_turn_commit(e);
 }
 
@@ -153,6 +177,8 @@ int engine_change_rules(struct engine *e, const Handoff__V1__RulesChange *const 
     ruleset_free(e->ruleset);
     e->ruleset = trial;
     e->rules = ruleset_build(trial);
+    rounds_forget(e); /* sites may stand elsewhere in the new rules */
+    rounds_find(e);
     return 0;
 }
 

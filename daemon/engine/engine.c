@@ -64,7 +64,8 @@ static int allocate(struct engine *e)
     e->builder = batch_builder_new();
     e->intake = intake_new();
     e->chains = chains_new();
-    if (!e->chains || !e->arena || !e->results_arena || !e->builder || !e->intake) return ENGINE_E_MEMORY;
+    e->rounds = rounds_new();
+    if (!e->chains || !e->rounds || !e->arena || !e->results_arena || !e->builder || !e->intake) return ENGINE_E_MEMORY;
     return allocate_tables(e);
 }
 
@@ -140,6 +141,7 @@ void engine_abandon(struct engine *e)
     ruleset_free(e->ruleset);
     intake_free(e->intake);
     chains_free(e->chains);
+    rounds_free(e->rounds);
     batch_builder_free(e->builder);
     arena_free(e->arena);
     arena_free(e->results_arena);

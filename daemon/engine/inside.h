@@ -5,6 +5,7 @@
  *     lookup.c    where a record is                 repeat.c   has this event been here before?
  *     sweep.c     generations and the indexer       fire.c     what is due; manual time
  *     read.c      for those who only look           change.c   rules, commands, epochs
+ *     round.c     what concerns many patients
  */
 #ifndef HANDOFF_ENGINE_INSIDE_H
 #define HANDOFF_ENGINE_INSIDE_H
@@ -66,6 +67,7 @@ struct engine {
     const struct rules *rules;    /* what it builds; NULL: no policy or no site yet, nothing can be decided */
     struct intake *intake;
     struct chains *chains;        /* long ones, found by hash */
+    struct rounds *rounds;
     struct arena *arena;          /* one input: rewound after each */
     struct arena *results_arena;  /* one batch: sentences of its results */
     char sentence[ENGINE_SENTENCE_BYTES];
@@ -195,6 +197,32 @@ struct repeat_question {
 };
 int repeat_find(struct engine *e, const struct repeat_question *q, struct entry *ret_first);
 bool repeat_is_same(struct engine *e, struct bytes first, struct bytes again);
+
+/* round.c: what one event of a site means for all records */
+struct rounds;
+struct rounds *rounds_new(void); /* NULL: no memory */
+void rounds_free(struct rounds *r);
+/* Between turns: the next round, if none runs and a site's record has one. */
+void rounds_find(struct engine *e);
+/* A turn's share of the round that runs. */
+void rounds_go_on(struct engine *e);
+bool rounds_have_work(const struct engine *e);
+bool rounds_wait_for_index(const struct engine *e);
+/* A site's record has changed its rounds. */
+void rounds_look_again(struct engine *e);
+/* After a batch that did not become durable: the round begins again. */
+void rounds_forget(struct engine *e);
+struct round_want {
+    bool is_needed; /* false: the site's record has it already */
+    Handoff__V1__RoundWanted wanted;
+    const char *site_name;
+    struct patient_key key;
+    struct found found;
+    Handoff__V1__PatientRecord *before;
+};
+/* Adds nothing yet. `wanted` and site_name must live until round_want_add. */
+int round_want(struct engine *e, const char *site_name, const Handoff__V1__RoundWanted *wanted, struct round_want *ret_want);
+void round_want_add(struct engine *e, const struct round_want *want);
 
 /* fire.c */
 int64_t fire_next_ms(struct engine *e);

@@ -219,6 +219,7 @@ void turn_add(struct engine *e, const struct addition *a)
         .kind = a->kind,
         .format = ENTRY_FORMAT_PROTOBUF,
     };
+    if (a->after && a->after->n_rounds) rounds_look_again(e);
     uint32_t offset = fill_sections(e, entry, a);
     e->entry_count++;
     place_row(e, a, entry, offset);
@@ -361,12 +362,14 @@ int engine_turn_commit(struct engine *e)
     if (code) {
         give_back(e);
         chains_forget(e->chains); /* they may know entries of this batch */
+        rounds_forget(e);
     } else {
         merge_overlay(e);
         note_rules(e);
         change_take_effect(e);
     }
     changes_clear(&e->overlay);
+    rounds_find(e);
     tell_all(e, code == 0);
     sweep_start_if_worthwhile(e);
     return code;

@@ -403,7 +403,7 @@ static int answer_escalation(struct cli *cli, const struct typed_event *typed, i
     int code = typed_event_parse(cli, typed, argc, argv, &flags);
     if (code) return code;
     if (!*flags->event->patient_id) code = find_patient(cli, flags->event);
-    if (!code) code = publish_event(cli, flags->event);
+    if (!code) code = publish_answer(cli, flags->event);
     flags_close(&flags);
     return code;
 }

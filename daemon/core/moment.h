@@ -162,4 +162,8 @@ Handoff__V1__Episode *machine_episode(const Handoff__V1__PatientRecord *record, 
 /* Puts an episode in focus. */
 void machine_focus(struct moment *m, Handoff__V1__Episode *episode);
 
+/* --- sources (sources.c): on a source's record --------------------------------------------------------------- */
+void sources_by_command(struct moment *m);
+bool sources_fire(struct moment *m, const Handoff__V1__TimerInput *firing);
+
 #endif

@@ -8,10 +8,19 @@
 #include "core/pathway.h"
 #include "handoff/v1/rules.pb-c.h"
 
+/* A system whose silence is noticed. */
+struct source {
+    const char *name;
+    const struct delay *silence; /* the longest that is normal */
+    const Handoff__V1__Source *message;
+};
+
 struct site {
     const char *name;
     struct calendar calendar;
     const Handoff__V1__Site *roster; /* people */
+    const struct source *sources;
+    uint32_t source_count;
 };
 
 /* The policy's rows with their delays parsed, by enum value for a direct look-up. */
@@ -67,6 +76,10 @@ const struct site *rules_site(const struct rules *rules, const char *name);
 const struct pathway *rules_pathway(const struct rules *rules, uint32_t number);
 /* The newest version that is not retired; NULL: none of that name. */
 const struct pathway *rules_pathway_by_name(const struct rules *rules, const char *name);
+/* NULL: nobody waits for this source. With the site that does, unless ret_site is NULL. */
+const struct source *rules_source(const struct rules *rules, const char *name, const struct site **ret_site);
+/* Something of the pathway begins with, moves by or knows an event that the source feeds. */
+bool rules_is_fed(const struct pathway *pathway, const struct source *source);
 /* NULL: the directory does not know it. Delisted agencies are found too. */
 const struct agency_row *rules_agency(const struct rules *rules, const char *agency_id);
 

@@ -360,6 +360,8 @@ static void run_firing(struct moment *m)
         fire_safety_net(m, timer);
     } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ROUND && rounds_fire(m, f)) {
         return;
+    } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_SOURCE && sources_fire(m, f)) {
+        return;
     } else {
         m->out->verdict = VERDICT(NO_OP);
     }
@@ -433,7 +435,10 @@ void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, c
     case STEP_EVENT: run_event(&m); break;
     case STEP_FIRING: run_firing(&m); break;
     case STEP_UNKNOWN_SUBJECT: run_unknown_subject(&m); break;
-    case STEP_COMMAND: rounds_by_command(&m); break;
+    case STEP_COMMAND:
+        rounds_by_command(&m);
+        sources_by_command(&m);
+        break;
     }
     if (!m.fault) m.fault = broken_invariant(m.record);
     if (m.fault) park(&m, rules, before, input, arena, out);
@@ -487,6 +492,10 @@ int64_t step_next_due(const Handoff__V1__PatientRecord *r, Handoff__V1__TimerInp
         if (r->rounds[i]->is_begun || r->rounds[i]->begins_at_ms >= due) continue;
         due = r->rounds[i]->begins_at_ms;
         fill_firing(f, HANDOFF__V1__DUE_KIND__DUE_KIND_ROUND, due, (uint32_t)i + 1, 0);
+    }
+    if (r->silent_at_ms && r->silent_at_ms < due) {
+        due = r->silent_at_ms;
+        fill_firing(f, HANDOFF__V1__DUE_KIND__DUE_KIND_SOURCE, due, 0, 0);
     }
     return due;
 }

@@ -178,7 +178,11 @@ int engine_change_rules(struct engine *e, const Handoff__V1__RulesChange *const 
     e->ruleset = trial;
     e->rules = ruleset_build(trial);
     rounds_forget(e); /* sites may stand elsewhere in the new rules */
+    heard_forget(e);
     rounds_find(e);
+    heard_find(e);
+    for (size_t i = 0; i < count; i++)
+        if (changes[i]->body_case == HANDOFF__V1__RULES_CHANGE__BODY_SITE) heard_configure(e, changes[i]->site->name);
     return 0;
 }
 

@@ -65,7 +65,8 @@ static int allocate(struct engine *e)
     e->intake = intake_new();
     e->chains = chains_new();
     e->rounds = rounds_new();
-    if (!e->chains || !e->rounds || !e->arena || !e->results_arena || !e->builder || !e->intake) return ENGINE_E_MEMORY;
+    e->heard = heard_new();
+    if (!e->chains || !e->rounds || !e->heard || !e->arena || !e->results_arena || !e->builder || !e->intake) return ENGINE_E_MEMORY;
     return allocate_tables(e);
 }
 
@@ -93,6 +94,7 @@ static int open_all(struct engine *e)
     if (!e->indexer) return ENGINE_E_MEMORY;
     if (!e->ruleset) e->ruleset = ruleset_new();
     if (!e->ruleset) return ENGINE_E_MEMORY;
+    if (e->last_time_ms && engine_now_ms(e) - e->last_time_ms > MS_PER_HOUR) heard_resume(e);
     return change_append_epoch(e);
 }
 
@@ -142,6 +144,7 @@ void engine_abandon(struct engine *e)
     intake_free(e->intake);
     chains_free(e->chains);
     rounds_free(e->rounds);
+    heard_free(e->heard);
     batch_builder_free(e->builder);
     arena_free(e->arena);
     arena_free(e->results_arena);

@@ -5,7 +5,7 @@
  *     lookup.c    where a record is                 repeat.c   has this event been here before?
  *     sweep.c     generations and the indexer       fire.c     what is due; manual time
  *     read.c      for those who only look           change.c   rules, commands, epochs
- *     round.c     what concerns many patients
+ *     round.c     what concerns many patients        heard.c    sources that somebody waits for
  */
 #ifndef HANDOFF_ENGINE_INSIDE_H
 #define HANDOFF_ENGINE_INSIDE_H
@@ -68,6 +68,7 @@ struct engine {
     struct intake *intake;
     struct chains *chains;        /* long ones, found by hash */
     struct rounds *rounds;
+    struct heard *heard;
     struct arena *arena;          /* one input: rewound after each */
     struct arena *results_arena;  /* one batch: sentences of its results */
     char sentence[ENGINE_SENTENCE_BYTES];
@@ -223,6 +224,22 @@ struct round_want {
 /* Adds nothing yet. `wanted` and site_name must live until round_want_add. */
 int round_want(struct engine *e, const char *site_name, const Handoff__V1__RoundWanted *wanted, struct round_want *ret_want);
 void round_want_add(struct engine *e, const struct round_want *want);
+
+/* heard.c: when each source that somebody waits for was last heard of */
+struct heard;
+struct heard *heard_new(void);
+void heard_free(struct heard *h);
+void heard_find(struct engine *e);   /* between turns: fills the memory from the records, if it is not known */
+void heard_forget(struct engine *e); /* other rules, or a batch that did not become durable */
+void heard_resume(struct engine *e); /* the daemon itself was away: each gets an hour more to report */
+/* A site was configured anew: what it waits for counts by its new rows. */
+void heard_configure(struct engine *e, const char *site_name);
+/* A record of a source was decided. */
+void heard_take(struct engine *e, const struct patient_key *key, const Handoff__V1__PatientRecord *record);
+/* An event of this source came: at most one entry an hour. */
+void heard_note(struct engine *e, const char *source);
+bool heard_have_work(const struct engine *e);
+void heard_go_on(struct engine *e);
 
 /* fire.c */
 int64_t fire_next_ms(struct engine *e);

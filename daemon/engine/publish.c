@@ -280,4 +280,5 @@ void engine_publish(struct engine *e, struct bytes event, uint64_t ticket, uint3
         return;
     }
     if (take(e, &p)) turn_tell_unavailable(e, ticket, position); /* engine_state says what is damaged */
+    heard_note(e, p.event->source);
 }

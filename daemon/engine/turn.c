@@ -220,6 +220,7 @@ void turn_add(struct engine *e, const struct addition *a)
         .format = ENTRY_FORMAT_PROTOBUF,
     };
     if (a->after && a->after->n_rounds) rounds_look_again(e);
+    if (a->after && a->after->silent_at_ms) heard_take(e, a->key, a->after);
     uint32_t offset = fill_sections(e, entry, a);
     e->entry_count++;
     place_row(e, a, entry, offset);
@@ -363,6 +364,7 @@ int engine_turn_commit(struct engine *e)
         give_back(e);
         chains_forget(e->chains); /* they may know entries of this batch */
         rounds_forget(e);
+        heard_forget(e);
     } else {
         merge_overlay(e);
         note_rules(e);
@@ -370,6 +372,7 @@ int engine_turn_commit(struct engine *e)
     }
     changes_clear(&e->overlay);
     rounds_find(e);
+    heard_find(e);
     tell_all(e, code == 0);
     sweep_start_if_worthwhile(e);
     return code;

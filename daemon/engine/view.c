@@ -42,6 +42,7 @@ static const char *cause_reason(const struct view *v, const Handoff__V1__Patient
 static const char *task_reason(const struct view *v, const Handoff__V1__PatientRecord *record,
                                const Handoff__V1__Task *task)
 {
+    if (task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SOURCE_SILENT) return view_silence(v, record);
     const char *reason = task->n_causes > 0 ? cause_reason(v, record, task->causes[0]) : NULL;
     if (reason == NULL) reason = policy_reason(v->rules, task->kind);
     return reason != NULL && reason[0] ? reason

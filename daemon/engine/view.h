@@ -75,6 +75,8 @@ const char *view_format(struct arena *arena, const char *format, ...) __attribut
 const char *view_ending(const struct view *v, const char *agency_id, uint32_t total);
 /* Why a new owner gets a list. */
 const char *view_hand_over(const struct view *v, const Handoff__V1__TaskEmission *e);
+/* That a source is silent, since when, and which pathways are blind meanwhile. */
+const char *view_silence(const struct view *v, const Handoff__V1__PatientRecord *source);
 /* 1: "1st" */
 const char *view_ordinal(struct arena *arena, uint32_t n);
 /* The sentence of a pathway's rule, or NULL. */

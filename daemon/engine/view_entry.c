@@ -191,7 +191,9 @@ static Handoff__V1__Emission *render(const struct view *v, const struct place *a
     e->at_ms = at->at_ms;
     e->patient_id = then->patient_id;
     e->site = text(rules_site(v->rules, then->site)->name);
-    e->reason = text(emission_reason(v, p, e));
+    bool is_silence = e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&
+                      e->task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SOURCE_SILENT;
+    e->reason = text(is_silence ? view_silence(v, then) : emission_reason(v, p, e));
     if (e->episode != 0) e->episode_id = text(make_id(v->arena, at->key, "ep", e->episode, 0));
     if (p != NULL) e->pathway = text(p->name);
     render_body(v, at->key, p, now != NULL ? now : then, now != NULL, e);

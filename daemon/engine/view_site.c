@@ -1,6 +1,8 @@
 /* Sentences about what is not one patient's: lists of many, and systems that are silent. See view.h. */
 #include "engine/view.h"
 
+#include "core/calendar.h"
+
 #include "base/banned.h"
 
 const char *view_ending(const struct view *v, const char *agency_id, uint32_t total)
@@ -16,4 +18,35 @@ const char *view_hand_over(const struct view *v, const Handoff__V1__TaskEmission
 {
     return view_format(v->arena, "%u open %s yours now, those most at risk first; due times stay.", e->total,
                        e->total == 1 ? "task is" : "tasks are");
+}
+
+/* "referral, transition", or "" */
+static const char *blind_pathways(const struct view *v, const struct source *source)
+{
+    const char *names = "";
+    for (uint32_t i = 0; i < v->rules->pathway_count; i++) {
+        const struct pathway *p = v->rules->pathways[i];
+        if (p == NULL || p->is_retired || !rules_is_fed(p, source)) continue;
+        names = view_format(v->arena, "%s%s%s", names, names[0] ? ", " : "", p->name);
+    }
+    return names;
+}
+
+static const char *since(const struct view *v, const struct site *site, int64_t heard_at_ms)
+{
+    if (heard_at_ms == 0) return "has not been heard of yet";
+    uint32_t date = date_from_day(calendar_local_day(&site->calendar, heard_at_ms));
+    int32_t minute = calendar_local_minute(&site->calendar, heard_at_ms);
+    return view_format(v->arena, "was last heard of on %04u-%02u-%02u about %02d:%02d", date / 10000, date / 100 % 100,
+                       date % 100, minute / 60, minute % 60);
+}
+
+const char *view_silence(const struct view *v, const Handoff__V1__PatientRecord *record)
+{
+    const struct site *site = rules_site(v->rules, record->site);
+    const struct source *source = rules_source(v->rules, record->patient_id, &site);
+    const char *blind = source != NULL ? blind_pathways(v, source) : "";
+    return view_format(v->arena, "%s %s, longer ago than is normal.%s%s%s", record->patient_id,
+                       since(v, site, record->heard_at_ms), blind[0] ? " Blind until it reports: " : "", blind,
+                       blind[0] ? "." : "");
 }

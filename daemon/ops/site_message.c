@@ -69,6 +69,20 @@ static void fill_zone(Handoff__V1__Site *m, const struct site_config *s, struct 
     }
 }
 
+static void fill_sources(Handoff__V1__Site *m, const struct site_config *s, struct arena *arena)
+{
+    m->sources = ARENA_ARRAY(arena, Handoff__V1__Source *, s->source_count + 1);
+    for (size_t i = 0; i < s->source_count; i++) {
+        Handoff__V1__Source *source = MESSAGE_NEW(arena, Handoff__V1__Source, source);
+        source->name = text(arena, s->sources[i].name);
+        source->silence = text(arena, s->sources[i].silence);
+        source->feeds = ARENA_ARRAY(arena, char *, s->sources[i].feed_count + 1);
+        for (size_t k = 0; k < s->sources[i].feed_count; k++)
+            source->feeds[source->n_feeds++] = text(arena, s->sources[i].feeds[k]);
+        m->sources[m->n_sources++] = source;
+    }
+}
+
 static Handoff__V1__Site *site(const struct site_config *s, struct arena *arena)
 {
     Handoff__V1__Site *m = MESSAGE_NEW(arena, Handoff__V1__Site, site);
@@ -78,6 +92,7 @@ static Handoff__V1__Site *site(const struct site_config *s, struct arena *arena)
     m->n_openings = fill_hours(s->hours, arena, &m->openings);
     m->n_holidays = s->holiday_count;
     if (s->holiday_count) m->holidays = arena_copy(arena, s->holidays, s->holiday_count * sizeof *m->holidays);
+    fill_sources(m, s, arena);
     m->people = ARENA_ARRAY(arena, Handoff__V1__Person *, s->people_count + 1);
     for (size_t i = 0; i < s->people_count; i++) m->people[m->n_people++] = person(&s->people[i], arena);
     return m;

@@ -106,6 +106,7 @@ int run_task_cancel(struct cli *cli, int argc, char **argv);
 int run_escalations(struct cli *cli, int argc, char **argv);
 int run_escalations_ack(struct cli *cli, int argc, char **argv);
 int run_escalations_resolve(struct cli *cli, int argc, char **argv);
+int run_list(struct cli *cli, int argc, char **argv);
 int run_stats(struct cli *cli, int argc, char **argv);
 int run_info(struct cli *cli, int argc, char **argv);
 int run_clock_show(struct cli *cli, int argc, char **argv);

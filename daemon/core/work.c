@@ -494,6 +494,7 @@ void work_raise_list(struct moment *m, const char *about, const Handoff__V1__Rou
     for (size_t i = 0; i < m->record->n_escalations; i++)
         if (strcmp(m->record->escalations[i]->about, about) == 0) e = m->record->escalations[i];
     if (e) {
+        e->cause = new_cause(m, 0); /* readers find the newest list there */
         repeat(m, e, SEVERITY(URGENT));
     } else {
         e = new_escalation(m, ROLE(SUPERVISOR), SEVERITY(URGENT), new_cause(m, 0), 0);

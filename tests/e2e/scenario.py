@@ -43,10 +43,10 @@ listen: {{front: "tcp://127.0.0.1:*", stream: "tcp://127.0.0.1:*", http: ""}}
 """
 
 SCENARIO_KEYS = {"scenario", "about", "start", "patient", "steps"}
-STEP_KEYS = set("say at event with referral appointment episode source occurred task escalation expect".split())
+STEP_KEYS = set("say at event with referral appointment episode source occurred task escalation expect of".split())
 EXACT = ["tasks", "escalations", "disclosures", "withheld"]  # and reminders: what is not listed must not happen
 WHEN_PRESENT = ["withdrawn", "resolved", "joined"]
-OTHER_KEYS = "reminders state ended region holds timers no_timers open verdict says".split()
+OTHER_KEYS = "reminders state ended region holds timers no_timers open verdict says people".split()
 EXPECT_KEYS = {*EXACT, *WHEN_PRESENT, *OTHER_KEYS}
 
 
@@ -430,7 +430,7 @@ class Play:
         event = event_pb2.Event(
             id=f"{self.patient_id}-{index + 1}",
             source=step.get("source", "scenario"),
-            patient_id=self.patient_id,
+            patient_id="" if step.get("of") == "site" else self.patient_id,
             occurred_at_ms=occurred_at_ms,
             referral_id=step.get("referral", ""),
             appointment_id=step.get("appointment", ""),
@@ -525,6 +525,7 @@ class Play:
             "state": {e.pathway: e.state for e in patient.episodes},
             "ended": self.ended,
             "region": dict(regions),
+            "people": {kind_of(t): t.person_id for t in patient.tasks},
             "timers": {t.name: "paused" if t.is_paused else to_text(t.due_at_ms) for t in patient.timers},
         }
 

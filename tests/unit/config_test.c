@@ -322,7 +322,7 @@ static void a_source_has_a_name_a_longest_silence_and_what_it_feeds(void **state
     assert_source_refused("  - {name: adt, silence: soon}\n", 8, 26, "not a way to say a delay");
     assert_source_refused("  - {name: adt, feeds: [encounters]}\n", 8, 25, "neither an event such as");
     assert_source_refused("  - {name: adt}\n  - {name: adt}\n", 9, 12, "the source adt is waited for twice");
-    assert_source_refused("  - {name: adt, silent: 1bd}\n", 8, 19, "silence");
+    assert_source_refused("  - {name: adt, silent: 1bd}\n", 8, 17, "silence");
 }
 
 static void zones_holidays_and_names_are_checked(void **state)

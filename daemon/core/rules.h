@@ -30,7 +30,7 @@ struct task_rule {
     Handoff__V1__Role owner;
     Handoff__V1__Severity severity;   /* UNSPECIFIED: routine, urgent while the episode is */
     const struct delay *due;          /* NULL: by severity */
-    const struct delay *attempt_again;/* NULL: 1 business day */
+    const struct delay *attempt_again;/* NULL: the next working day, at another time of day */
     uint32_t max_attempts;
     const char *reason;
 };

@@ -46,6 +46,7 @@ static Handoff__V1__TaskEmission *tell_task(struct moment *m, Handoff__V1__Task 
     told->severity = t->severity;
     told->due_at_ms = t->due_at_ms;
     told->attempts = t->attempts;
+    told->channels = t->channels;
     told->subject = t->subject;
     told->generation = ++t->generation;
     return told;
@@ -187,12 +188,39 @@ void work_cancel(struct moment *m, Handoff__V1__Task *t)
     remove_task(m, t);
 }
 
+/* By the middle of that working day, or by its close: whichever half of the day the last attempt was not in. */
+static int64_t other_half(const struct calendar *c, int64_t at_ms, int64_t attempt_ms)
+{
+    int64_t opens_ms = calendar_next_opening(c, calendar_instant(c, calendar_local_day(c, at_ms), 0));
+    int64_t closes_ms = calendar_closing(c, at_ms), middle_ms = opens_ms + (closes_ms - opens_ms) / 2;
+    bool was_early = calendar_local_minute(c, attempt_ms) < calendar_local_minute(c, middle_ms);
+    return was_early ? closes_ms : middle_ms;
+}
+
+/* Unless the policy says how long after: the next working day, at another time of day. What is emergent does not wait. */
+static int64_t next_attempt(const struct moment *m, const Handoff__V1__Task *t)
+{
+    const struct calendar *c = &m->site->calendar;
+    const struct task_rule *rule = task_rule(m, t->kind);
+    if (rule->attempt_again) return moment_resolve(m, rule->attempt_again, m->now_ms);
+    if (t->severity == SEVERITY(EMERGENT)) return moment_resolve(m, ladder(m, t->severity)->rung, m->now_ms);
+    return other_half(c, calendar_add_business_days(c, m->now_ms, 1), m->now_ms);
+}
+
+static void note_channel(const struct moment *m, Handoff__V1__Task *t)
+{
+    bool is_told = m->event && m->event->body_case == HANDOFF__V1__EVENT__BODY_TASK_ATTEMPTED;
+    Handoff__V1__Channel channel = is_told ? m->event->task_attempted->channel : HANDOFF__V1__CHANNEL__CHANNEL_UNSPECIFIED;
+    if (channel) t->channels |= UINT32_C(1) << channel;
+}
+
 /* An attempt is the act that was asked for: it meets the due time and arms the next attempt. */
 void work_attempt(struct moment *m, Handoff__V1__Task *t)
 {
     const struct task_rule *rule = task_rule(m, t->kind);
     Handoff__V1__Escalation *e = work_find_escalation(m->record, t->escalation);
     t->attempts++;
+    note_channel(m, t);
     if (e && e->task)
         leave_escalation(m, t); /* what a pathway raised stands until it is resolved, and covers the task */
     t->is_overdue = false;
@@ -202,8 +230,7 @@ void work_attempt(struct moment *m, Handoff__V1__Task *t)
         remove_task(m, t);
         return;
     }
-    const struct delay *again = rule->attempt_again ? rule->attempt_again : ladder(m, t->severity)->rung;
-    t->due_at_ms = moment_resolve(m, again, m->now_ms);
+    t->due_at_ms = next_attempt(m, t);
     tell_task(m, t, CHANGE(ATTEMPTED), rule_of(t));
 }
 

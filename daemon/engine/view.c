@@ -70,7 +70,7 @@ Handoff__V1__TaskView *view_task(const struct view *v, const struct view_subject
     view->opened_at_ms = task->opened_at_ms;
     view->attempts = task->attempts;
     view->subject = task->subject;
-    view->reason = text(task_reason(v, of->record, task));
+    view->reason = text(view_tries(v, task_reason(v, of->record, task), task->attempts, task->channels));
     view->is_overdue = task->is_overdue || task->due_at_ms < v->now_ms;
     view->escalation_id = id_text(v, of->key, "e", task->escalation);
     if (cause == NULL) return view;

@@ -193,7 +193,11 @@ static Handoff__V1__Emission *render(const struct view *v, const struct place *a
     e->site = text(rules_site(v->rules, then->site)->name);
     bool is_silence = e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&
                       e->task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SOURCE_SILENT;
-    e->reason = text(is_silence ? view_silence(v, then) : emission_reason(v, p, e));
+    const char *reason = is_silence ? view_silence(v, then) : emission_reason(v, p, e);
+    bool is_tried = e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&
+                    e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_ATTEMPTED && reason != NULL;
+    if (is_tried) reason = view_tries(v, reason, e->task->attempts, e->task->channels);
+    e->reason = text(reason);
     if (e->episode != 0) e->episode_id = text(make_id(v->arena, at->key, "ep", e->episode, 0));
     if (p != NULL) e->pathway = text(p->name);
     render_body(v, at->key, p, now != NULL ? now : then, now != NULL, e);

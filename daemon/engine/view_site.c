@@ -1,4 +1,5 @@
-/* Sentences about what is not one patient's: lists of many, and systems that are silent. See view.h. */
+/* Sentences about people and systems rather than one patient: lists of many, sources that are silent, what was tried.
+ * See view.h. */
 #include "engine/view.h"
 
 #include "core/calendar.h"
@@ -49,4 +50,28 @@ const char *view_silence(const struct view *v, const Handoff__V1__PatientRecord 
     return view_format(v->arena, "%s %s, longer ago than is normal.%s%s%s", record->patient_id,
                        since(v, site, record->heard_at_ms), blind[0] ? " Blind until it reports: " : "", blind,
                        blind[0] ? "." : "");
+}
+
+/* "phone, sms"; "" when nobody said. */
+static const char *channel_words(const struct view *v, uint32_t channels, uint32_t *ret_count)
+{
+    const char *words = "";
+    *ret_count = 0;
+    for (int channel = 1; channel < 32; channel++) {
+        if (!(channels & UINT32_C(1) << channel)) continue;
+        const char *word = view_word(v->arena, &handoff__v1__channel__descriptor, channel);
+        words = view_format(v->arena, "%s%s%s", words, *ret_count ? ", " : "", word);
+        ++*ret_count;
+    }
+    return words;
+}
+
+const char *view_tries(const struct view *v, const char *reason, uint32_t attempts, uint32_t channels)
+{
+    uint32_t count;
+    const char *words = channel_words(v, channels, &count);
+    if (attempts == 0) return reason;
+    return view_format(v->arena, "%s Tried %s%s%s%s: next %s.", reason,
+                       attempts == 1 ? "once" : view_format(v->arena, "%u times", attempts), count ? " (" : "", words,
+                       count ? ")" : "", count == 1 ? "by another channel, at another time of day" : "at another time of day");
 }

@@ -200,7 +200,9 @@ static Handoff__V1__Emission *render(const struct view *v, const struct place *a
     e->reason = text(reason);
     if (e->episode != 0) e->episode_id = text(make_id(v->arena, at->key, "ep", e->episode, 0));
     if (p != NULL) e->pathway = text(p->name);
-    render_body(v, at->key, p, now != NULL ? now : then, now != NULL, e);
+    struct view of = *v;
+    if (now == NULL) of.now_ms = at->at_ms; /* history: whose it was then */
+    render_body(&of, at->key, p, now != NULL ? now : then, now != NULL, e);
     return e;
 }
 

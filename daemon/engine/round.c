@@ -17,7 +17,8 @@
 enum {
     ROUND_RECORDS_PER_TURN = 256,
     ROUND_LINES_KEPT = 65536,      /* of all lists of a round; what is more is counted */
-    ROUND_LISTS_MAX = 64,          /* of one site: new owners; those of more come with the first */
+    ROUND_LISTS_MAX = 64,          /* of one site: new owners; of more the task lists tell */
+    ROUND_LINES_TOLD = 4000,       /* of all lists together, so that they fit what a batch has left */
     ROUND_ARENA_BYTES = 64 * 1024 * 1024,
     ROUND_LINE_BYTES = 1024        /* left in the arena before a line */
 };
@@ -272,18 +273,31 @@ static int order_of_lines(const void *left, const void *right)
     return order ? order : round_order(a->line, b->line);
 }
 
+static bool is_same_list(const struct kept_line *a, const struct kept_line *b)
+{
+    return a->site == b->site && strcmp(a->person_id, b->person_id) == 0;
+}
+
+/* How many lines each list may show. */
+static uint32_t lines_a_list(const struct rounds *r)
+{
+    uint32_t lists = 1;
+    for (uint32_t i = 1; i < r->line_count; i++) lists += !is_same_list(&r->lines[i - 1], &r->lines[i]);
+    uint32_t share = ROUND_LINES_TOLD / lists;
+    return share < ROUND_LINES_MAX ? share : ROUND_LINES_MAX;
+}
+
 /* The lines from `at` on that are one person's, as a list; returns how many they are. */
 static uint32_t fill_list(const struct rounds *r, uint32_t at, struct arena *arena, Handoff__V1__RoundList **ret_list)
 {
+    uint32_t most = lines_a_list(r);
     Handoff__V1__RoundList *list = ARENA_NEW(arena, Handoff__V1__RoundList);
     handoff__v1__round_list__init(list);
     list->person_id = (char *)(uintptr_t)r->lines[at].person_id;
     uint32_t n = 0;
-    while (at + n < r->line_count && r->lines[at + n].site == r->lines[at].site &&
-           strcmp(r->lines[at + n].person_id, list->person_id) == 0)
-        n++;
+    while (at + n < r->line_count && is_same_list(&r->lines[at], &r->lines[at + n])) n++;
     list->total = n;
-    list->n_lines = n < ROUND_LINES_MAX ? n : ROUND_LINES_MAX;
+    list->n_lines = n < most ? n : most;
     list->lines = ARENA_ARRAY(arena, Handoff__V1__ListLine *, list->n_lines + 1);
     for (size_t i = 0; i < list->n_lines; i++) list->lines[i] = r->lines[at + i].line;
     *ret_list = list;
@@ -339,6 +353,7 @@ static void finish(struct engine *e)
 {
     struct rounds *r = e->rounds;
     uint32_t at = 0;
+    bool is_kept = true;
     if (r->line_count) qsort(r->lines, r->line_count, sizeof *r->lines, order_of_lines);
     arena_reset(e->arena);
     for (uint32_t site = 0; site < e->rules->site_count; site++) {
@@ -348,10 +363,13 @@ static void finish(struct engine *e)
         done.about = r->round->about;
         at += fill_lists(r, site, at, e->arena, &done);
         if (!done.n_lists && site != r->site) continue;
-        if (add_done(e, site, &done)) engine_say(e, "a list for the site %.64s could not be kept", e->rules->sites[site].name);
+        bool has_room = e->entry_count + 1 + (site < r->site) <= e->options.batch_events; /* a place for its own site's */
+        if (has_room && !add_done(e, site, &done)) continue;
+        engine_say(e, "a list for the site %.64s could not be kept", e->rules->sites[site].name);
+        is_kept &= site != r->site;
     }
     r->is_running = false;
-    r->is_known = false;
+    r->is_known = !is_kept; /* the round still stands: not at once again, but when something of the site changes */
 }
 
 /* --- a turn's share ----------------------------------------------------------------------------------------------- */

@@ -291,6 +291,20 @@ static void a_task_already_due_when_a_second_cause_joins_stays_due(void **state)
     assert_int_equal(w->record->n_escalations, 1);
 }
 
+static void what_two_referrals_ask_for_is_one_task(void **state)
+{
+    (void)state;
+    begin(SHIPPED);
+    register_child();
+    request("ref-1", "");
+    request("ref-2", "");
+    assert_int_equal(open_tasks(TASK(SHARE_RESOURCES)), 1);
+    assert_int_equal(told_tasks(TASK(SHARE_RESOURCES), CHANGE(JOINED)), 1);
+    assert_int_equal(task_of(TASK(SHARE_RESOURCES))->n_causes, 2);
+    on_task("task.completed", TASK(SHARE_RESOURCES), "outcome: DONE, by: coordinator-1");
+    assert_int_equal(open_tasks(TASK(SHARE_RESOURCES)), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +326,7 @@ int main(void)
         SENTENCE(a_pathway_withdraws_what_it_no_longer_needs),
         SENTENCE(a_hold_or_concern_that_is_there_already_asks_nothing_again),
         SENTENCE(a_task_already_due_when_a_second_cause_joins_stays_due),
+        SENTENCE(what_two_referrals_ask_for_is_one_task),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

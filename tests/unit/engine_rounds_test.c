@@ -60,6 +60,7 @@ static struct world *begin(uint32_t batch_events)
 /* --- events --------------------------------------------------------------------------------------------------------- */
 
 static int event_count;
+static const char *site_of_events = "";
 
 static Handoff__V1__Event next_event(struct world *w, const char *patient)
 {
@@ -68,6 +69,7 @@ static Handoff__V1__Event next_event(struct world *w, const char *patient)
     snprintf(id, sizeof id, "event-%d", ++event_count);
     event.id = arena_string(w->arena, id);
     event.source = (char *)"ward";
+    event.site = (char *)(uintptr_t)site_of_events;
     event.patient_id = (char *)(uintptr_t)patient;
     event.occurred_at_ms = engine_now_ms(w->engine);
     return event;
@@ -405,6 +407,39 @@ static void the_same_news_twice_repeats_the_escalation_and_adds_none(void **stat
     end(w);
 }
 
+static void add_site(struct world *w, const char *name)
+{
+    Handoff__V1__Site *site = world_site(w->arena);
+    Handoff__V1__RulesChange change = HANDOFF__V1__RULES_CHANGE__INIT;
+    const Handoff__V1__RulesChange *list = &change;
+    site->name = arena_string(w->arena, name);
+    furnish(w, site);
+    change.body_case = HANDOFF__V1__RULES_CHANGE__BODY_SITE;
+    change.site = site;
+    assert_int_equal(engine_change_rules(w->engine, &list, 1), 0);
+}
+
+static void patients_of_another_site_come_in_a_list_of_that_site(void **state)
+{
+    (void)state;
+    struct world *w = begin(4);
+    struct lists north = {.w = w};
+    struct patient_key key;
+    add_site(w, "north");
+    refer_many(w, 0, 3, "riverside");
+    site_of_events = "north";
+    refer_many(w, 3, 8, "riverside");
+    site_of_events = "";
+    delist(w, "riverside");
+    settle(w);
+    assert_int_equal(told(w).escalations[0]->total, 3);
+    engine_subject_key(w->engine, SUBJECT_IS_SITE, "north", &key);
+    engine_walk(w->engine, &key, 0, &north, note_lists);
+    assert_int_equal(north.escalation_count, 1);
+    assert_int_equal(north.escalations[0]->total, 5);
+    end(w);
+}
+
 /* --- patients change hands -------------------------------------------------------------------------------------------- */
 
 static void a_new_owner_of_forty_patients_gets_one_list_and_due_times_stay(void **state)
@@ -521,6 +556,7 @@ int main(void)
         cmocka_unit_test(an_agency_without_patients_closes_without_a_word),
         cmocka_unit_test(a_list_shows_five_hundred_and_counts_the_rest),
         cmocka_unit_test(the_same_news_twice_repeats_the_escalation_and_adds_none),
+        cmocka_unit_test(patients_of_another_site_come_in_a_list_of_that_site),
         cmocka_unit_test(a_new_owner_of_forty_patients_gets_one_list_and_due_times_stay),
         cmocka_unit_test(a_first_assignment_hands_over_nothing),
         cmocka_unit_test(a_delegate_gets_the_list_when_the_absence_begins_and_the_owner_when_it_ends),

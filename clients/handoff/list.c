@@ -103,8 +103,10 @@ int run_list(struct cli *cli, int argc, char **argv)
     request.list = &list;
     code = cli_request(cli, &request, &reply);
     if (code) return code;
-    if (cli->is_json) code = cli_print_json(&reply->list->base, true);
-    else print_list(reply->list);
+    if (cli->is_json)
+        code = cli_print_json(&reply->list->base, true);
+    else
+        print_list(reply->list);
     handoff_reply_free(&reply);
     return code;
 }

@@ -130,7 +130,8 @@ const char *roster_resolve(const struct rules *rules, const struct site *site, c
 const char *roster_holder(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
                           Handoff__V1__Role role, const Handoff__V1__Task *task, int64_t at_ms)
 {
-    bool is_named = task && task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_TAKE_OVER && task->owner == role && task->subject;
+    bool is_named =
+        task && task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_TAKE_OVER && task->owner == role && task->subject;
     const char *person = is_named ? roster_stand_in(rules, site, task->subject->id, at_ms) : NULL;
     return person ? person : roster_resolve(rules, site, record, role, at_ms);
 }

@@ -5,12 +5,14 @@
 
 #include <string.h>
 
-#define BODY(NAME) HANDOFF__V1__EVENT__BODY_##NAME
-#define ROUND(NAME) HANDOFF__V1__ROUND_KIND__ROUND_KIND_##NAME
-#define ROLE(NAME) HANDOFF__V1__ROLE__ROLE_##NAME
+#define BODY(NAME)     HANDOFF__V1__EVENT__BODY_##NAME
+#define ROUND(NAME)    HANDOFF__V1__ROUND_KIND__ROUND_KIND_##NAME
+#define ROLE(NAME)     HANDOFF__V1__ROLE__ROLE_##NAME
 #define SEVERITY(NAME) HANDOFF__V1__SEVERITY__SEVERITY_##NAME
 
-enum { ROUNDS_MAX = 1024 }; /* of one site, most of them absences to come; beyond it no list is made, and that is said */
+enum {
+    ROUNDS_MAX = 1024
+}; /* of one site, most of them absences to come; beyond it no list is made, and that is said */
 
 /* --- on the site's record ----------------------------------------------------------------------------------------- */
 
@@ -31,8 +33,11 @@ static void add_round(struct moment *m, Handoff__V1__RoundKind kind, const char 
     for (size_t i = 0; i < r->n_rounds; i++)
         if (is_same_round(r->rounds[i], n)) return;
     m->is_changed = true;
-    if (r->n_rounds < ROUNDS_MAX) list_append(m->arena, &r->rounds, &r->n_rounds, n);
-    else moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_NOTE, "too many rounds wait: no list is made of this one", NULL, 0);
+    if (r->n_rounds < ROUNDS_MAX)
+        list_append(m->arena, &r->rounds, &r->n_rounds, n);
+    else
+        moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_NOTE, "too many rounds wait: no list is made of this one",
+                     NULL, 0);
 }
 
 /* Two moments at which work changes hands. A word that takes back an absence leaves its rounds: nothing changes hands
@@ -77,8 +82,10 @@ static void done(struct moment *m, const Handoff__V1__RoundDone *d)
             list_remove(&m->record->rounds, &m->record->n_rounds, i);
     m->is_changed = true;
     for (size_t i = 0; i < d->n_lists; i++) {
-        if (d->kind == ROUND(AGENCY_ENDS)) work_raise_list(m, d->about, d->lists[i]);
-        else work_hand_over(m, d->lists[i]);
+        if (d->kind == ROUND(AGENCY_ENDS))
+            work_raise_list(m, d->about, d->lists[i]);
+        else
+            work_hand_over(m, d->lists[i]);
     }
 }
 
@@ -146,12 +153,16 @@ static bool has_care_at(const struct rules *rules, const Handoff__V1__PatientRec
            !is_seen_elsewhere(r, agency, last->closed_at_ms);
 }
 
-bool round_concerns(const struct rules *rules, const Handoff__V1__PatientRecord *record, const Handoff__V1__Round *round)
+bool round_concerns(const struct rules *rules, const Handoff__V1__PatientRecord *record,
+                    const Handoff__V1__Round *round)
 {
     return round->kind == ROUND(AGENCY_ENDS) && !record->is_deceased && has_care_at(rules, record, round->about);
 }
 
-bool round_is_about_tasks(const Handoff__V1__Round *round) { return round->kind != ROUND(AGENCY_ENDS); }
+bool round_is_about_tasks(const Handoff__V1__Round *round)
+{
+    return round->kind != ROUND(AGENCY_ENDS);
+}
 
 /* --- lines -------------------------------------------------------------------------------------------------------- */
 
@@ -227,15 +238,19 @@ static const char *new_owner(const struct listing *l, Handoff__V1__Role role)
     const Handoff__V1__Assignment *a = assignment(l, role);
     const char *then = at(l, role, r->begins_at_ms), *before = at(l, role, r->begins_at_ms - 1);
     switch (r->kind) {
-    case ROUND(ABSENCE_BEGINS): return strcmp(before, r->about) == 0 && strcmp(then, r->about) != 0 ? then : NULL;
-    case ROUND(ABSENCE_ENDS): return strcmp(then, r->about) == 0 && strcmp(before, r->about) != 0 ? then : NULL;
+    case ROUND(ABSENCE_BEGINS):
+        return strcmp(before, r->about) == 0 && strcmp(then, r->about) != 0 ? then : NULL;
+    case ROUND(ABSENCE_ENDS):
+        return strcmp(then, r->about) == 0 && strcmp(before, r->about) != 0 ? then : NULL;
     case ROUND(ASSIGNED):
         return a && strcmp(a->person_id, r->about) == 0 && a->sequence >= r->since_sequence ? at(l, role, l->now_ms)
-                                                                                           : NULL;
-    case ROUND(LEFT): return a && strcmp(a->person_id, r->about) == 0 ? at(l, role, l->now_ms) : NULL;
+                                                                                            : NULL;
+    case ROUND(LEFT):
+        return a && strcmp(a->person_id, r->about) == 0 ? at(l, role, l->now_ms) : NULL;
     case ROUND(AGENCY_ENDS):
     case ROUND(UNSPECIFIED):
-    case _HANDOFF__V1__ROUND_KIND_IS_INT_SIZE: break;
+    case _HANDOFF__V1__ROUND_KIND_IS_INT_SIZE:
+        break;
     }
     return NULL;
 }
@@ -268,7 +283,10 @@ size_t round_lines(const struct rules *rules, const Handoff__V1__PatientRecord *
     return round_is_about_tasks(round) ? task_lines(&l, ret_lines) : patient_line(&l, ret_lines);
 }
 
-static int order_of(int64_t a, int64_t b) { return (a > b) - (a < b); }
+static int order_of(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
 
 /* What has no time comes after what has one. */
 int round_order(const Handoff__V1__ListLine *a, const Handoff__V1__ListLine *b)

@@ -6,8 +6,8 @@
  *     staff.assigned         the new owner of patients gets one list of all that were given
  *     the roster changes     whoever has the work of a person who left
  *
- * A round stands on the site's record from its event until its list. The engine goes through the records (engine/round.c)
- * and asks here what each has to do with it. */
+ * A round stands on the site's record from its event until its list. The engine goes through the records
+ * (engine/round.c) and asks here what each has to do with it. */
 #ifndef HANDOFF_CORE_ROUNDS_H
 #define HANDOFF_CORE_ROUNDS_H
 
@@ -15,12 +15,13 @@
 #include "core/step.h"
 
 enum {
-    ROUND_LINES_MAX = 500,      /* of one list; what is more is counted */
+    ROUND_LINES_MAX = 500,       /* of one list; what is more is counted */
     ROUND_RECORD_LINES_MAX = 128 /* of one record */
 };
 
 /* Must the event of this round be told to this patient? */
-bool round_concerns(const struct rules *rules, const Handoff__V1__PatientRecord *record, const Handoff__V1__Round *round);
+bool round_concerns(const struct rules *rules, const Handoff__V1__PatientRecord *record,
+                    const Handoff__V1__Round *round);
 
 struct round_line {
     const char *person_id; /* whose list it stands in; "": the supervisor's, of an agency */

@@ -197,7 +197,7 @@ static int64_t other_half(const struct calendar *c, int64_t at_ms, int64_t attem
     return was_early ? closes_ms : middle_ms;
 }
 
-/* Unless the policy says how long after: the next working day, at another time of day. What is emergent does not wait. */
+/* Unless the policy says how long after: the next working day, at another time of day. What is emergent waits less. */
 static int64_t next_attempt(const struct moment *m, const Handoff__V1__Task *t)
 {
     const struct calendar *c = &m->site->calendar;
@@ -210,8 +210,8 @@ static int64_t next_attempt(const struct moment *m, const Handoff__V1__Task *t)
 static void note_channel(const struct moment *m, Handoff__V1__Task *t)
 {
     bool is_told = m->event && m->event->body_case == HANDOFF__V1__EVENT__BODY_TASK_ATTEMPTED;
-    Handoff__V1__Channel channel = is_told ? m->event->task_attempted->channel : HANDOFF__V1__CHANNEL__CHANNEL_UNSPECIFIED;
-    if (channel) t->channels |= UINT32_C(1) << channel;
+    if (is_told && m->event->task_attempted->channel)
+        t->channels |= UINT32_C(1) << m->event->task_attempted->channel;
 }
 
 /* An attempt is the act that was asked for: it meets the due time and arms the next attempt. */
@@ -467,7 +467,8 @@ static Handoff__V1__Role rung_above(const struct moment *m, const Handoff__V1__E
     uint32_t at = rung_position(m, e->rung);
     uint32_t next = at < p->rung_count ? at + 1 : e->task ? 0 : rung_position(m, ROLE(SUPERVISOR));
     for (; next < p->rung_count; next++)
-        if (strcmp(roster_resolve(m->rules, m->site, m->record, p->rungs[next], m->now_ms), holder) != 0) return p->rungs[next];
+        if (strcmp(roster_resolve(m->rules, m->site, m->record, p->rungs[next], m->now_ms), holder) != 0)
+            return p->rungs[next];
     return e->rung;
 }
 

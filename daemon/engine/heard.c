@@ -1,7 +1,8 @@
 /* When each source that somebody waits for was last heard of. An event costs a look at a short list; what is journaled
  * is one small entry an hour for each source, on the source's own record, which also has the timer (core/sources.c).
  *
- * Memory follows the records: it is filled from them when the rules change or a batch fails, and by every entry on one. */
+ * Memory follows the records: it is filled from them when the rules change or a batch fails, and by every entry on one.
+ */
 #include "engine/inside.h"
 
 #include <stdlib.h>
@@ -24,15 +25,24 @@ struct heard {
     bool has_resumed; /* the daemon was away: each gets an hour more */
 };
 
-struct heard *heard_new(void) { return calloc(1, sizeof(struct heard)); }
-void heard_free(struct heard *h) { free(h); }
+struct heard *heard_new(void)
+{
+    return calloc(1, sizeof(struct heard));
+}
+void heard_free(struct heard *h)
+{
+    free(h);
+}
 
 void heard_forget(struct engine *e)
 {
     e->heard->is_known = false;
     e->heard->count = 0; /* names are those of the rules, which may be gone */
 }
-void heard_resume(struct engine *e) { e->heard->has_resumed = true; }
+void heard_resume(struct engine *e)
+{
+    e->heard->has_resumed = true;
+}
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 

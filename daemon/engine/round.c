@@ -4,9 +4,9 @@
  *     a site's record says so --> walk in key order, ROUND_RECORDS_PER_TURN a turn --> one list on the site's record
  *
  * A patient whom the event concerns gets an entry of its own: the event, shared, and deduped by its source and id like
- * one that was published. What is durable is that the round stands on the site's record; where it has got to is not. After a
- * crash it begins again at the first record, the repeats are seen, and the list comes out whole. Rounds go one after
- * the other, in the order of their events. */
+ * one that was published. What is durable is that the round stands on the site's record; where it has got to is not.
+ * After a crash it begins again at the first record, the repeats are seen, and the list comes out whole. Rounds go one
+ * after the other, in the order of their events. */
 #include "engine/inside.h"
 
 #include <assert.h>
@@ -16,11 +16,11 @@
 
 enum {
     ROUND_RECORDS_PER_TURN = 256,
-    ROUND_LINES_KEPT = 65536,      /* of all lists of a round; what is more is counted */
-    ROUND_LISTS_MAX = 64,          /* of one site: new owners; of more the task lists tell */
-    ROUND_LINES_TOLD = 4000,       /* of all lists together, so that they fit what a batch has left */
+    ROUND_LINES_KEPT = 65536, /* of all lists of a round; what is more is counted */
+    ROUND_LISTS_MAX = 64,     /* of one site: new owners; of more the task lists tell */
+    ROUND_LINES_TOLD = 4000,  /* of all lists together, so that they fit what a batch has left */
     ROUND_ARENA_BYTES = 64 * 1024 * 1024,
-    ROUND_LINE_BYTES = 1024        /* left in the arena before a line */
+    ROUND_LINE_BYTES = 1024 /* left in the arena before a line */
 };
 
 struct kept_line {
@@ -41,7 +41,7 @@ struct rounds {
     struct arena *arena;
     struct kept_line *lines;
     uint32_t line_count;
-    uint64_t lost_lines;       /* beyond ROUND_LINES_KEPT */
+    uint64_t lost_lines; /* beyond ROUND_LINES_KEPT */
     struct round_line of_record[ROUND_RECORD_LINES_MAX];
 };
 
@@ -64,7 +64,10 @@ void rounds_free(struct rounds *r)
     free(r);
 }
 
-void rounds_look_again(struct engine *e) { e->rounds->is_known = false; }
+void rounds_look_again(struct engine *e)
+{
+    e->rounds->is_known = false;
+}
 
 void rounds_forget(struct engine *e)
 {
@@ -74,7 +77,10 @@ void rounds_forget(struct engine *e)
 
 /* --- which -------------------------------------------------------------------------------------------------------- */
 
-static char *copy_text(struct rounds *r, const char *text) { return arena_string(r->arena, text ? text : ""); }
+static char *copy_text(struct rounds *r, const char *text)
+{
+    return arena_string(r->arena, text ? text : "");
+}
 
 static void begin(struct engine *e, const Handoff__V1__Round *round, uint32_t site)
 {
@@ -363,7 +369,8 @@ static void finish(struct engine *e)
         done.about = r->round->about;
         at += fill_lists(r, site, at, e->arena, &done);
         if (!done.n_lists && site != r->site) continue;
-        bool has_room = e->entry_count + 1 + (site < r->site) <= e->options.batch_events; /* a place for its own site's */
+        bool has_room =
+            e->entry_count + 1 + (site < r->site) <= e->options.batch_events; /* a place for its own site's */
         if (has_room && !add_done(e, site, &done)) continue;
         engine_say(e, "a list for the site %.64s could not be kept", e->rules->sites[site].name);
         is_kept &= site != r->site;

@@ -73,5 +73,6 @@ const char *view_tries(const struct view *v, const char *reason, uint32_t attemp
     if (attempts == 0) return reason;
     return view_format(v->arena, "%s Tried %s%s%s%s: next %s.", reason,
                        attempts == 1 ? "once" : view_format(v->arena, "%u times", attempts), count ? " (" : "", words,
-                       count ? ")" : "", count == 1 ? "by another channel, at another time of day" : "at another time of day");
+                       count ? ")" : "",
+                       count == 1 ? "by another channel, at another time of day" : "at another time of day");
 }

@@ -18,16 +18,15 @@ struct lines {
 
 static void take(struct lines *l, Handoff__V1__ListLine **lines, size_t count, uint32_t total)
 {
-    for (size_t i = 0; i < count; i++)
-        list_append(l->service->arena, &l->reply->lines, &l->reply->n_lines, lines[i]);
+    for (size_t i = 0; i < count; i++) list_append(l->service->arena, &l->reply->lines, &l->reply->n_lines, lines[i]);
     l->reply->total += total;
 }
 
 static bool take_entry(void *context, const struct entry *entry)
 {
     struct lines *l = context;
-    const Handoff__V1__Outcome *o = handoff__v1__outcome__unpack(arena_protobuf(l->service->arena), entry->outcome.len,
-                                                                 entry->outcome.data);
+    const Handoff__V1__Outcome *o =
+        handoff__v1__outcome__unpack(arena_protobuf(l->service->arena), entry->outcome.len, entry->outcome.data);
     for (size_t i = 0; o != NULL && i < o->n_emissions; i++) {
         const Handoff__V1__Emission *e = o->emissions[i];
         if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK && e->task->number == l->task)
@@ -44,13 +43,15 @@ static int take_cause(struct lines *l, const Handoff__V1__Cause *cause)
     return engine_scan(l->service->engine, cause->sequence, 1, l, take_entry, &last);
 }
 
-/* 0, or why not: no such open task or escalation is UNKNOWN. A task that several lists were added to has all of them. */
+/* 0, or why not: no such open task or escalation is UNKNOWN. A task that several lists were added to has all of them.
+ */
 static int collect(struct lines *l, const Handoff__V1__PatientRecord *record)
 {
     for (size_t i = 0; l->task != 0 && i < record->n_tasks; i++) {
         if (record->tasks[i]->number != l->task) continue;
         int rc = 0;
-        for (size_t c = 0; c < record->tasks[i]->n_causes && rc == 0; c++) rc = take_cause(l, record->tasks[i]->causes[c]);
+        for (size_t c = 0; c < record->tasks[i]->n_causes && rc == 0; c++)
+            rc = take_cause(l, record->tasks[i]->causes[c]);
         return rc;
     }
     for (size_t i = 0; l->escalation != 0 && i < record->n_escalations; i++)
@@ -69,7 +70,8 @@ void serve_list(struct service *s, const struct call *call)
     int64_t time_ms;
     bool is_id = strlen(id) > KEY_LETTERS && id[KEY_LETTERS] == '-' && engine_key_parse(id, &key);
     if (!is_id || (l.task == 0 && l.escalation == 0)) {
-        service_refuse(s, call, HANDOFF__V1__CODE__CODE_BAD_ID, "id is not the whole id of a task or an escalation", "id");
+        service_refuse(s, call, HANDOFF__V1__CODE__CODE_BAD_ID, "id is not the whole id of a task or an escalation",
+                       "id");
         return;
     }
     l.reply = MESSAGE_NEW(s->arena, Handoff__V1__ListReply, list_reply);

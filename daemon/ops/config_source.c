@@ -33,8 +33,10 @@ static void read_feeds(struct config *config, struct source_config *source, stru
         if (is_feed(yaml_text(item)))
             source->feeds[source->feed_count++] = arena_string(config->arena, yaml_text(item));
         else
-            yaml_error_add(errors, item, "\"%.64s\" is neither an event such as encounter.discharged nor what some begin "
-                           "with, such as encounter", yaml_text(item));
+            yaml_error_add(errors, item,
+                           "\"%.64s\" is neither an event such as encounter.discharged nor what some begin "
+                           "with, such as encounter",
+                           yaml_text(item));
     }
 }
 

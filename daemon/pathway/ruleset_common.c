@@ -115,8 +115,10 @@ static uint32_t place_of(const struct ruleset *rs, const char *agency_id, bool *
         uint32_t middle = low + (high - low) / 2;
         int order = strcmp(rs->directory[middle].agency->agency_id, agency_id);
         if (order == 0) *ret_is_there = true;
-        if (order < 0) low = middle + 1;
-        else high = middle;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low;
 }

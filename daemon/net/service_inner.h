@@ -83,6 +83,7 @@ void serve_next(struct service *s, const struct call *call);
 void serve_emissions(struct service *s, const struct call *call);
 void serve_tasks(struct service *s, const struct call *call);
 void serve_escalations(struct service *s, const struct call *call);
+void serve_list(struct service *s, const struct call *call);
 void serve_statistics(struct service *s, const struct call *call);
 void serve_info(struct service *s, const struct call *call);
 void serve_clock(struct service *s, const struct call *call);

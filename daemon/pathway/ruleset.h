@@ -41,6 +41,19 @@ struct rules_changes {
 struct ruleset *ruleset_new(void);
 void ruleset_free(struct ruleset *rs);
 
+/* An event of a site whose meaning is for everybody (staff.absent, agency.listed, agency.delisted) as a change, which
+ * points into the event. false: the event is none of these. */
+struct ruleset_event_change {
+    Handoff__V1__RulesChange change;
+    Handoff__V1__Absence absence;
+    Handoff__V1__Listing listing;
+    Handoff__V1__Delisting delisting;
+};
+bool ruleset_change_by_event(const Handoff__V1__Event *event, const char *site_name, int64_t now_ms,
+                             struct ruleset_event_change *ret_change);
+/* The directory says so already: nothing is gained by another row of the journal. */
+bool ruleset_is_known(const struct rules *rules, const Handoff__V1__RulesChange *change);
+
 /* Folds one change in. 0; -EINVAL: it cannot be understood, said in errors, and nothing changed. change is copied. */
 int ruleset_apply(struct ruleset *rs, const Handoff__V1__RulesChange *change, uint64_t sequence,
                   struct yaml_errors *errors);

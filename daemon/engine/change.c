@@ -195,6 +195,8 @@ static uint64_t hash_of_change(const struct engine *e, const Handoff__V1__RulesC
         return subject_event_hash(e->hash_key, "agency", change->listing->agency->agency_id);
     case HANDOFF__V1__RULES_CHANGE__BODY_DELISTING:
         return subject_event_hash(e->hash_key, "agency", change->delisting->agency_id);
+    case HANDOFF__V1__RULES_CHANGE__BODY_DOUBT:
+        return subject_event_hash(e->hash_key, "agency", change->doubt->agency_id);
     case HANDOFF__V1__RULES_CHANGE__BODY_ABSENCE:
         return subject_event_hash(e->hash_key, "absence", change->absence->person_id);
     case HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY:
@@ -215,15 +217,26 @@ static bool is_said_in_batch(const struct engine *e, uint64_t hash)
     return false;
 }
 
-int change_by_event(struct engine *e, const Handoff__V1__Event *event, struct event_change *c)
+/* Whether it says anything new, and where it goes. */
+static int find_change(struct engine *e, struct event_change *c)
 {
-    const char *site_name = rules_site(e->rules, event->site)->name;
-    c->is_needed = ruleset_change_by_event(event, site_name, e->now_ms, &c->said);
-    if (!c->is_needed) return 0;
     c->hash = hash_of_change(e, &c->said.change);
     c->is_needed = is_said_in_batch(e, c->hash) || !ruleset_is_known(e->rules, &c->said.change);
     subject_key(e->hash_key, SUBJECT_IS_FOLDER, SUBJECT_RULES, &c->key);
     return c->is_needed ? lookup_subject(e, &c->key, &c->found) : 0;
+}
+
+int change_by_event(struct engine *e, const Handoff__V1__Event *event, struct event_change *c)
+{
+    const char *site_name = rules_site(e->rules, event->site)->name;
+    c->is_needed = ruleset_change_by_event(event, site_name, e->now_ms, &c->said);
+    return c->is_needed ? find_change(e, c) : 0;
+}
+
+int change_by_outcome(struct engine *e, const Handoff__V1__Outcome *outcome, struct event_change *c)
+{
+    c->is_needed = outcome->n_emissions > 0 && ruleset_change_by_outcome(outcome, &c->said);
+    return c->is_needed ? find_change(e, c) : 0;
 }
 
 void change_add(struct engine *e, const struct event_change *c)

@@ -111,6 +111,9 @@ static int fire_once(struct engine *e, const struct patient_key *key, const stru
         put_off(e, key, found);
         return 0;
     }
+    struct event_change change;
+    code = change_by_outcome(e, &outcome.journaled, &change);
+    if (code) return code;
     turn_add(e, &(struct addition){.kind = ENTRY_TIMER,
                                    .key = key,
                                    .found = found,
@@ -120,6 +123,7 @@ static int fire_once(struct engine *e, const struct patient_key *key, const stru
                                    .after_packed = after_packed,
                                    .outcome = &outcome.journaled,
                                    .is_firing = true});
+    if (change.is_needed) change_add(e, &change);
     *ret_result = (struct firing_result){true, next_ms <= e->now_ms};
     return 0;
 }

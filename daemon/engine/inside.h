@@ -265,6 +265,8 @@ struct event_change {
     struct found found;
 };
 int change_by_event(struct engine *e, const Handoff__V1__Event *event, struct event_change *ret_change); /* adds nothing */
+/* The same of what was decided about a patient: a doubt about an agency. */
+int change_by_outcome(struct engine *e, const Handoff__V1__Outcome *outcome, struct event_change *ret_change);
 void change_add(struct engine *e, const struct event_change *change);
 /* After the commit of a batch: folds what its events changed. */
 void change_take_effect(struct engine *e);

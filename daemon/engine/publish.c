@@ -214,6 +214,9 @@ static int decide(struct engine *e, const struct publishing *p)
     if (p->subject == SUBJECT_IS_SITE) {
         int code = change_by_event(e, p->event, &change);
         if (code) return code;
+    } else {
+        int code = change_by_outcome(e, &d.outcome.journaled, &change);
+        if (code) return code;
     }
     if (d.outcome.hands_over_to) {
         int code = want_list(e, &d.outcome, &want);

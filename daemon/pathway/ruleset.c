@@ -164,6 +164,7 @@ static int apply_body(struct ruleset *rs, const Handoff__V1__RulesChange *change
     case HANDOFF__V1__RULES_CHANGE__BODY_ABSENCE: return apply_absence(rs, change->absence, errors);
     case HANDOFF__V1__RULES_CHANGE__BODY_LISTING: return apply_listing(rs, change->listing, errors);
     case HANDOFF__V1__RULES_CHANGE__BODY_DELISTING: return apply_delisting(rs, change->delisting, errors);
+    case HANDOFF__V1__RULES_CHANGE__BODY_DOUBT: return apply_doubt(rs, change->doubt);
     case HANDOFF__V1__RULES_CHANGE__BODY__NOT_SET:
     case _HANDOFF__V1__RULES_CHANGE__BODY__CASE_IS_INT_SIZE: break;
     }

@@ -45,6 +45,23 @@ bool ruleset_change_by_event(const Handoff__V1__Event *event, const char *site_n
     return true;
 }
 
+bool ruleset_change_by_outcome(const Handoff__V1__Outcome *outcome, struct ruleset_event_change *ret)
+{
+    for (size_t i = 0; i < outcome->n_emissions; i++) {
+        const Handoff__V1__Emission *e = outcome->emissions[i];
+        if (e->body_case != HANDOFF__V1__EMISSION__BODY_AUDIT ||
+            e->audit->kind != HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_DIRECTORY_DOUBTFUL || !e->audit->text[0])
+            continue;
+        handoff__v1__rules_change__init(&ret->change);
+        handoff__v1__doubt__init(&ret->doubt);
+        ret->doubt.agency_id = e->audit->text;
+        ret->change.body_case = HANDOFF__V1__RULES_CHANGE__BODY_DOUBT;
+        ret->change.doubt = &ret->doubt;
+        return true;
+    }
+    return false;
+}
+
 static bool is_same_message(const ProtobufCMessage *a, const ProtobufCMessage *b)
 {
     enum { SMALL_BYTES = 4096 };
@@ -60,11 +77,15 @@ bool ruleset_is_known(const struct rules *rules, const Handoff__V1__RulesChange 
 {
     if (change->body_case == HANDOFF__V1__RULES_CHANGE__BODY_LISTING) {
         const struct agency_row *l = rules_agency(rules, change->listing->agency->agency_id);
-        return l && !l->is_delisted && is_same_message(&l->agency->base, &change->listing->agency->base);
+        return l && !l->is_delisted && !l->is_doubtful && is_same_message(&l->agency->base, &change->listing->agency->base);
     }
     if (change->body_case == HANDOFF__V1__RULES_CHANGE__BODY_DELISTING) {
         const struct agency_row *l = rules_agency(rules, change->delisting->agency_id);
         return !l || (l->is_delisted && l->effective_at_ms == change->delisting->effective_at_ms);
+    }
+    if (change->body_case == HANDOFF__V1__RULES_CHANGE__BODY_DOUBT) {
+        const struct agency_row *l = rules_agency(rules, change->doubt->agency_id);
+        return !l || l->is_doubtful;
     }
     return false;
 }
@@ -160,6 +181,16 @@ int apply_delisting(struct ruleset *rs, const Handoff__V1__Delisting *message, s
     if (!is_there) return 0;
     rs->directory[at].is_delisted = true;
     rs->directory[at].effective_at_ms = message->effective_at_ms;
+    rs->built_directory = NULL;
+    return 0;
+}
+
+int apply_doubt(struct ruleset *rs, const Handoff__V1__Doubt *message)
+{
+    bool is_there;
+    uint32_t at = place_of(rs, message->agency_id, &is_there);
+    if (!is_there) return 0;
+    rs->directory[at].is_doubtful = true;
     rs->built_directory = NULL;
     return 0;
 }

@@ -48,6 +48,7 @@ int ruleset_refuse(struct yaml_errors *errors, const char *format, ...) __attrib
 int apply_absence(struct ruleset *rs, const Handoff__V1__Absence *message, struct yaml_errors *errors);
 int apply_listing(struct ruleset *rs, const Handoff__V1__Listing *message, struct yaml_errors *errors);
 int apply_delisting(struct ruleset *rs, const Handoff__V1__Delisting *message, struct yaml_errors *errors);
+int apply_doubt(struct ruleset *rs, const Handoff__V1__Doubt *message);
 /* Gives new rules what is known to all; unchanged parts are those that the rules before have. */
 void ruleset_share(struct ruleset *rs, struct rules *rules);
 

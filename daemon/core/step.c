@@ -201,6 +201,7 @@ static bool is_telling(const Handoff__V1__Emission *e)
 {
     if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK)
         return e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED ||
+               e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_REOPENED ||
                e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED;
     return e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION &&
            e->escalation->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED;
@@ -319,11 +320,18 @@ static void fire_safety_net(struct moment *m, Handoff__V1__Timer *t)
 /* --- inputs -------------------------------------------------------------------------------------------------- */
 static void run_event(struct moment *m)
 {
+    bool was_taken_back = retract_was_awaited(m);
+    if (was_taken_back && !facts_finding(m->event)) {
+        retract_review_awaited(m);
+        m->out->verdict = VERDICT(REVIEW);
+        return;
+    }
     facts_apply(m);
     answers_apply(m);
     if (!m->fault && !m->names_nothing) offer_to_episodes(m);
     if (!m->fault && !m->names_nothing) open_episodes(m);
     if (!m->fault) catch_unused(m);
+    if (was_taken_back) retract_review_awaited(m); /* last: it is no answer to the finding */
 }
 
 static Handoff__V1__Timer *due_timer(const struct moment *m, const Handoff__V1__TimerInput *f)

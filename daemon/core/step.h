@@ -10,6 +10,8 @@
 #ifndef HANDOFF_CORE_STEP_H
 #define HANDOFF_CORE_STEP_H
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "handoff/v1/journal.pb-c.h"
 #include "handoff/v1/record.pb-c.h"
@@ -22,6 +24,22 @@ enum subject_kind { SUBJECT_IS_PATIENT, SUBJECT_IS_SITE, SUBJECT_IS_SOURCE };
 
 enum step_kind { STEP_EVENT, STEP_FIRING, STEP_UNKNOWN_SUBJECT };
 
+/* What an event.retracted takes back, as the journal has it. */
+struct step_disclosure {
+    uint64_t sequence;
+    const Handoff__V1__StatusEmission *status;
+};
+struct step_retraction {
+    uint64_t sequence;                         /* of the entry of the event that is taken back */
+    const Handoff__V1__Event *event;
+    const Handoff__V1__PatientRecord *before;  /* NULL: the record began with it */
+    const Handoff__V1__PatientRecord *after;
+    const Handoff__V1__Outcome *outcome;
+    const struct step_disclosure *disclosures; /* its own, and the later ones of the episodes that it opened */
+    size_t disclosure_count;
+    bool is_elsewhere; /* it was of a patient that has become this one since: its numbers are others */
+};
+
 struct step_input {
     enum step_kind kind;
     uint64_t sequence;               /* the entry's */
@@ -30,6 +48,8 @@ struct step_input {
     const char *subject_name;        /* patient id, site or source; for a record that begins */
     uint64_t seen_hash;              /* keyed hash of (source, id): dedupe. Events only */
     const Handoff__V1__Event *event; /* STEP_EVENT */
+    uint64_t retracted_hash;                        /* event.retracted: the keyed hash of what it names */
+    const struct step_retraction *retraction;       /* event.retracted: NULL: that event has not come */
     const Handoff__V1__TimerInput *firing;          /* STEP_FIRING */
     const Handoff__V1__UnknownSubject *unknown;     /* STEP_UNKNOWN_SUBJECT, on a source's record */
 };

@@ -458,3 +458,50 @@ void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e)
     e->next_at_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms);
     tell_escalation(m, e, was_acknowledged ? CLIMB(RESUMED) : CLIMB(CLIMBED));
 }
+
+/* --- taking back --------------------------------------------------------------------------------------------- */
+void work_forget(struct moment *m, uint64_t sequence, bool (*is_kept)(const struct moment *m, const Handoff__V1__Cause *c))
+{
+    for (size_t i = m->record->n_tasks; i-- > 0;) {
+        Handoff__V1__Task *t = m->record->tasks[i];
+        uint32_t rule = rule_of(t);
+        size_t count = t->n_causes;
+        for (size_t c = t->n_causes; c-- > 0;)
+            if (t->causes[c]->sequence == sequence && !is_kept(m, t->causes[c]))
+                list_remove(&t->causes, &t->n_causes, c);
+        if (t->n_causes == count) continue;
+        m->is_changed = true;
+        if (t->n_causes) {
+            hand_on(m, t);
+            continue;
+        }
+        tell_task(m, t, CHANGE(WITHDRAWN), rule);
+        remove_task(m, t);
+    }
+    for (size_t i = m->record->n_escalations; i-- > 0;) {
+        Handoff__V1__Escalation *e = m->record->escalations[i];
+        if (!e->task && e->cause && e->cause->sequence == sequence && !is_kept(m, e->cause)) work_resolve(m, e);
+    }
+}
+
+void work_restore_task(struct moment *m, const Handoff__V1__Task *was, uint32_t generation)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    Handoff__V1__Task *t = message_copy(was, m->arena);
+    size_t place = 0;
+    while (place < r->n_tasks && r->tasks[place]->number < t->number) place++;
+    list_insert(m->arena, &r->tasks, &r->n_tasks, place, t);
+    t->generation = generation;
+    tell_task(m, t, CHANGE(REOPENED), rule_of(t));
+}
+
+void work_restore_escalation(struct moment *m, const Handoff__V1__Escalation *was, uint32_t generation)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    Handoff__V1__Escalation *e = message_copy(was, m->arena);
+    size_t place = 0;
+    while (place < r->n_escalations && r->escalations[place]->number < e->number) place++;
+    list_insert(m->arena, &r->escalations, &r->n_escalations, place, e);
+    e->generation = generation;
+    tell_escalation(m, e, CLIMB(RAISED));
+}

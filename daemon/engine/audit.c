@@ -138,13 +138,54 @@ static void check_header(struct auditor *a, const struct entry *e, const struct 
 /* --- deciding again -------------------------------------------------------------------------------------------------
  */
 
+static int chain_entry(void *context, uint64_t sequence, struct entry *ret_entry)
+{
+    struct auditor *a = context;
+    uint64_t first;
+    uint32_t offset;
+    struct bytes blob;
+    struct batch_view view;
+    int code = a->journal->ops->find(a->reader, sequence, &first, &blob);
+    if (!code) code = batch_open(blob, &view);
+    if (!code) code = batch_find(&view, sequence, &offset);
+    return code ? code : batch_entry(&view, offset, ret_entry, NULL);
+}
+
+static int newest_entry(void *context, const struct patient_key *key, struct entry *ret_entry)
+{
+    struct auditor *a = context;
+    const struct index_change *row = changes_find(&a->subjects, key);
+    *ret_entry = (struct entry){0};
+    return row ? chain_entry(a, row->row.sequence, ret_entry) : 0;
+}
+
+/* The journal as it was when the entry at hand was decided. */
+static struct chains_read chains_of(struct auditor *a)
+{
+    return (struct chains_read){.context = a,
+                                .arena = a->arena,
+                                .hash_key = a->hash_key,
+                                .entry = chain_entry,
+                                .newest = newest_entry};
+}
+
 struct question {
     struct step_input input;
     struct patient_key key;
     Handoff__V1__Event *event;
 };
 
-static bool ask_event(struct auditor *a, const struct entry *e, const struct rules *rules, struct question *q)
+static bool gather(struct auditor *a, const struct entry *e, const struct subject *s, struct question *q)
+{
+    if (q->event->body_case != HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED) return true;
+    const Handoff__V1__EventRetracted *r = q->event->event_retracted;
+    struct chains_read chains = chains_of(a);
+    q->input.retracted_hash = subject_event_hash(a->hash_key, r->retracted_source, r->retracted_id);
+    return retraction_gather(&chains, r, s->before, e->prev_sequence, &q->input.retraction) == 0;
+}
+
+static bool ask_event(struct auditor *a, const struct entry *e, const struct subject *s, const struct rules *rules,
+                      struct question *q)
 {
     q->event = handoff__v1__event__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
     if (!q->event) return false;
@@ -153,7 +194,7 @@ static bool ask_event(struct auditor *a, const struct entry *e, const struct rul
     q->input.subject = subject_of_event(a->hash_key, q->event, site_name, &q->input.subject_name, &q->key);
     q->input.seen_hash = subject_event_hash(a->hash_key, q->event->source, q->event->id);
     q->input.event = q->event;
-    return true;
+    return gather(a, e, s, q);
 }
 
 static bool ask_firing(struct auditor *a, const struct entry *e, const struct subject *s, struct question *q)
@@ -190,7 +231,7 @@ static bool packs_to(struct auditor *a, const ProtobufCMessage *message, struct 
 static void decide_again(struct auditor *a, const struct entry *e, const struct subject *s, const struct rules *rules)
 {
     struct question q = {.input = {.sequence = e->sequence, .now_ms = e->time_ms}};
-    bool is_asked = e->kind == ENTRY_EVENT   ? ask_event(a, e, rules, &q)
+    bool is_asked = e->kind == ENTRY_EVENT   ? ask_event(a, e, s, rules, &q)
                     : e->kind == ENTRY_TIMER ? ask_firing(a, e, s, &q)
                                              : ask_unknown(a, e, s, &q);
     if (!is_asked) {

@@ -11,6 +11,7 @@
 
 #include "engine/engine.h"
 #include "engine/chain.h"
+#include "engine/chains_read.h"
 #include "engine/changes.h"
 #include "engine/indexer.h"
 #include "engine/intake.h"
@@ -133,6 +134,8 @@ int lookup_committed(struct engine *e, const struct patient_key *key, struct fou
 int lookup_entry(struct engine *e, const struct index_row *row, struct entry *ret_entry);
 /* By its sequence: from this batch or from the journal. */
 int lookup_sequence(struct engine *e, uint64_t sequence, struct entry *ret_entry);
+/* The journal as what decides needs it: this batch and what is committed. In the engine's arena. */
+struct chains_read lookup_chains(struct engine *e);
 int lookup_record(struct engine *e, const struct found *found, struct arena *arena, Handoff__V1__PatientRecord **ret_record);
 
 /* turn.c */
@@ -190,6 +193,9 @@ struct repeat_question {
     const Handoff__V1__Event *event;
 };
 int repeat_find(struct engine *e, const struct repeat_question *q, struct entry *ret_first);
+/* Along a chain from its newest entry on: 1 and the event's entry, 0, or ENGINE_E_. */
+int repeat_seek(struct engine *e, const struct patient_key *key, uint64_t newest, const char *source, const char *id,
+                struct entry *ret_entry);
 bool repeat_is_same(struct engine *e, struct bytes first, struct bytes again);
 
 /* fire.c */

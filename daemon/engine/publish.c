@@ -176,6 +176,16 @@ static void refuse_foreign(struct engine *e, const struct publishing *p, const c
                         });
 }
 
+/* What some events need beside the record. */
+static int gather(struct engine *e, const struct publishing *p, struct step_input *input)
+{
+    if (p->event->body_case != HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED) return 0;
+    const Handoff__V1__EventRetracted *r = p->event->event_retracted;
+    struct chains_read chains = lookup_chains(e);
+    input->retracted_hash = subject_event_hash(e->hash_key, r->retracted_source, r->retracted_id);
+    return retraction_gather(&chains, r, p->before, p->found.row.sequence, &input->retraction);
+}
+
 static int decide(struct engine *e, const struct publishing *p)
 {
     struct decision d;
@@ -189,13 +199,15 @@ static int decide(struct engine *e, const struct publishing *p)
         .seen_hash = p->hash,
         .event = p->event,
     };
+    int code = gather(e, p, &input);
+    if (code) return code;
     step(e->rules, p->before, &input, e->arena, &d.outcome);
     if (!turn_fits(e, d.outcome.after, must_act(p->event), &d.after_packed)) {
         refuse_growth(e, p);
         return 0;
     }
     if (d.outcome.tells_source) {
-        int code = tell_source(e, p, &telling);
+        code = tell_source(e, p, &telling);
         if (code) return code; /* nothing was added yet */
     }
     add_event(e, p, &d);

@@ -96,6 +96,16 @@ static int find_in_chain(struct engine *e, const struct repeat_question *q, stru
     return code ? code : found;
 }
 
+int repeat_seek(struct engine *e, const struct patient_key *key, uint64_t newest, const char *source, const char *id,
+                struct entry *ret_entry)
+{
+    Handoff__V1__Event event = HANDOFF__V1__EVENT__INIT; /* occurred at 0: the chain is walked to its beginning */
+    event.source = (char *)(uintptr_t)source;
+    event.id = (char *)(uintptr_t)id;
+    struct repeat_question q = {key, NULL, newest, subject_event_hash(e->hash_key, source, id), &event};
+    return find_in_chain(e, &q, ret_entry);
+}
+
 int repeat_find(struct engine *e, const struct repeat_question *q, struct entry *ret_first)
 {
     uint64_t sequence = 0;

@@ -96,6 +96,7 @@ static const struct {
     {BODY(EPISODE_CLOSED), episode_closed},
     {BODY(EPISODE_CORRECTED), episode_corrected},
     {BODY(EVENT_RETRACTED), retract_apply},
+    {BODY(PATIENT_MERGED), merge_leave},
     {BODY(STAFF_ABSENT), staff_absent},
 };
 

@@ -91,6 +91,18 @@ bool particulars_is_same(const ProtobufCFieldDescriptor *field, const void *a, c
 void particulars_undo(struct moment *m, const Handoff__V1__PatientRecord *before,
                       const Handoff__V1__PatientRecord *after);
 
+/* Takes in what is kept of another patient id for the same patient; appointments get numbers of this record's. */
+void particulars_unite(struct moment *m, Handoff__V1__PatientRecord *other);
+
+/* --- two that become one (merge.c) ------------------------------------------------------------------------------ */
+void merge_leave(struct moment *m); /* patient.merged, on the record of the one that becomes the other */
+void merge_join(struct moment *m);  /* on the survivor's */
+/* The event with its task, escalation and episode named as this record numbers them: an id keeps the patient under
+ * which it was made. */
+const Handoff__V1__Event *merge_translate(const struct moment *m, const Handoff__V1__Event *event);
+/* The key of what was made under another patient id; NULL: made here. */
+const ProtobufCBinaryData *merge_origin_key(const Handoff__V1__PatientRecord *record, const Handoff__V1__Origin *origin);
+
 /* --- taking back (retract.c) ------------------------------------------------------------------------------------ */
 void retract_apply(struct moment *m); /* event.retracted */
 /* The event was taken back before it came: it is not acted on, unless it is a finding, and a human looks. */
@@ -133,6 +145,10 @@ void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e);
 /* Takes an entry out of the causes of tasks and escalations; what is left without a cause is withdrawn. Not those of
  * which is_kept says so. */
 void work_forget(struct moment *m, uint64_t sequence, bool (*is_kept)(const struct moment *m, const Handoff__V1__Cause *c));
+/* One act asked for twice: the first takes over the causes of the second, which is withdrawn. */
+void work_join_tasks(struct moment *m, Handoff__V1__Task *kept, Handoff__V1__Task *gone);
+/* One matter raised twice: the higher one stays. */
+void work_join_escalations(struct moment *m);
 /* It stands again as it was, under the number it had; generation: its last one told. */
 void work_restore_task(struct moment *m, const Handoff__V1__Task *was, uint32_t generation);
 void work_restore_escalation(struct moment *m, const Handoff__V1__Escalation *was, uint32_t generation);

@@ -40,6 +40,7 @@ static void begin_moment(struct moment *m, const struct rules *rules, const Hand
     m->record = begin_record(before, input, arena);
     m->site = rules_site(rules, m->record->site);
     if (m->event && m->event->occurred_at_ms < m->now_ms) m->occurred_ms = m->event->occurred_at_ms;
+    if (m->event && m->record->n_merged) m->event = merge_translate(m, m->event);
 }
 
 /* --- repeats ------------------------------------------------------------------------------------------------- */
@@ -415,6 +416,7 @@ void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, c
     case STEP_EVENT: run_event(&m); break;
     case STEP_FIRING: run_firing(&m); break;
     case STEP_UNKNOWN_SUBJECT: run_unknown_subject(&m); break;
+    case STEP_JOIN: merge_join(&m); break;
     }
     if (!m.fault) m.fault = broken_invariant(m.record);
     if (m.fault) park(&m, rules, before, input, arena, out);

@@ -15,6 +15,7 @@
 #include "engine/changes.h"
 #include "engine/indexer.h"
 #include "engine/intake.h"
+#include "engine/merging.h"
 #include "engine/subject.h"
 #include "pathway/ruleset.h"
 
@@ -24,6 +25,7 @@ enum {
     BATCH_SPARE_BYTES = 1024 * 1024, /* a batch is full this far from LIMIT_BATCH_BYTES: one event's entries fit */
     ENTRIES_PER_EVENT = 2,           /* an event's own, and its source's */
     RESULTS_PER_BATCH = 4,           /* pending results, in batches: repeats of what is in the batch wait with it */
+    ALIASES_MAX = 8,                 /* no merge makes them deeper (core/merge.c) */
     CANDIDATES_PER_FIRING = 4,       /* stale due times looked at beyond the fired ones, in one turn */
     SWEEP_CHANGES = 32768,
     PACKED_BYTES = 512 * 1024,       /* an entry's outcome and record; what is larger waits to be packed in its place */

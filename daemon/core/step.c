@@ -323,6 +323,7 @@ static void run_event(struct moment *m)
     answers_apply(m);
     if (!m->fault && !m->names_nothing) offer_to_episodes(m);
     if (!m->fault && !m->names_nothing) open_episodes(m);
+    if (!m->fault) late_settle(m);
     if (!m->fault) catch_unused(m);
 }
 

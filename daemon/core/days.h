@@ -18,6 +18,7 @@ int64_t ask_is_same_service(const struct moment *m, const struct guard *g);
 
 /* scores.c */
 int64_t ask_days_since_scored(const struct moment *m, const struct guard *g);
+int64_t ask_has_instrument(const struct moment *m, const struct guard *g);
 int64_t ask_is_judged(const struct moment *m, const struct guard *g);
 int64_t ask_is_worse(const struct moment *m, const struct guard *g);
 int64_t ask_is_unresponsive(const struct moment *m, const struct guard *g);

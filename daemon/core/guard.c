@@ -300,6 +300,7 @@ static const struct predicate predicates[] = {
     {"is_booked_elsewhere", false, ARGUMENT_NONE, ask_is_booked_elsewhere},
     {"is_same_service", false, ARGUMENT_NONE, ask_is_same_service},
     {"days_since_scored", true, ARGUMENT_NONE, ask_days_since_scored},
+    {"has_instrument", false, ARGUMENT_NONE, ask_has_instrument},
     {"is_judged", false, ARGUMENT_NONE, ask_is_judged},
     {"is_worse", false, ARGUMENT_NONE, ask_is_worse},
     {"is_unresponsive", false, ARGUMENT_NONE, ask_is_unresponsive},

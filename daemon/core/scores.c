@@ -40,9 +40,9 @@ static Handoff__V1__Score *find(const Handoff__V1__PatientRecord *r, Handoff__V1
 }
 
 /* An age that nobody knows is no reason to leave a score unjudged. */
-static bool is_outside_ages(const struct moment *m, const struct instrument_rule *rule)
+static bool is_outside_ages(const struct moment *m, const struct instrument_rule *rule, int64_t at_ms)
 {
-    int32_t age = patient_age(m->site, m->record, m->occurred_ms);
+    int32_t age = patient_age(m->site, m->record, at_ms);
     if (age < 0) return false;
     return (rule->youngest && age < (int32_t)rule->youngest) || (rule->oldest && age > (int32_t)rule->oldest);
 }
@@ -71,7 +71,7 @@ void scores_keep(struct moment *m)
     Handoff__V1__Score *score = s->total ? find_or_add(m, s->instrument) : NULL;
     if (!score || (score->last_at_ms && m->occurred_ms < score->last_at_ms)) return; /* a newer one is known */
     bool is_first = !score->last_at_ms || score->is_outside_ages;
-    score->is_outside_ages = is_outside_ages(m, rule_of(&m->rules->policy, s->instrument));
+    score->is_outside_ages = is_outside_ages(m, rule_of(&m->rules->policy, s->instrument), m->occurred_ms);
     if (is_first) {
         begin(score, s->total->value, m->occurred_ms);
         return;
@@ -111,6 +111,17 @@ int64_t ask_days_since_scored(const struct moment *m, const struct guard *g)
         if (is_measure(m, score) && days < least) least = days;
     }
     return least;
+}
+
+/* There is one that measures how care works at the patient's age. */
+int64_t ask_has_instrument(const struct moment *m, const struct guard *g)
+{
+    (void)g;
+    for (size_t i = 0; i < RULES_INSTRUMENTS; i++) {
+        const struct instrument_rule *rule = &m->rules->policy.instruments[i];
+        if (rule->cut_off && !is_outside_ages(m, rule, m->now_ms)) return true;
+    }
+    return false;
 }
 
 /* What the event told, if it can be judged and is the newest word. */

@@ -144,7 +144,8 @@ static void a_discharge_of_an_unknown_patient_alerts_the_supervisor_even_when_a_
     begin(SHIPPED);
     tell("encounter.discharged", "with: {encounter_class: INPATIENT, disposition: HOME}");
     assert_int_equal(told_escalations(ROLE(SUPERVISOR), CLIMB(RAISED)), 1);
-    assert_non_null(task_of(TASK(REVIEW_EVENT)));
+    assert_non_null(task_of(TASK(POST_DISCHARGE_CONTACT)));
+    assert_null(task_of(TASK(REVIEW_EVENT)));
     begin(SHIPPED);
     tell("service.discharge_notice", "with: {agency_id: riverside, is_planned: false}");
     assert_string_equal(state_of("service-continuity"), "advocating");

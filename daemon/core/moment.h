@@ -39,6 +39,7 @@ struct moment {
     const char *sentence;            /* what the sender should know */
     bool is_used;                    /* somebody had a use for the event */
     bool is_ignored;                 /* a pathway knows the event to be harmless here */
+    bool is_asked;                   /* somebody has a task because of it, perhaps since before */
     bool is_changed;                 /* beyond the facts of the record */
     bool is_overtaken;
     bool names_nothing; /* the event names a task, escalation or episode that is not open: nobody is offered it */

@@ -223,7 +223,7 @@ static void catch_unused(struct moment *m)
     Handoff__V1__Severity always = always_severity(m);
     if (!k) return;
     if (always) {
-        if (!has_human(m)) act_always(m, always);
+        if (!has_human(m) && !(k->class == EVENT_DISCHARGE && m->is_asked)) act_always(m, always);
         else if (!m->record->is_known) alert(m, always); /* nobody coordinates this patient yet */
     } else if (m->is_used) {
         return;

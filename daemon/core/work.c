@@ -114,6 +114,7 @@ void work_open_task(struct moment *m, const struct task_order *order)
     int64_t due_ms = late_due(m, due);
     Handoff__V1__Cause *cause = new_cause(m, order->rule);
     const char *subject_id = order->subject_id ? order->subject_id : "";
+    m->is_asked = true;
     for (size_t i = 0; i < m->record->n_tasks; i++) {
         if (!is_about(m->record->tasks[i], order->kind, order->party, subject_id)) continue;
         join(m, m->record->tasks[i], cause, severity, due_ms);

@@ -103,6 +103,7 @@ static const char *detail(const struct pathway *p, const struct action *a)
     case ACTION_STATUS:
     case ACTION_REMIND:
     case ACTION_IF:
+    case ACTION_BASELINE:
     case ACTION_DOUBT:
         return "";
     }

@@ -98,6 +98,9 @@ static const struct {
     {BODY(EVENT_RETRACTED), retract_apply},
     {BODY(PATIENT_MERGED), merge_leave},
     {BODY(STAFF_ABSENT), staff_absent},
+    {BODY(DISCLOSURE_REQUESTED), disclose_requested},
+    {BODY(PREFERENCE_UPDATED), reach_find_contact},
+    {BODY(MESSAGE_FAILED), reach_find_contact},
 };
 
 void answers_apply(struct moment *m)

@@ -110,6 +110,7 @@ void machine_enter(struct moment *m, uint32_t machine, uint32_t target, const st
     *state_of(m->episode, machine) = target;
     if (m->event && m->occurred_ms > *moved_at(m->episode, machine)) *moved_at(m->episode, machine) = m->occurred_ms;
     if (machine == MACHINE_MAIN) m->episode->entered_at_ms = m->now_ms;
+    if (m->pathway->subject == SUBJECT_CONSENT) release_fill(m, true);
     moment_apply(m, is_end ? HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_CLOSED : kind, machine, from, target, rule);
     m->scope = SCOPE_NONE;
     act_do(m, actions, count);
@@ -174,6 +175,7 @@ static bool is_too_late(const struct moment *m, uint32_t machine, const struct t
         k && (k->class == EVENT_LOOP || k->class == EVENT_FACT) && (t->target >= 0 || moment_is_course(m));
     if (days_is_encounter(m->event)) return false; /* whoever minds their order asks is_admitted, is_after_discharge */
     if (m->event->appointment_id[0] && m->visit) return m->is_overtaken; /* each visit has its own order */
+    if (m->pathway->subject == SUBJECT_CONSENT) return false; /* the record has put late signatures in their order */
     return may_be_overtaken && m->occurred_ms < *moved_at(m->episode, machine);
 }
 

@@ -34,6 +34,7 @@ struct moment {
     Handoff__V1__Appointment *visit;
     struct arena *arena;
     uint32_t scope;                  /* of what is being done now; see core/pathway.h */
+    uint32_t scope_visit;            /* the visit whose timer fires; 0: none */
     int depth;                       /* automatic transitions and signals so far */
     const char *fault;               /* set: an invariant would break; the input is parked with this sentence */
     const char *sentence;            /* what the sender should know */
@@ -44,6 +45,7 @@ struct moment {
     bool names_nothing; /* the event names a task, escalation or episode that is not open: nobody is offered it */
     bool is_exhausted;               /* the task in focus was attempted for the last time */
     bool is_new_visit;               /* the event told of a visit for the first time */
+    bool is_county_changed;          /* the event told of another county than the one on file */
     Handoff__V1__Outcome *out;
 };
 
@@ -86,6 +88,10 @@ bool episode_has_task(const Handoff__V1__Task *t, const Handoff__V1__Episode *e)
 /* Carries out an event about a task, an escalation or an episode; then no episode is in focus. */
 void answers_apply(struct moment *m);
 
+/* --- family (family.c) ----------------------------------------------------------------------------------------- */
+/* The act is to speak with the patient or the family. */
+bool family_is_asked(Handoff__V1__TaskKind kind);
+
 /* --- work (work.c) ------------------------------------------------------------------------------------------- */
 struct task_order {
     Handoff__V1__TaskKind kind;
@@ -94,6 +100,7 @@ struct task_order {
     const struct delay *due;       /* NULL: the policy's */
     Handoff__V1__Party party;      /* subject; UNSPECIFIED: none */
     const char *subject_id;
+    bool is_before_visit;          /* due no later than the next booked visit */
     uint32_t rule;
 };
 /* Opens a task, or adds a cause to the open one of the same kind and subject. */
@@ -102,6 +109,9 @@ Handoff__V1__Task *work_find_task(const Handoff__V1__PatientRecord *record, uint
 /* Withdraws this episode's causes (without one in focus: those that are no pathway's) from tasks of a kind (0: of any)
  * made in a scope (0: any). */
 void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope);
+/* The same, of what one visit's timer asked for (0: any). */
+void work_withdraw_visit(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope, uint32_t visit);
+void work_withdraw_family(struct moment *m); /* this episode's, of acts that mean speaking with the family */
 void work_complete(struct moment *m, Handoff__V1__Task *task, Handoff__V1__TaskOutcome outcome);
 void work_attempt(struct moment *m, Handoff__V1__Task *task); /* sets is_exhausted */
 void work_cancel(struct moment *m, Handoff__V1__Task *task);
@@ -113,14 +123,17 @@ void work_acknowledge(struct moment *m, Handoff__V1__Escalation *e, const char *
 void work_resolve(struct moment *m, Handoff__V1__Escalation *e);
 /* This episode's, made in a scope (0: any). */
 void work_resolve_scope(struct moment *m, uint32_t scope);
+void work_resolve_visit(struct moment *m, uint32_t scope, uint32_t visit);
 void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e);
 
 /* --- timers (timers.c) --------------------------------------------------------------------------------------- */
 /* of the episode in focus */
 Handoff__V1__Timer *timer_find(const struct moment *m, uint32_t kind, uint32_t appointment);
-void timer_start(struct moment *m, uint32_t kind); /* replaces a running one; per appointment: m->visit's */
+/* Replaces a running one. Per appointment: m->visit's; without a visit of each that is booked in the episode. */
+void timer_start(struct moment *m, uint32_t kind);
 /* Stops it and withdraws what its firings asked for. Per appointment: m->visit's; without a visit all. */
 void timer_stop(struct moment *m, uint32_t kind);
+void timer_stop_visit(struct moment *m); /* all that count from m->visit; without a visit from any of the episode's */
 void timer_pause_resume(struct moment *m);         /* after a change of holds */
 void timer_follow(struct moment *m,
                   const ProtobufCFieldDescriptor *field); /* after a change of a time of the episode */

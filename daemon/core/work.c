@@ -18,7 +18,7 @@
 #define CLIMB(NAME) HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_##NAME
 #define SEVERITY(NAME) HANDOFF__V1__SEVERITY__SEVERITY_##NAME
 #define ROLE(NAME) HANDOFF__V1__ROLE__ROLE_##NAME
-enum { CAUSES_MAX = 16, ESCALATIONS_MAX = LIMIT_RECORD_TASKS + 64, ATTEMPTS_DEFAULT = 3 };
+enum { CAUSES_MAX = 16, ESCALATIONS_MAX = LIMIT_RECORD_TASKS + 64, ATTEMPTS_DEFAULT = 3, TASK_KIND_LAST = 63 };
 
 static const struct task_rule *task_rule(const struct moment *m, Handoff__V1__TaskKind kind)
 {
@@ -60,6 +60,12 @@ static bool is_about(const Handoff__V1__Task *t, Handoff__V1__TaskKind kind, Han
     return t->subject->party == party && strcmp(t->subject->id, id) == 0;
 }
 
+/* The visit whose timer asks; 0: none does. */
+static uint32_t asking_visit(const struct moment *m)
+{
+    return m->scope >= SCOPE_TIMER && m->scope < SCOPE_HOLD ? m->scope_visit : 0;
+}
+
 static Handoff__V1__Cause *new_cause(struct moment *m, uint32_t rule)
 {
     Handoff__V1__Cause *c = MESSAGE_NEW(m->arena, Handoff__V1__Cause, cause);
@@ -67,6 +73,7 @@ static Handoff__V1__Cause *new_cause(struct moment *m, uint32_t rule)
     c->episode = m->episode ? m->episode->number : 0;
     c->scope = m->scope;
     c->rule = rule;
+    c->appointment = asking_visit(m);
     return c;
 }
 
@@ -75,7 +82,8 @@ static bool has_cause(const Handoff__V1__Task *t, const Handoff__V1__Cause *c)
 {
     for (size_t i = 0; i < t->n_causes; i++) {
         const Handoff__V1__Cause *o = t->causes[i];
-        bool is_same = o->episode == c->episode && o->scope == c->scope && o->rule == c->rule;
+        bool is_same = o->episode == c->episode && o->scope == c->scope && o->rule == c->rule &&
+                       o->appointment == c->appointment;
         if (is_same && (c->episode || c->rule || o->sequence == c->sequence)) return true;
     }
     return false;
@@ -106,12 +114,26 @@ static Handoff__V1__Severity severity_for(const struct moment *m, Handoff__V1__S
     return moment_is_urgent(m) ? SEVERITY(URGENT) : SEVERITY(ROUTINE);
 }
 
+/* When the patient is seen next, as far as anything is booked. */
+static int64_t next_visit_ms(const struct moment *m)
+{
+    int64_t next_ms = INT64_MAX;
+    for (size_t i = 0; i < m->record->n_appointments; i++) {
+        const Handoff__V1__Appointment *a = m->record->appointments[i];
+        if (a->status == HANDOFF__V1__VISIT_STATUS__VISIT_STATUS_BOOKED && a->starts_at_ms > m->now_ms &&
+            a->starts_at_ms < next_ms)
+            next_ms = a->starts_at_ms;
+    }
+    return next_ms;
+}
+
 void work_open_task(struct moment *m, const struct task_order *order)
 {
     const struct task_rule *rule = task_rule(m, order->kind);
     Handoff__V1__Severity severity = severity_for(m, order->severity, rule);
     const struct delay *due = order->due ? order->due : rule->due ? rule->due : ladder(m, severity)->due;
     int64_t due_ms = moment_resolve(m, due, m->now_ms);
+    if (order->is_before_visit && next_visit_ms(m) < due_ms) due_ms = next_visit_ms(m);
     Handoff__V1__Cause *cause = new_cause(m, order->rule);
     const char *subject_id = order->subject_id ? order->subject_id : "";
     for (size_t i = 0; i < m->record->n_tasks; i++) {
@@ -176,8 +198,9 @@ void work_complete(struct moment *m, Handoff__V1__Task *t, Handoff__V1__TaskOutc
     bool is_done = outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_DONE ||
                    outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_REACHED;
     if (t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK && is_done) facts_assessed(m);
-    if (t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_CONFIRM_DEATH)
-        m->record->is_deceased = outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_DONE;
+    bool is_about_death = t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_CONFIRM_DEATH;
+    if (is_about_death && is_done) m->record->is_deceased = true;
+    if (is_about_death && outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_REFUTED) m->record->is_deceased = false;
     remove_task(m, t);
 }
 
@@ -207,11 +230,12 @@ void work_attempt(struct moment *m, Handoff__V1__Task *t)
     tell_task(m, t, CHANGE(ATTEMPTED), rule_of(t));
 }
 
-static bool drop_causes(Handoff__V1__Task *t, uint32_t episode, uint32_t scope)
+static bool drop_causes(Handoff__V1__Task *t, uint32_t episode, uint32_t scope, uint32_t visit)
 {
     bool is_dropped = false;
     for (size_t i = t->n_causes; i-- > 0;) {
         if (t->causes[i]->episode != episode || (scope && t->causes[i]->scope != scope)) continue;
+        if (visit && t->causes[i]->appointment != visit) continue;
         list_remove(&t->causes, &t->n_causes, i);
         is_dropped = true;
     }
@@ -225,14 +249,16 @@ static void hand_on(struct moment *m, const Handoff__V1__Task *t)
     if (e && e->task == t->number) e->cause = message_copy(t->causes[0], m->arena);
 }
 
-void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope)
+void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope) { work_withdraw_visit(m, kind, scope, 0); }
+
+void work_withdraw_visit(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope, uint32_t visit)
 {
     uint32_t episode = m->episode ? m->episode->number : 0;
     for (size_t i = m->record->n_tasks; i-- > 0;) {
         Handoff__V1__Task *t = m->record->tasks[i];
         if (kind && t->kind != kind) continue;
         uint32_t rule = rule_of(t);
-        if (!drop_causes(t, episode, scope)) continue;
+        if (!drop_causes(t, episode, scope, visit)) continue;
         m->is_changed = true;
         if (t->n_causes) {
             hand_on(m, t);
@@ -241,6 +267,12 @@ void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope)
         tell_task(m, t, CHANGE(WITHDRAWN), rule);
         remove_task(m, t);
     }
+}
+
+void work_withdraw_family(struct moment *m)
+{
+    for (int kind = 1; kind <= TASK_KIND_LAST; kind++)
+        if (family_is_asked((Handoff__V1__TaskKind)kind)) work_withdraw(m, (Handoff__V1__TaskKind)kind, SCOPE_NONE);
 }
 
 /* --- escalations --------------------------------------------------------------------------------------------- */
@@ -378,6 +410,8 @@ void work_raise(struct moment *m, Handoff__V1__Role role, Handoff__V1__Severity 
     m->is_used = true;
     Handoff__V1__Escalation *e = standing(m, role, rule);
     if (e) {
+        if (rule) e->cause->rule = rule; /* the newest sentence, and the newest visit: what is raised again has grown */
+        e->cause->appointment = asking_visit(m);
         repeat(m, e, severity);
     } else if ((e = overdue_in_scope(m, role))) {
         promote(m, e, role, severity, rule);
@@ -411,10 +445,14 @@ void work_resolve(struct moment *m, Handoff__V1__Escalation *e)
         if (m->record->escalations[i] == e) list_remove(&m->record->escalations, &m->record->n_escalations, i);
 }
 
-void work_resolve_scope(struct moment *m, uint32_t scope)
+void work_resolve_scope(struct moment *m, uint32_t scope) { work_resolve_visit(m, scope, 0); }
+
+void work_resolve_visit(struct moment *m, uint32_t scope, uint32_t visit)
 {
-    for (size_t i = m->record->n_escalations; i-- > 0;)
-        if (is_in_scope(m, m->record->escalations[i]->cause, scope)) work_resolve(m, m->record->escalations[i]);
+    for (size_t i = m->record->n_escalations; i-- > 0;) {
+        const Handoff__V1__Cause *c = m->record->escalations[i]->cause;
+        if (is_in_scope(m, c, scope) && (!visit || c->appointment == visit)) work_resolve(m, m->record->escalations[i]);
+    }
 }
 
 /* --- firing -------------------------------------------------------------------------------------------------- */

@@ -46,7 +46,7 @@ struct place_of_transition {
 static void load_transition(struct loader *l, struct yaml_node at, const struct place_of_transition *where,
                             struct transition_list *list)
 {
-    static const char *const keys[] = {"when", "target", "do", "reason", NULL};
+    static const char *const keys[] = {"when", "target", "do", "ignore", "reason", NULL};
     if (!loader_has_room(l, at) || !yaml_expect_keys(at, keys, l->errors)) return;
     const struct event_kind *event = where->event ? where->event->kind : NULL;
     struct yaml_node target = yaml_get(at, "target"), reason = yaml_get(at, "reason"), when = yaml_get(at, "when");
@@ -62,6 +62,9 @@ static void load_transition(struct loader *l, struct yaml_node at, const struct 
     t.when = loader_guard(l, when, event);
     if (yaml_is_present(target)) t.target = loader_find(l, target, "state", where->states);
     t.actions = load_actions(l, yaml_get(at, "do"), &context, &t.action_count);
+    if (yaml_is_present(yaml_get(at, "ignore"))) yaml_read_bool(yaml_get(at, "ignore"), &t.is_ignore, l->errors);
+    if (t.is_ignore && (t.target >= 0 || t.action_count))
+        yaml_error_add(l->errors, at, "what is ignored leads nowhere and does nothing");
     if (yaml_size(at) == 0)
         yaml_error_add(l->errors, at,
                        "this transition does nothing; an event that is harmless here stands in `ignore`");

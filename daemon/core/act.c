@@ -145,6 +145,7 @@ static void ask(struct moment *m, const struct action *a)
                                .party = a->party,
                                .rule = a->rule,
                                .is_before_visit = a->is_before_visit,
+                               .is_again = a->is_again,
                                .due = a->due.routine ? moment_wait(m, &a->due) : NULL,
                                .subject_id = ""};
     if (!a->is_each) {

@@ -101,6 +101,7 @@ struct task_order {
     Handoff__V1__Party party;      /* subject; UNSPECIFIED: none */
     const char *subject_id;
     bool is_before_visit;          /* due no later than the next booked visit */
+    bool is_again;                 /* asked again it is told again: another question */
     uint32_t rule;
 };
 /* Opens a task, or adds a cause to the open one of the same kind and subject. */

@@ -150,6 +150,7 @@ struct action {
     Handoff__V1__Party party;              /* TASK subject, STATUS recipient, HOLD's recipient; UNSPECIFIED: none */
     enum party_from party_from;
     bool is_each;                          /* TASK: one for each member of the care team of that party */
+    bool is_again;                         /* TASK: another event that asks is another cause, and told */
     bool is_before_visit;                  /* TASK: due no later than the patient's next booked visit */
     Handoff__V1__StatusKind status;        /* STATUS */
     bool is_replacing;                     /* OPEN: the new episode takes over from this one */
@@ -255,6 +256,7 @@ struct opening_rule {
     int32_t target;
     const struct action *actions;
     uint32_t action_count;
+    bool is_offered; /* the event is then offered to the new episode as to any open one */
     uint32_t rule;
 };
 

@@ -93,10 +93,10 @@ static void repeat(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Se
 
 /* A second cause: never later, never less severe; told only when somebody must act sooner or for another reason. */
 static void join(struct moment *m, Handoff__V1__Task *t, Handoff__V1__Cause *cause, Handoff__V1__Severity severity,
-                 int64_t due_ms)
+                 int64_t due_ms, bool is_again)
 {
-    bool is_new_cause = t->n_causes < CAUSES_MAX && !has_cause(t, cause);
-    if (is_new_cause) list_append(m->arena, &t->causes, &t->n_causes, cause);
+    bool is_new_cause = is_again || !has_cause(t, cause);
+    if (is_new_cause && t->n_causes < CAUSES_MAX) list_append(m->arena, &t->causes, &t->n_causes, cause);
     bool is_sooner = !t->is_overdue && due_ms < t->due_at_ms, is_graver = severity > t->severity;
     if (is_sooner) t->due_at_ms = due_ms;
     if (is_graver) t->severity = severity;
@@ -138,7 +138,7 @@ void work_open_task(struct moment *m, const struct task_order *order)
     const char *subject_id = order->subject_id ? order->subject_id : "";
     for (size_t i = 0; i < m->record->n_tasks; i++) {
         if (!is_about(m->record->tasks[i], order->kind, order->party, subject_id)) continue;
-        join(m, m->record->tasks[i], cause, severity, due_ms);
+        join(m, m->record->tasks[i], cause, severity, due_ms, order->is_again);
         return;
     }
     bool is_defect = order->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_REVIEW_DEFECT; /* one place is kept for it */

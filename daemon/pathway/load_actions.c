@@ -74,8 +74,8 @@ static void read_subject(struct loader *l, struct yaml_node task, struct action 
 
 static void read_task(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
 {
-    static const char *const keys[] = {"kind",    "owner", "due",    "before", "severity",
-                                       "subject", "each",  "reason", NULL};
+    static const char *const keys[] = {"kind",    "owner", "due",   "before", "severity",
+                                       "subject", "each",  "again", "reason", NULL};
     bool is_short = yaml_kind(value) == YAML_SCALAR;
     if (!is_short && !yaml_expect_keys(value, keys, l->errors)) return;
     struct yaml_node kind = is_short ? value : yaml_require(value, "kind", l->errors);
@@ -89,6 +89,7 @@ static void read_task(struct loader *l, struct yaml_node value, const struct con
         action->role = (Handoff__V1__Role)number;
     if (yaml_is_present(due)) loader_wait(l, due, &action->due);
     read_before(l, yaml_get(value, "before"), action);
+    if (yaml_is_present(yaml_get(value, "again"))) yaml_read_bool(yaml_get(value, "again"), &action->is_again, l->errors);
     read_severity(l, yaml_get(value, "severity"), action);
     read_subject(l, value, action);
 }

@@ -252,7 +252,8 @@ static void a_choice_of_agency_that_fits_several_referrals_is_looked_at_by_a_hum
     assert_string_equal(w->record->episodes[1]->agency_id, "");
     tell("agency.selected", "referral: ref-2, with: {agency_id: lakeside}");
     assert_string_equal(w->record->episodes[0]->agency_id, "");
-    assert_string_equal(w->record->episodes[1]->agency_id, "lakeside");
+    assert_string_equal(w->record->episodes[w->record->n_episodes - 1]->referral_id, "ref-2");
+    assert_string_equal(w->record->episodes[w->record->n_episodes - 1]->agency_id, "lakeside");
 }
 
 static void a_late_clearing_does_not_clear_a_newer_finding(void **state)

@@ -144,6 +144,8 @@ static void ask(struct moment *m, const struct action *a)
                                .severity = a->severity,
                                .party = a->party,
                                .rule = a->rule,
+                               .is_before_visit = a->is_before_visit,
+                               .is_again = a->is_again,
                                .due = a->due.routine ? moment_wait(m, &a->due) : NULL,
                                .subject_id = ""};
     const Handoff__V1__Recipient *recipient = a->party_from == PARTY_FROM_RECIPIENT ? release_recipient(m) : NULL;
@@ -233,11 +235,19 @@ static void refuse(struct moment *m, const struct action *a)
     m->is_used = true;
 }
 
+/* What the episode no longer knows: the agency that the family left. */
+static void forget(struct moment *m, const struct action *a)
+{
+    char **text = (char **)(void *)((char *)m->episode + a->to->offset);
+    *text = arena_string(m->arena, "");
+    m->is_changed = true;
+}
+
 static bool is_absent(const void *member, const ProtobufCFieldDescriptor *f, size_t bytes)
 {
     static const char zeros[8];
     if (f->type == PROTOBUF_C_TYPE_STRING) return **(const char *const *)member == '\0';
-    return f->type != PROTOBUF_C_TYPE_BOOL && memcmp(member, zeros, bytes) == 0;
+    return f->type != PROTOBUF_C_TYPE_BOOL && memcmp(member, zeros, bytes) == 0; /* a message that is not told: NULL */
 }
 
 /* What the event does not tell stays as it was known. */
@@ -246,7 +256,7 @@ static void take(struct moment *m, const struct action *a)
     if (!m->event) return;
     const char *body = (const char *)m->event->referral_requested;
     char *episode = (char *)m->episode;
-    size_t bytes = a->to->type == PROTOBUF_C_TYPE_STRING ? sizeof(char *)
+    size_t bytes = a->to->type == PROTOBUF_C_TYPE_STRING || a->to->type == PROTOBUF_C_TYPE_MESSAGE ? sizeof(char *)
                    : a->to->type == PROTOBUF_C_TYPE_INT64 || a->to->type == PROTOBUF_C_TYPE_UINT64 ? 8
                    : a->to->type == PROTOBUF_C_TYPE_BOOL ? sizeof(protobuf_c_boolean) : 4;
     bool was_urgent = moment_is_urgent(m);
@@ -283,8 +293,10 @@ static void act(struct moment *m, const struct action *a)
     switch (a->op) {
     case ACTION_TASK: ask(m, a); return;
     case ACTION_WITHDRAW: work_withdraw(m, a->task, SCOPE_NONE); return;
+    case ACTION_WITHDRAW_FAMILY: work_withdraw_family(m); return;
     case ACTION_START: timer_start(m, a->position); return;
     case ACTION_STOP: timer_stop(m, a->position); return;
+    case ACTION_STOP_VISIT: timer_stop_visit(m); return;
     case ACTION_RAISE: raise_to_roles(m, a); return;
     case ACTION_RESOLVE: work_resolve_scope(m, SCOPE_NONE); return;
     case ACTION_HOLD: begin_hold(m, a); return;
@@ -295,6 +307,7 @@ static void act(struct moment *m, const struct action *a)
     case ACTION_COUNT: m->episode->variables[a->position]++; m->is_changed = true; return;
     case ACTION_TAKE: take(m, a); return;
     case ACTION_OPEN: open_other(m, a); return;
+    case ACTION_FORGET: forget(m, a); return;
     case ACTION_MARK: mark(m, a); return;
     case ACTION_SIGNAL:
         if (a->is_to_all) machine_signal_all(m, a->text);

@@ -53,6 +53,7 @@ static void updated(struct moment *m)
     if (p->birth_date) r->birth_date = p->birth_date;
     if (is_set(p->name)) r->name = p->name;
     if (is_set(p->language)) r->language = p->language;
+    m->is_county_changed = is_set(p->county) && is_set(r->county) && strcmp(p->county, r->county) != 0;
     if (is_set(p->county)) r->county = p->county;
 }
 

@@ -71,6 +71,7 @@ static void close_episode(struct moment *m)
     c->agency_id = e->agency_id;
     c->origin = e->origin;
     c->opened_sequence = e->opened_sequence;
+    c->need_id = e->need_id;
     if (r->n_closed_episodes >= CLOSED_MAX) list_remove(&r->closed_episodes, &r->n_closed_episodes, 0);
     list_append(m->arena, &r->closed_episodes, &r->n_closed_episodes, c);
     for (size_t i = 0; i < r->n_episodes; i++)
@@ -259,6 +260,9 @@ static void adopt(Handoff__V1__Episode *episode, const ProtobufCMessage *from)
         else if (to->type == PROTOBUF_C_TYPE_INT64 && load_u64(source)) memcpy(target, source, 8);
         else if (to->type == PROTOBUF_C_TYPE_ENUM && load_u32(source)) memcpy(target, source, 4);
         else if (to->type == PROTOBUF_C_TYPE_BOOL) memcpy(target, source, sizeof(protobuf_c_boolean));
+        else if (to->type == PROTOBUF_C_TYPE_MESSAGE && to->descriptor == f->descriptor &&
+                 *(const void *const *)source)
+            memcpy(target, source, sizeof(void *));
     }
 }
 
@@ -373,8 +377,10 @@ void machine_fire(struct moment *m, Handoff__V1__Timer *t)
     uint32_t state = *state_of(m->episode, told_of);
     moment_apply(m, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_FIRED, told_of, state, state, f->rule);
     m->scope = SCOPE_TIMER + kind;
+    m->scope_visit = k->is_per_appointment && m->visit ? m->visit->number : 0;
     act_do(m, f->actions, f->action_count);
     m->scope = SCOPE_NONE;
+    m->scope_visit = 0;
     if (f->target >= 0 && machine >= 0 && is_open(m))
         machine_enter(m, (uint32_t)machine, (uint32_t)f->target, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED,
                       f->rule);

@@ -35,6 +35,7 @@ struct moment {
     Handoff__V1__Appointment *visit;
     struct arena *arena;
     uint32_t scope;                  /* of what is being done now; see core/pathway.h */
+    uint32_t scope_visit;            /* the visit whose timer fires; 0: none */
     int depth;                       /* automatic transitions and signals so far */
     const char *fault;               /* set: an invariant would break; the input is parked with this sentence */
     const char *sentence;            /* what the sender should know */
@@ -48,6 +49,7 @@ struct moment {
     bool is_new_visit;               /* the event told of a visit for the first time */
     Handoff__V1__Recipient **struck; /* whom the event took off a release */
     size_t struck_count;
+    bool is_county_changed;          /* the event told of another county than the one on file */
     Handoff__V1__Outcome *out;
 };
 
@@ -172,6 +174,10 @@ void retract_review_awaited(struct moment *m);
 /* Carries out an event about a task, an escalation or an episode; then no episode is in focus. */
 void answers_apply(struct moment *m);
 
+/* --- family (family.c) ----------------------------------------------------------------------------------------- */
+/* The act is to speak with the patient or the family. */
+bool family_is_asked(Handoff__V1__TaskKind kind);
+
 /* --- work (work.c) ------------------------------------------------------------------------------------------- */
 struct task_order {
     Handoff__V1__TaskKind kind;
@@ -180,6 +186,8 @@ struct task_order {
     const struct delay *due;       /* NULL: the policy's */
     Handoff__V1__Party party;      /* subject; UNSPECIFIED: none */
     const char *subject_id;
+    bool is_before_visit;          /* due no later than the next booked visit */
+    bool is_again;                 /* asked again it is told again: another question */
     uint32_t rule;
 };
 /* Opens a task, or adds a cause to the open one of the same kind and subject. */
@@ -190,6 +198,9 @@ Handoff__V1__Task *work_find_task(const Handoff__V1__PatientRecord *record, uint
 void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope);
 /* The same from one task. */
 void work_withdraw_task(struct moment *m, Handoff__V1__Task *task);
+/* The same, of what one visit's timer asked for (0: any). */
+void work_withdraw_visit(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope, uint32_t visit);
+void work_withdraw_family(struct moment *m); /* this episode's, of acts that mean speaking with the family */
 void work_complete(struct moment *m, Handoff__V1__Task *task, Handoff__V1__TaskOutcome outcome);
 void work_attempt(struct moment *m, Handoff__V1__Task *task); /* sets is_exhausted */
 void work_cancel(struct moment *m, Handoff__V1__Task *task);
@@ -201,6 +212,7 @@ void work_acknowledge(struct moment *m, Handoff__V1__Escalation *e, const char *
 void work_resolve(struct moment *m, Handoff__V1__Escalation *e);
 /* This episode's, made in a scope (0: any). */
 void work_resolve_scope(struct moment *m, uint32_t scope);
+void work_resolve_visit(struct moment *m, uint32_t scope, uint32_t visit);
 void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e);
 /* Of a round: one list to the person whose work it is now, or one escalation about an agency. */
 void work_hand_over(struct moment *m, const Handoff__V1__RoundList *list);
@@ -225,9 +237,11 @@ void work_restore_escalation(struct moment *m, const Handoff__V1__Escalation *wa
 /* --- timers (timers.c) --------------------------------------------------------------------------------------- */
 /* of the episode in focus */
 Handoff__V1__Timer *timer_find(const struct moment *m, uint32_t kind, uint32_t appointment);
-void timer_start(struct moment *m, uint32_t kind); /* replaces a running one; per appointment: m->visit's */
+/* Replaces a running one. Per appointment: m->visit's; without a visit of each that is booked in the episode. */
+void timer_start(struct moment *m, uint32_t kind);
 /* Stops it and withdraws what its firings asked for. Per appointment: m->visit's; without a visit all. */
 void timer_stop(struct moment *m, uint32_t kind);
+void timer_stop_visit(struct moment *m); /* all that count from m->visit; without a visit from any of the episode's */
 void timer_pause_resume(struct moment *m);         /* after a change of holds */
 void timer_follow(struct moment *m,
                   const ProtobufCFieldDescriptor *field); /* after a change of a time of the episode */

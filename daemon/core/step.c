@@ -158,6 +158,7 @@ static void open_by_event(struct moment *m, const struct pathway *p)
             return;
         }
         machine_open(m, p, o, NULL, false);
+        if (o->is_offered && !m->fault) machine_offer(m);
         machine_focus(m, NULL);
         return;
     }

@@ -108,8 +108,8 @@ static const struct unit *take_quantity(struct parser *p, int64_t *ret_count)
                           name),
                NULL;
     if (count > unit->max) return (void)fail(p, from, "%" PRId64 "%s is too long for a delay", count, name), NULL;
-    if (is_negative && unit->op != DELAY_CLOCK)
-        return (void)fail(p, from, "a time before a visit is written in hours or minutes, such as -48h"), NULL;
+    if (is_negative && unit->op == DELAY_BUSINESS_MINUTES)
+        return (void)fail(p, from, "a time before a visit is written as -48h, -14d or -3bd, not in business hours"), NULL;
     *ret_count = is_negative ? -count : count;
     return unit;
 }

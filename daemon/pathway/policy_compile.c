@@ -35,7 +35,7 @@ static const struct delay *compile_delay(struct compiler *c, const char *text, c
         refuse(c, "%s: %s", what, error.sentence);
     else if (delay_has(delay, DELAY_COMPRESSED))
         refuse(c, "%s: compressed(...) belongs to a pathway, which knows the time to keep", what);
-    else if (delay->op == DELAY_CLOCK && delay->amount < 0)
+    else if (delay_bounds(delay, calendar_for_checks()).least_ms < 0)
         refuse(c, "%s: a due time cannot lie in the past", what);
     return delay;
 }

@@ -21,9 +21,9 @@ struct words { /* what happened, or what should have */
     char list[WORDS_MAX][TEXT_BYTES];
     size_t count;
 };
-enum happened { TASKS, ESCALATIONS, DISCLOSURES, WITHHELD, JOINED, WITHDRAWN, RESOLVED, HAPPENED_COUNT };
+enum happened { TASKS, ESCALATIONS, DISCLOSURES, WITHHELD, JOINED, WITHDRAWN, RESOLVED, NOTED, HAPPENED_COUNT };
 static const char *const happened_keys[] = {"tasks",  "escalations", "disclosures", "withheld",
-                                            "joined", "withdrawn",   "resolved"};
+                                            "joined", "withdrawn",   "resolved", "noted"};
 enum { EXACT_COUNT = 4 }; /* the first four are exact also when the file does not speak of them */
 
 struct scenario {
@@ -178,6 +178,10 @@ static void note_emission(struct scenario *r, const Handoff__V1__Emission *e)
         r->reminders += !e->reminder->is_dropped;
         return;
     case HANDOFF__V1__EMISSION__BODY_AUDIT:
+        if (e->audit->kind == HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_NOTE)
+            add_word(&r->happened[NOTED], "note");
+        if (e->audit->kind == HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_DIRECTORY_DOUBTFUL)
+            add_word(&r->happened[NOTED], "doubtful %s", e->audit->text);
         if (e->audit->kind == HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_WITHHELD)
             add_word(&r->happened[WITHHELD], "%s %s",
                      upper(&handoff__v1__party__descriptor, e->audit->recipient->party, party),
@@ -558,7 +562,7 @@ static void run_step(struct scenario *r, struct yaml_node step, struct yaml_erro
                                        "escalation", "expect",   "of",          NULL};
     static const char *const expect_keys[] = {
         "tasks", "escalations", "reminders", "disclosures", "withheld",  "withdrawn", "resolved", "joined", "state",
-        "ended", "region",      "holds",     "timers",      "no_timers", "open",      "verdict",  "says",   "people",
+        "ended", "region",      "holds",     "timers",      "no_timers", "open",      "verdict",  "says",   "people", "noted",
         NULL};
     yaml_expect_keys(step, keys, errors);
     struct yaml_node expect = yaml_require(step, "expect", errors);

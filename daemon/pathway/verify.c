@@ -26,6 +26,11 @@ const struct machine *verify_machine(const struct verifier *v, uint32_t i)
     return i == 0 ? &v->pathway->main : &v->pathway->regions[i - 1];
 }
 
+bool verify_is_passed(const struct state *state)
+{
+    return state->always_count && !state->always[state->always_count - 1].when;
+}
+
 /* --- silence -------------------------------------------------------------------------------------------------- */
 
 enum { HOLDS_BYTES = 160 };
@@ -72,7 +77,8 @@ static void refuse_silence(const struct verifier *v, uint32_t s)
 static void refuse_silences(const struct verifier *v)
 {
     for (uint32_t s = 0; s < v->pathway->main.state_count; s++)
-        if (!v->pathway->main.states[s].is_final) refuse_silence(v, s);
+        if (!v->pathway->main.states[s].is_final && !verify_is_passed(&v->pathway->main.states[s]))
+            refuse_silence(v, s);
 }
 
 /* --- one pathway ---------------------------------------------------------------------------------------------- */

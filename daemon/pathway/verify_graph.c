@@ -211,6 +211,22 @@ static uint64_t reached_by_timers(const struct verifier *v)
     return reached;
 }
 
+static bool is_signalled(const struct transition *list, uint32_t count, uint32_t target)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (list[i].is_signal && list[i].target == (int32_t)target) return true;
+    return false;
+}
+
+/* Passed through, and only on an event: no timer fires there, and no other pathway's firing leads there. */
+static bool is_passed_on_events(const struct machine *m, uint32_t state, uint64_t by_timers)
+{
+    bool is_by_signal = is_signalled(m->any, m->any_count, state);
+    for (uint32_t s = 0; s < m->state_count; s++)
+        is_by_signal |= is_signalled(m->states[s].on, m->states[s].on_count, state);
+    return verify_is_passed(&m->states[state]) && !is_by_signal && !(by_timers & STATE(state));
+}
+
 static void refuse_always_to_ends(const struct verifier *v)
 {
     const struct machine *m = &v->pathway->main;
@@ -222,6 +238,7 @@ static void refuse_always_to_ends(const struct verifier *v)
             const struct transition *t = &m->states[s].always[i];
             if (t->target < 0 || !m->states[t->target].is_final || m->states[t->target].is_lapse) continue;
             if (!(by_timers & STATE(s)) && t->when && is_up_to_events(t->when, changed_otherwise)) continue;
+            if (is_passed_on_events(m, s, by_timers)) continue;
             VERIFY_AT_RULE(v, t->rule,
                            "a timer could lead through this `always` to the end \"%s\"; let an event end it, or ask "
                            "only variables that events set",

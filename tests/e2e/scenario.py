@@ -45,7 +45,7 @@ listen: {{front: "tcp://127.0.0.1:*", stream: "tcp://127.0.0.1:*", http: ""}}
 SCENARIO_KEYS = {"scenario", "about", "start", "patient", "steps"}
 STEP_KEYS = set("say at event id with referral appointment episode source occurred task escalation expect of".split())
 EXACT = ["tasks", "escalations", "disclosures", "withheld"]  # and reminders: what is not listed must not happen
-WHEN_PRESENT = ["withdrawn", "resolved", "joined"]
+WHEN_PRESENT = ["withdrawn", "resolved", "joined", "noted"]
 OTHER_KEYS = "reminders state ended region holds timers no_timers open verdict says people".split()
 EXPECT_KEYS = {*EXACT, *WHEN_PRESENT, *OTHER_KEYS}
 
@@ -392,6 +392,10 @@ def words_of(emission):
         return "disclosures", f"{sort} {recipient(emission.status.recipient)}"
     if kind == "audit" and emission.audit.kind == emission_pb2.AUDIT_KIND_WITHHELD:
         return "withheld", recipient(emission.audit.recipient)
+    if kind == "audit" and emission.audit.kind == emission_pb2.AUDIT_KIND_NOTE:
+        return "noted", "note"
+    if kind == "audit" and emission.audit.kind == emission_pb2.AUDIT_KIND_DIRECTORY_DOUBTFUL:
+        return "noted", f"doubtful {emission.audit.text}"
     return ("reminders", "") if kind == "reminder" and not emission.reminder.is_dropped else (None, "")
 
 

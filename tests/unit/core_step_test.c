@@ -253,7 +253,8 @@ static void a_choice_of_agency_that_fits_several_referrals_is_looked_at_by_a_hum
     assert_string_equal(w->record->episodes[1]->agency_id, "");
     tell("agency.selected", "referral: ref-2, with: {agency_id: lakeside}");
     assert_string_equal(w->record->episodes[0]->agency_id, "");
-    assert_string_equal(w->record->episodes[1]->agency_id, "lakeside");
+    assert_string_equal(w->record->episodes[w->record->n_episodes - 1]->referral_id, "ref-2");
+    assert_string_equal(w->record->episodes[w->record->n_episodes - 1]->agency_id, "lakeside");
 }
 
 static void a_late_clearing_does_not_clear_a_newer_finding(void **state)
@@ -269,14 +270,31 @@ static void a_late_clearing_does_not_clear_a_newer_finding(void **state)
     assert_int_equal(w->record->n_flags, 0);
 }
 
-static void a_death_that_is_not_confirmed_lets_reminders_and_timers_go_on(void **state)
+static void answer_on_death(const char *outcome)
+{
+    char rest[64];
+    snprintf(rest, sizeof rest, "task: t%u, with: {outcome: %s}", task_of(TASK(CONFIRM_DEATH))->number, outcome);
+    tell("task.completed", rest);
+}
+
+static void a_death_that_could_not_be_confirmed_is_asked_about_again(void **state)
 {
     (void)state;
     begin_referred();
     tell("patient.deceased", "with: {}");
-    char rest[64];
-    snprintf(rest, sizeof rest, "task: t%u, with: {outcome: NOT_POSSIBLE}", task_of(TASK(CONFIRM_DEATH))->number);
-    tell("task.completed", rest);
+    uint32_t first = task_of(TASK(CONFIRM_DEATH))->number;
+    answer_on_death("NOT_REACHED");
+    assert_true(w->record->is_deceased);
+    assert_int_equal(w->record->episodes[0]->n_holds, 1);
+    assert_int_not_equal(task_of(TASK(CONFIRM_DEATH))->number, first);
+}
+
+static void a_death_that_is_refuted_lets_reminders_and_timers_go_on(void **state)
+{
+    (void)state;
+    begin_referred();
+    tell("patient.deceased", "with: {}");
+    answer_on_death("REFUTED");
     assert_false(w->record->is_deceased);
     assert_int_equal(w->record->episodes[0]->n_holds, 0);
 }
@@ -564,7 +582,8 @@ int main(void)
         SENTENCE(an_open_safety_flag_refuses_closing_until_somebody_has_assessed_it),
         SENTENCE(a_choice_of_agency_that_fits_several_referrals_is_looked_at_by_a_human),
         SENTENCE(a_late_clearing_does_not_clear_a_newer_finding),
-        SENTENCE(a_death_that_is_not_confirmed_lets_reminders_and_timers_go_on),
+        SENTENCE(a_death_that_could_not_be_confirmed_is_asked_about_again),
+        SENTENCE(a_death_that_is_refuted_lets_reminders_and_timers_go_on),
         SENTENCE(the_family_of_the_deceased_is_not_called_about_a_service),
         SENTENCE(a_pathway_that_runs_is_not_opened_a_second_time_by_hand),
         SENTENCE(a_human_sets_a_state_and_a_state_that_does_not_exist_is_said),

@@ -43,6 +43,15 @@ struct place_of_transition {
     const struct event_name *event; /* NULL: always */
 };
 
+/* {when: ..., ignore: true}: harmless on a condition. */
+static void load_is_ignore(struct loader *l, struct yaml_node at, struct transition *t)
+{
+    struct yaml_node ignore = yaml_get(at, "ignore");
+    if (!yaml_is_present(ignore) || !yaml_read_bool(ignore, &t->is_ignore, l->errors)) return;
+    if (t->is_ignore && (t->target >= 0 || t->action_count || !t->event))
+        yaml_error_add(l->errors, ignore, "what is ignored is an event, and neither does nor moves anything");
+}
+
 static void load_transition(struct loader *l, struct yaml_node at, const struct place_of_transition *where,
                             struct transition_list *list)
 {
@@ -62,9 +71,7 @@ static void load_transition(struct loader *l, struct yaml_node at, const struct 
     t.when = loader_guard(l, when, event);
     if (yaml_is_present(target)) t.target = loader_find(l, target, "state", where->states);
     t.actions = load_actions(l, yaml_get(at, "do"), &context, &t.action_count);
-    if (yaml_is_present(yaml_get(at, "ignore"))) yaml_read_bool(yaml_get(at, "ignore"), &t.is_ignore, l->errors);
-    if (t.is_ignore && (t.target >= 0 || t.action_count))
-        yaml_error_add(l->errors, at, "what is ignored leads nowhere and does nothing");
+    load_is_ignore(l, at, &t);
     if (yaml_size(at) == 0)
         yaml_error_add(l->errors, at,
                        "this transition does nothing; an event that is harmless here stands in `ignore`");

@@ -68,7 +68,8 @@ static const char *const op_names[] = {
     [ACTION_SIGNAL] = "signal", [ACTION_STATUS] = "status",     [ACTION_MOVE] = "move",
     [ACTION_REFUSE] = "refuse", [ACTION_NOTE] = "note",         [ACTION_REMIND] = "remind",
     [ACTION_IF] = "when",       [ACTION_DOUBT] = "doubt",       [ACTION_FORGET] = "forget",
-    [ACTION_WITHDRAW_FAMILY] = "withdraw family", [ACTION_STOP_VISIT] = "stop visit"};
+    [ACTION_WITHDRAW_FAMILY] = "withdraw family", [ACTION_STOP_VISIT] = "stop visit",
+    [ACTION_BASELINE] = "baseline"};
 
 static const char *detail(const struct pathway *p, const struct action *a)
 {
@@ -104,6 +105,7 @@ static const char *detail(const struct pathway *p, const struct action *a)
     case ACTION_STATUS:
     case ACTION_REMIND:
     case ACTION_IF:
+    case ACTION_BASELINE:
     case ACTION_DOUBT:
     case ACTION_WITHDRAW_FAMILY:
     case ACTION_STOP_VISIT:

@@ -91,6 +91,7 @@ int publish_event(struct cli *cli, Handoff__V1__Event *event);
 /* --- commands
  * ----------------------------------------------------------------------------------------------------- */
 
+int run_reopen(struct cli *cli, int argc, char **argv);
 int run_publish(struct cli *cli, int argc, char **argv);
 int run_import(struct cli *cli, int argc, char **argv);
 int run_watch(struct cli *cli, int argc, char **argv);

@@ -79,6 +79,9 @@ const Handoff__V1__Event *merge_translate(const struct moment *m, const Handoff_
     e->task_id = id_here(m, e->task_id, "t");
     e->escalation_id = id_here(m, e->escalation_id, "e");
     e->episode_id = id_here(m, e->episode_id, "ep");
+    if (e->body_case != HANDOFF__V1__EVENT__BODY_EPISODE_OPENED) return e;
+    e->episode_opened = arena_copy(m->arena, e->episode_opened, sizeof *e->episode_opened);
+    e->episode_opened->reopens = id_here(m, e->episode_opened->reopens, "ep");
     return e;
 }
 

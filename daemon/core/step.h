@@ -23,7 +23,7 @@ struct site;
 enum subject_kind { SUBJECT_IS_PATIENT, SUBJECT_IS_SITE, SUBJECT_IS_SOURCE };
 
 /* JOIN: on the survivor's record, right after the patient.merged on the other's. */
-enum step_kind { STEP_EVENT, STEP_FIRING, STEP_UNKNOWN_SUBJECT, STEP_JOIN };
+enum step_kind { STEP_EVENT, STEP_FIRING, STEP_UNKNOWN_SUBJECT, STEP_JOIN, STEP_DIFFERS };
 
 /* What an event.retracted takes back, as the journal has it. */
 struct step_disclosure {
@@ -68,6 +68,7 @@ struct step_input {
     const struct step_retraction *retraction;       /* event.retracted: NULL: that event has not come */
     const struct step_merge *merge;                 /* patient.merged; NULL: nobody knows */
     const Handoff__V1__PatientJoined *joined;       /* STEP_JOIN */
+    const Handoff__V1__RepeatDiffers *differs;      /* STEP_DIFFERS */
     const Handoff__V1__PatientRecord *loser, *alias; /* STEP_JOIN: the other's record before it became an alias, and after */
     const Handoff__V1__TimerInput *firing;          /* STEP_FIRING */
     const Handoff__V1__UnknownSubject *unknown;     /* STEP_UNKNOWN_SUBJECT, on a source's record */

@@ -47,6 +47,14 @@ struct overlay_note {
     bool is_lodged;        /* row.lodged_at_ms wants a place in the heap */
 };
 
+/* Repeats that differ, audited lately: each once a minute, and all of them together no more than there are places. */
+enum { DIFFERING_MAX = 64 };
+struct differing {
+    int64_t minute;
+    uint32_t count;
+    uint64_t hashes[DIFFERING_MAX];
+};
+
 struct result {
     uint64_t ticket, sequence;
     uint32_t position;
@@ -88,6 +96,7 @@ struct engine {
     struct changes overlay;
     struct overlay_note *notes;
     int64_t totals_after[TOTAL_COUNT];
+    struct differing differing;
     struct result *results;
     uint32_t result_count, result_max;
     struct due *taken;            /* due times taken from the heaps in this turn: given back if it fails */

@@ -50,8 +50,8 @@ static bool deceased(const Handoff__V1__Event *e, int64_t now_ms, struct nonsens
 static bool absent(const Handoff__V1__Event *e, int64_t now_ms, struct nonsense *n)
 {
     (void)now_ms;
-    bool is_reversed = e->staff_absent->to_at_ms <= e->staff_absent->from_at_ms;
-    return !is_reversed || refuse_time(n, "to_at_ms", "is not after from_at_ms");
+    bool is_reversed = e->staff_absent->to_at_ms < e->staff_absent->from_at_ms;
+    return !is_reversed || refuse_time(n, "to_at_ms", "is before from_at_ms");
 }
 
 static bool listed(const Handoff__V1__Event *e, int64_t now_ms, struct nonsense *n)

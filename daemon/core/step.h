@@ -22,8 +22,9 @@ struct site;
 
 enum subject_kind { SUBJECT_IS_PATIENT, SUBJECT_IS_SITE, SUBJECT_IS_SOURCE };
 
-/* JOIN: on the survivor's record, right after the patient.merged on the other's. */
-enum step_kind { STEP_EVENT, STEP_FIRING, STEP_UNKNOWN_SUBJECT, STEP_JOIN, STEP_DIFFERS };
+/* EVENT of a subject that is not the event's own: an event of the site that concerns this patient too.
+ * JOIN: on the survivor's record, right after the patient.merged on the other's. */
+enum step_kind { STEP_EVENT, STEP_FIRING, STEP_UNKNOWN_SUBJECT, STEP_COMMAND, STEP_JOIN, STEP_DIFFERS };
 
 /* What an event.retracted takes back, as the journal has it. */
 struct step_disclosure {
@@ -72,6 +73,8 @@ struct step_input {
     const Handoff__V1__PatientRecord *loser, *alias; /* STEP_JOIN: the other's record before it became an alias, and after */
     const Handoff__V1__TimerInput *firing;          /* STEP_FIRING */
     const Handoff__V1__UnknownSubject *unknown;     /* STEP_UNKNOWN_SUBJECT, on a source's record */
+    const Handoff__V1__CommandInput *command;       /* STEP_COMMAND: what the engine itself has to say to a site's or
+                                                       source's record (round_wanted, round_done, source_heard) */
 };
 
 struct outcome {
@@ -80,6 +83,8 @@ struct outcome {
     bool is_new;                       /* the record did not exist */
     bool tells_source;                 /* the patient is unknown and nothing acted: the source's record gets a
                                           STEP_UNKNOWN_SUBJECT in the same batch */
+    const char *hands_over_to;         /* NULL, or the person whose work this patient's open tasks have become: the
+                                          site's record gets a round_wanted in the same batch */
 };
 
 /* before NULL: the subject has no record yet. before is not changed; parts of it may be shared by after. */

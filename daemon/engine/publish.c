@@ -220,6 +220,16 @@ static void refuse_foreign(struct engine *e, const struct publishing *p, const c
                         });
 }
 
+/* A new owner gets one list of all that was handed over. */
+static int want_list(struct engine *e, const struct outcome *outcome, struct round_want *want)
+{
+    Handoff__V1__RoundWanted wanted = HANDOFF__V1__ROUND_WANTED__INIT;
+    wanted.kind = HANDOFF__V1__ROUND_KIND__ROUND_KIND_ASSIGNED;
+    wanted.about = (char *)(uintptr_t)outcome->hands_over_to;
+    wanted.since_sequence = turn_next_sequence(e);
+    return round_want(e, rules_site(e->rules, outcome->after->site)->name, &wanted, want);
+}
+
 /* What some events need beside the record. */
 static int gather(struct engine *e, const struct publishing *p, struct step_input *input)
 {
@@ -247,6 +257,9 @@ static int decide(struct engine *e, const struct publishing *p)
 {
     struct decision d;
     struct telling telling;
+    struct event_change change;
+    struct round_want want;
+    change.is_needed = want.is_needed = false;
     struct step_input input = event_input(e, p);
     int code = gather(e, p, &input);
     if (code) return code;
@@ -259,8 +272,14 @@ static int decide(struct engine *e, const struct publishing *p)
         code = tell_source(e, p, &telling);
         if (code) return code; /* nothing was added yet */
     }
+    code = p->subject == SUBJECT_IS_SITE ? change_by_event(e, p->event, &change)
+                                         : change_by_outcome(e, &d.outcome.journaled, &change);
+    if (!code && d.outcome.hands_over_to) code = want_list(e, &d.outcome, &want);
+    if (code) return code;
     add_event(e, p, &d);
+    if (want.is_needed) round_want_add(e, &want);
     if (d.outcome.tells_source) add_telling(e, p, &telling);
+    if (change.is_needed) change_add(e, &change);
     return 0;
 }
 
@@ -375,4 +394,5 @@ void engine_publish(struct engine *e, struct bytes event, uint64_t ticket, uint3
         return;
     }
     if (take(e, &p)) turn_tell_unavailable(e, ticket, position); /* engine_state says what is damaged */
+    heard_note(e, p.event->source);
 }

@@ -207,7 +207,8 @@ static void read_root(struct reader *r, struct yaml_node root)
 {
     static const char *const keys[] = {
         "tasks",          "ladder",    "overdue",          "authority",          "roi_days", "roi_max_days",
-        "bh_signing_age", "adult_age", "pcp_is_workforce", "workforce_agencies", NULL};
+        "bh_signing_age", "adult_age", "pcp_is_workforce", "workforce_agencies",
+        "hand_over_after", NULL};
     bool is_pcp = false;
     if (!yaml_expect_keys(root, keys, r->errors)) return;
     read_tasks(r, yaml_require(root, "tasks", r->errors));
@@ -222,6 +223,8 @@ static void read_root(struct reader *r, struct yaml_node root)
     if (yaml_is_present(pcp)) yaml_read_bool(pcp, &is_pcp, r->errors);
     r->policy->is_pcp_workforce = is_pcp;
     read_agencies(r, yaml_get(root, "workforce_agencies"));
+    char *after = yaml_is_present(yaml_get(root, "hand_over_after")) ? read_delay(r, yaml_get(root, "hand_over_after")) : NULL;
+    if (after) r->policy->hand_over_after = after;
     if (r->policy->roi_days > r->policy->roi_max_days)
         yaml_error_add(r->errors, yaml_get(root, "roi_days"), "a release cannot be valid for longer than roi_max_days");
 }

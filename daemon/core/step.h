@@ -118,4 +118,11 @@ void step_id(char *buffer, const char *key, const char *letters, uint32_t number
 /* Parses t4 or KEY-t4 with these letters; 0 when it is not one. */
 uint32_t step_id_number(const char *id, const char *letters);
 
+/* The same where the record took in other patient ids: an id keeps the patient under which it was made. key: the record's
+ * own. */
+void step_id_in(char *buffer, const char *key, const char *letters, uint32_t number,
+                const Handoff__V1__PatientRecord *record, const Handoff__V1__Origin *origin);
+/* The number here of what an id names, given with this patient id; 0: nothing that is open. */
+uint32_t step_number_in(const Handoff__V1__PatientRecord *record, const char *patient_id, const char *id, const char *letters);
+
 #endif

@@ -5,6 +5,8 @@
  *     lookup.c    where a record is                 repeat.c   has this event been here before?
  *     sweep.c     generations and the indexer       fire.c     what is due; manual time
  *     read.c      for those who only look           change.c   rules, commands, epochs
+ *     merging.c   two patients that become one      retraction.c  what is taken back
+ *     versions.c  what open episodes run on
  *     round.c     what concerns many patients        heard.c    sources that somebody waits for
  */
 #ifndef HANDOFF_ENGINE_INSIDE_H

@@ -269,7 +269,8 @@ const char *describe_step(const Handoff__V1__TimelineStep *step, char *text, siz
         append(text, size, ": %s", step->to_state);
     }
     if (step->kind == HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_OPENED ||
-        step->kind == HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_CLOSED) {
+        step->kind == HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_CLOSED ||
+        step->kind == HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_PASSED) {
         append(text, size, " (%s)", WORD(handoff__v1__applied_kind__descriptor, step->kind));
     }
     return text;

@@ -172,6 +172,7 @@ static bool is_too_late(const struct moment *m, uint32_t machine, const struct t
     const struct event_kind *k = event_kind_of(m->event->body_case);
     bool may_be_overtaken =
         k && (k->class == EVENT_LOOP || k->class == EVENT_FACT) && (t->target >= 0 || moment_is_course(m));
+    if (days_is_encounter(m->event)) return false; /* whoever minds their order asks is_admitted, is_after_discharge */
     if (m->event->appointment_id[0] && m->visit) return m->is_overtaken; /* each visit has its own order */
     return may_be_overtaken && m->occurred_ms < *moved_at(m->episode, machine);
 }

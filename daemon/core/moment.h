@@ -39,6 +39,7 @@ struct moment {
     const char *sentence;            /* what the sender should know */
     bool is_used;                    /* somebody had a use for the event */
     bool is_ignored;                 /* a pathway knows the event to be harmless here */
+    bool is_asked;                   /* somebody has a task because of it, perhaps since before */
     bool is_changed;                 /* beyond the facts of the record */
     bool is_overtaken;
     bool names_nothing; /* the event names a task, escalation or episode that is not open: nobody is offered it */
@@ -74,6 +75,24 @@ Handoff__V1__Appointment *facts_visit(const Handoff__V1__PatientRecord *record, 
 void facts_assessed(struct moment *m);
 /* A safety finding's severity; UNSPECIFIED: the event is none. */
 Handoff__V1__Severity facts_finding(const Handoff__V1__Event *event);
+
+/* --- days, stays and visits (days.c) -------------------------------------------------------------------------- */
+/* Keeps what an admission or discharge, or its cancelling, says of whether the patient is in a facility. */
+void days_keep_stay(struct moment *m);
+/* An admission, a discharge, or the cancelling of one: their order is kept by the stay, not by other events. */
+bool days_is_encounter(const Handoff__V1__Event *event);
+
+/* --- late events (late.c) ------------------------------------------------------------------------------------- */
+/* Of what an event begins that arrives late, the steps already past are recorded; one, the newest, is carried out now
+ * if the event itself asked nobody. */
+void late_settle(struct moment *m);
+/* When a task is due whose wait counts from when the event happened. */
+int64_t late_due(const struct moment *m, const struct delay *delay);
+
+/* --- scores (scores.c) ---------------------------------------------------------------------------------------- */
+void scores_keep(struct moment *m);
+/* Scores older than this are no baseline any more; the newest of the others is. */
+void scores_rebase(struct moment *m, int64_t length_ms);
 
 /* --- episodes (episodes.c) ----------------------------------------------------------------------------------- */
 /* An event that names another referral, visit, task or agency is not for this episode. */

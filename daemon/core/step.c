@@ -227,7 +227,7 @@ static void catch_unused(struct moment *m)
     Handoff__V1__Severity always = always_severity(m);
     if (!k) return;
     if (always) {
-        if (!has_human(m)) act_always(m, always);
+        if (!has_human(m) && !(k->class == EVENT_DISCHARGE && m->is_asked)) act_always(m, always);
         else if (!m->record->is_known) alert(m, always); /* nobody coordinates this patient yet */
     } else if (m->is_used) {
         return;
@@ -335,6 +335,7 @@ static void run_event(struct moment *m)
     if (m->input->subject == SUBJECT_IS_SITE) rounds_by_event(m);
     if (!m->fault && !m->names_nothing && is_patients) offer_to_episodes(m);
     if (!m->fault && !m->names_nothing && is_patients) open_episodes(m);
+    if (!m->fault && is_patients) late_settle(m);
     if (!m->fault) catch_unused(m);
     if (was_taken_back) retract_review_awaited(m); /* last: it is no answer to the finding */
 }

@@ -122,9 +122,10 @@ void work_open_task(struct moment *m, const struct task_order *order)
     const struct task_rule *rule = task_rule(m, order->kind);
     Handoff__V1__Severity severity = severity_for(m, order->severity, rule);
     const struct delay *due = order->due ? order->due : rule->due ? rule->due : ladder(m, severity)->due;
-    int64_t due_ms = moment_resolve(m, due, m->now_ms);
+    int64_t due_ms = late_due(m, due);
     Handoff__V1__Cause *cause = new_cause(m, order->rule);
     const char *subject_id = order->subject_id ? order->subject_id : "";
+    m->is_asked = true;
     for (size_t i = 0; i < m->record->n_tasks; i++) {
         if (!is_about(m->record->tasks[i], order->kind, order->party, subject_id)) continue;
         join(m, m->record->tasks[i], cause, severity, due_ms);

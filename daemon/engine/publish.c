@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include "core/pathway.h"
+#include "core/scores.h"
 
 struct publishing {
     struct bytes bytes;
@@ -220,6 +221,21 @@ static void refuse_foreign(struct engine *e, const struct publishing *p, const c
                         });
 }
 
+/* What an instrument cannot have scored is a mistake of whoever sends it, and would be judged as if it were true. */
+static void refuse_score(struct engine *e, const struct publishing *p)
+{
+    const char *field = scores_out_of_range(&e->rules->policy, p->event);
+    char *sentence = arena_alloc(e->arena, ENGINE_SENTENCE_BYTES);
+    snprintf(sentence, ENGINE_SENTENCE_BYTES, "%s is out of the instrument's range; nothing was stored.", field);
+    turn_tell_result(e, &(struct result){
+                            .ticket = p->ticket,
+                            .position = p->position,
+                            .code = HANDOFF__V1__CODE__CODE_BAD_VALUE,
+                            .sentence = sentence,
+                            .field = field,
+                        });
+}
+
 /* A new owner gets one list of all that was handed over. */
 static int want_list(struct engine *e, const struct outcome *outcome, struct round_want *want)
 {
@@ -351,6 +367,7 @@ static int take(struct engine *e, struct publishing *p)
     const char *foreign = subject_foreign_id(p->event, &p->key, p->before);
     if (repeat) tell_repeat(e, p, &first);
     else if (foreign) refuse_foreign(e, p, foreign);
+    else if (scores_out_of_range(&e->rules->policy, p->event)) refuse_score(e, p);
     else if (p->event->body_case == HANDOFF__V1__EVENT__BODY_PATIENT_MERGED) return decide_merge(e, p);
     else return decide(e, p);
     return 0;

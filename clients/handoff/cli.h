@@ -93,6 +93,7 @@ int publish_answer(struct cli *cli, Handoff__V1__Event *event);
 /* --- commands
  * ----------------------------------------------------------------------------------------------------- */
 
+int run_reopen(struct cli *cli, int argc, char **argv);
 int run_publish(struct cli *cli, int argc, char **argv);
 int run_import(struct cli *cli, int argc, char **argv);
 int run_watch(struct cli *cli, int argc, char **argv);

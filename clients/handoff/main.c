@@ -19,6 +19,7 @@ static const struct command commands[] = {
     {"task complete", "PATIENT TASK", "say that a task is done", run_task_complete},
     {"task attempted", "PATIENT TASK", "say that it was tried", run_task_attempted},
     {"task cancel", "PATIENT TASK", "say that it is not needed", run_task_cancel},
+    {"reopen", "PATIENT EPISODE", "begin an episode again on the newest version", run_reopen},
     {"escalations", "", "open escalations, by the time they climb", run_escalations},
     {"escalations list", "", "the same", run_escalations},
     {"escalations ack", "ID", "take one: stops its climb for a while", run_escalations_ack},

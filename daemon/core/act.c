@@ -45,23 +45,27 @@ static const char *recipient_of(const struct moment *m, const struct action *a)
     return id ? id : "";
 }
 
-static void begin_hold(struct moment *m, const struct action *a)
+void act_begin_hold(struct moment *m, uint32_t hold, const char *recipient)
 {
-    const struct hold_kind *k = &m->pathway->holds[a->position];
-    const char *recipient = k->is_per_recipient ? recipient_of(m, a) : "";
-    if (find_hold(m->episode, a->position, recipient)) return;
-    bool is_first = !act_is_held(m->episode, a->position);
+    const struct hold_kind *k = &m->pathway->holds[hold];
+    if (find_hold(m->episode, hold, recipient)) return;
+    bool is_first = !act_is_held(m->episode, hold);
     Handoff__V1__Hold *h = MESSAGE_NEW(m->arena, Handoff__V1__Hold, hold);
-    h->kind = a->position;
+    h->kind = hold;
     h->recipient_id = arena_string(m->arena, recipient);
     list_append(m->arena, &m->episode->holds, &m->episode->n_holds, h);
     m->is_used = m->is_changed = true;
     timer_pause_resume(m);
     uint32_t outer = m->scope;
-    m->scope = SCOPE_HOLD + a->position;
+    m->scope = SCOPE_HOLD + hold;
     act_do(m, k->actions, k->action_count);
     for (uint32_t i = 0; i < k->timer_count && is_first; i++) timer_start(m, k->timers[i]);
     m->scope = outer;
+}
+
+static void begin_hold(struct moment *m, const struct action *a)
+{
+    act_begin_hold(m, a->position, m->pathway->holds[a->position].is_per_recipient ? recipient_of(m, a) : "");
 }
 
 static void end_hold(struct moment *m, const struct action *a)
@@ -83,7 +87,7 @@ static void end_hold(struct moment *m, const struct action *a)
     timer_pause_resume(m);
 }
 
-static void begin_concern(struct moment *m, uint32_t concern)
+void act_begin_concern(struct moment *m, uint32_t concern)
 {
     if (m->episode->concerns >> concern & 1) return;
     const struct concern_kind *k = &m->pathway->concerns[concern];
@@ -301,7 +305,7 @@ static void act(struct moment *m, const struct action *a)
     case ACTION_RESOLVE: work_resolve_scope(m, SCOPE_NONE); return;
     case ACTION_HOLD: begin_hold(m, a); return;
     case ACTION_LIFT: end_hold(m, a); return;
-    case ACTION_CONCERN: begin_concern(m, a->position); return;
+    case ACTION_CONCERN: act_begin_concern(m, a->position); return;
     case ACTION_SETTLE: settle_concern(m, a->position); return;
     case ACTION_SET: m->episode->variables[a->position] = a->number; m->is_changed = true; return;
     case ACTION_COUNT: m->episode->variables[a->position]++; m->is_changed = true; return;

@@ -252,6 +252,8 @@ void timer_put_back(struct moment *m, const Handoff__V1__PatientRecord *before, 
 
 /* --- acting (act.c) ------------------------------------------------------------------------------------------ */
 void act_do(struct moment *m, const struct action *actions, uint32_t count);
+void act_begin_hold(struct moment *m, uint32_t hold, const char *recipient);
+void act_begin_concern(struct moment *m, uint32_t concern);
 bool act_is_held(const Handoff__V1__Episode *episode, uint32_t hold);
 bool act_is_paused(const struct pathway *p, const Handoff__V1__Episode *episode, uint32_t aspect);
 bool act_pauses_timer(const struct pathway *p, const Handoff__V1__Episode *episode, uint32_t timer);
@@ -272,6 +274,9 @@ void machine_signal_all(struct moment *m, const char *name);
 /* Opens an episode on a pathway. rule NULL: in its initial state (a human's or another pathway's wish). */
 void machine_open(struct moment *m, const struct pathway *pathway, const struct opening_rule *rule,
                   const Handoff__V1__Episode *from, bool is_replacing);
+/* Ends the episode in focus and goes on with its particulars on another version of its pathway, in this state: holds,
+ * concerns, regions and variables of the same name are kept, tasks and timers begin anew. */
+void machine_continue(struct moment *m, const struct pathway *pathway, uint32_t state);
 void machine_fire(struct moment *m, Handoff__V1__Timer *timer);
 /* Ends the episode in focus where it stands, without what its pathway does at an end. */
 void machine_end(struct moment *m, Handoff__V1__CloseReason reason);

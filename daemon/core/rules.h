@@ -71,7 +71,7 @@ struct agency_row {
 
 struct rules {
     uint64_t sequence;                      /* of the newest change in it */
-    const struct pathway *const *pathways;  /* by journal number - 1; never NULL up to pathway_count */
+    const struct pathway *const *pathways;  /* by journal number - 1; NULL: a version that nothing runs on */
     uint32_t pathway_count;
     struct policy policy;
     const struct site *sites;               /* the first is the default */

@@ -336,6 +336,7 @@ static const char *command_words(const struct view *v, const Handoff__V1__Comman
     case HANDOFF__V1__COMMAND_INPUT__BODY_CLOCK_ACCEPTED: return "clock jump accepted";
     case HANDOFF__V1__COMMAND_INPUT__BODY_UNKNOWN_SUBJECT:
         return view_format(v->arena, "%s for an unknown patient", command->unknown_subject->event);
+    case HANDOFF__V1__COMMAND_INPUT__BODY_REPEAT_DIFFERS: return "a repeat with other content";
     case HANDOFF__V1__COMMAND_INPUT__BODY_SHARED_EVENT: return event_words(v, command->shared_event->event);
     case HANDOFF__V1__COMMAND_INPUT__BODY_ROUND_WANTED: return "patients change hands";
     case HANDOFF__V1__COMMAND_INPUT__BODY_ROUND_DONE: return "list of patients";

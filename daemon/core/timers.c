@@ -161,3 +161,48 @@ void timer_end_episode(struct moment *m)
     for (size_t i = m->record->n_timers; i-- > 0;)
         if (m->record->timers[i]->episode == m->episode->number) remove_timer(m, i);
 }
+
+/* --- taking back --------------------------------------------------------------------------------------------- */
+static const Handoff__V1__Timer *same_timer(const Handoff__V1__PatientRecord *r, const Handoff__V1__Timer *t)
+{
+    for (size_t i = 0; i < r->n_timers; i++)
+        if (r->timers[i]->episode == t->episode && r->timers[i]->kind == t->kind &&
+            r->timers[i]->appointment == t->appointment)
+            return r->timers[i];
+    return NULL;
+}
+
+/* What the input began stops; what it changed, and nothing has since, is as before. */
+static void undo_timer(struct moment *m, Handoff__V1__Timer *t, const Handoff__V1__Timer *before,
+                       const Handoff__V1__Timer *after)
+{
+    if (!after) return;
+    if (!before) {
+        uint32_t kind = t->kind;
+        remove_kind(m, kind, t->appointment);
+        if (timer_find(m, kind, 0)) return;
+        work_withdraw(m, 0, SCOPE_TIMER + kind);
+        work_resolve_scope(m, SCOPE_TIMER + kind);
+        return;
+    }
+    if (after->generation != t->generation || message_equal(before, after)) return;
+    *t = *before;
+    t->generation = next_generation(m);
+    m->is_changed = true;
+}
+
+void timer_put_back(struct moment *m, const Handoff__V1__PatientRecord *before, const Handoff__V1__PatientRecord *after)
+{
+    for (size_t i = m->record->n_timers; i-- > 0;) {
+        Handoff__V1__Timer *t = i < m->record->n_timers ? m->record->timers[i] : NULL;
+        if (t && t->episode == m->episode->number) undo_timer(m, t, same_timer(before, t), same_timer(after, t));
+    }
+    for (size_t i = 0; i < before->n_timers; i++) {
+        const Handoff__V1__Timer *was = before->timers[i];
+        if (was->episode != m->episode->number || same_timer(after, was) || same_timer(m->record, was)) continue;
+        Handoff__V1__Timer *t = message_copy(was, m->arena);
+        t->generation = next_generation(m);
+        list_append(m->arena, &m->record->timers, &m->record->n_timers, t);
+        m->is_changed = true;
+    }
+}

@@ -180,7 +180,7 @@ static void unusable_events_of_a_patient_are_one_review_which_each_later_one_joi
     (void)state;
     begin_referred();
     assert_int_equal(tell("referral.outcome_reported", "referral: ref-1, with: {outcome: GOAL_MET}"), VERDICT(REVIEW));
-    assert_int_equal(tell("referral.outcome_reported", "referral: ref-1, with: {outcome: OTHER}"), VERDICT(REVIEW));
+    assert_int_equal(tell("referral.outcome_reported", "referral: ref-1, with: {outcome: NOT_SEEN}"), VERDICT(REVIEW));
     assert_int_equal(open_tasks(TASK(REVIEW_EVENT)), 1);
     assert_int_equal(task_of(TASK(REVIEW_EVENT))->n_causes, 2);
     assert_int_equal(told_tasks(TASK(REVIEW_EVENT), CHANGE(JOINED)), 1);

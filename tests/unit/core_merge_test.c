@@ -95,6 +95,24 @@ static void a_doubt_about_custody_stays_a_doubt(void **state)
     (void)state;
 }
 
+static void of_two_words_about_a_stay_the_newer_counts(void **state)
+{
+    for (int is_others_newer = 0; is_others_newer < 2; is_others_newer++) {
+        begin(SHIPPED);
+        w->now_ms = when(is_others_newer ? "2026-03-04 09:00" : "2026-03-03 09:00");
+        tell("encounter.discharged", "with: {encounter_class: INPATIENT, disposition: HOME}");
+        that_was_the_other();
+        w->now_ms = when(is_others_newer ? "2026-03-03 09:00" : "2026-03-04 09:00");
+        tell("encounter.admitted", "with: {encounter_class: INPATIENT}");
+        w->now_ms = when("2026-03-04 10:00");
+        become_one();
+        assert_int_equal(w->record->is_admitted, !is_others_newer);
+        assert_when(w->record->stay_changed_at_ms, "2026-03-04 09:00");
+        assert_int_equal(w->record->n_episodes, 1);
+    }
+    (void)state;
+}
+
 static void a_flag_is_as_grave_as_the_graver_and_unassessed_if_one_is(void **state)
 {
     begin(SHIPPED);
@@ -260,6 +278,7 @@ int main(void)
         SENTENCE(what_only_one_says_is_so_and_of_two_dates_the_newer_counts),
         SENTENCE(what_forbids_counts_whoevers_it_is),
         SENTENCE(a_doubt_about_custody_stays_a_doubt),
+        SENTENCE(of_two_words_about_a_stay_the_newer_counts),
         SENTENCE(a_flag_is_as_grave_as_the_graver_and_unassessed_if_one_is),
         SENTENCE(two_referrals_go_on_side_by_side_with_their_tasks_and_timers),
         SENTENCE(of_two_courses_of_one_referral_the_newer_goes_on),

@@ -162,7 +162,7 @@ const struct hsds_row *tables_row(struct hsds_tables *t, enum hsds_table table, 
 }
 
 /* --- reports ------------------------------------------------------------------------------------------------- */
-static void say(const struct hsds_tables *t, enum hsds_gravity gravity, const char *where, const char *format,
+__attribute__((format(printf, 4, 0))) static void say(const struct hsds_tables *t, enum hsds_gravity gravity, const char *where, const char *format,
                 va_list arguments)
 {
     char sentence[HSDS_SENTENCE_BYTES];

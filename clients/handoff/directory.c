@@ -4,6 +4,7 @@
 #include "describe.h"
 #include "hsds/map.h"
 #include "table.h"
+#include "views.h"
 #include "when.h"
 
 #include <stdio.h>
@@ -303,7 +304,7 @@ static void add_match(struct libscols_table *table, const Handoff__V1__Match *m)
     table_cell(line, 4, describe_list(m->reasons, m->n_reasons, text, sizeof text));
 }
 
-static void print_matches(Handoff__V1__Match *const *matches, size_t count, const char *title, const char *if_empty)
+void print_matches(Handoff__V1__Match *const *matches, size_t count, const char *title, const char *if_empty)
 {
     static const struct column columns[] = {{.name = "SCORE", .is_right = true}, {.name = "ID"},
                                             {.name = "NAME", .share = 0.2},      {.name = "INTAKE"},

@@ -222,8 +222,13 @@ Handoff__V1__PatientReply *view_patient(const struct view *v, const struct view_
         list_append(v->arena, &reply->episodes, &reply->n_episodes, view_episode(v, of, record->episodes[i]));
     for (size_t i = 0; i < record->n_timers; i++)
         list_append(v->arena, &reply->timers, &reply->n_timers, view_timer(v, of, record->timers[i]));
-    for (size_t i = 0; i < record->n_tasks; i++)
-        list_append(v->arena, &reply->tasks, &reply->n_tasks, view_task(v, of, record->tasks[i]));
+    for (size_t i = 0; i < record->n_tasks; i++) {
+        const Handoff__V1__Task *task = record->tasks[i];
+        Handoff__V1__TaskView *row = view_task(v, of, task);
+        uint32_t episode = task->n_causes > 0 ? task->causes[0]->episode : 0;
+        row->matches = view_matches(v, record, task->kind, episode, &row->n_matches);
+        list_append(v->arena, &reply->tasks, &reply->n_tasks, row);
+    }
     for (size_t i = 0; i < record->n_escalations; i++)
         list_append(v->arena, &reply->escalations, &reply->n_escalations,
                     view_escalation(v, of, record->escalations[i]));

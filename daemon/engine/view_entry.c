@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "core/directory.h"
 #include "core/gate.h"
 #include "core/message.h"
 #include "core/roster.h"
@@ -175,18 +174,6 @@ static void withhold(const struct view *v, Handoff__V1__Emission *e, const struc
     e->person_id = text("");
 }
 
-/* What the directory has, while there is something to do with it. */
-static void render_matches(const struct view *v, const Handoff__V1__PatientRecord *record, uint32_t episode,
-                           Handoff__V1__TaskEmission *task)
-{
-    struct directory_matches matches;
-    if (task->change >= HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_COMPLETED ||
-        !directory_for_task(v->rules, record, task->kind, episode, v->now_ms, v->arena, &matches))
-        return;
-    for (size_t i = 0; i < matches.count; i++)
-        list_append(v->arena, &task->matches, &task->n_matches, matches.list[i]);
-}
-
 /* now: the record that the gate is asked about; NULL: it is not asked. */
 static void render_body(const struct view *v, const char *key, const struct pathway *p,
                         const Handoff__V1__PatientRecord *then, const Handoff__V1__PatientRecord *now,
@@ -202,7 +189,8 @@ static void render_body(const struct view *v, const char *key, const struct path
     if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK) {
         e->task->task_id = text(emission_id(v->arena, key, e, false));
         e->person_id = text(resolve_task(v, now, e->task));
-        render_matches(v, now, e->episode, e->task);
+        if (e->task->change < HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_COMPLETED) /* while there is something to do with it */
+            e->task->matches = view_matches(v, now, e->task->kind, e->episode, &e->task->n_matches);
     } else if (e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION) {
         e->escalation->escalation_id = text(emission_id(v->arena, key, e, false));
         e->person_id = text(resolve(v, now, e->escalation->rung, open_task(now, e->escalation->task)));

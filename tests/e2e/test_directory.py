@@ -384,6 +384,8 @@ def test_tasks_carry_the_matches_of_the_moment_they_are_read(daemon):
     share = common_pb2.TASK_KIND_SHARE_RESOURCES
     assert task_matches(client, share) == []
     imported(daemon, SAMPLE / "hsds-3")
+    shown = handoff(daemon, "patient", "show", "mary").stdout
+    assert "share-resources" in shown and "in the same county: Fern" in shown
     assert task_matches(client, share) == ["riverside", "hillside", "family-works", "first-rides", "open-pantry", "fern-crisis", "fern-county-office"]
     client.accept(event("mary", patient_updated=event_pb2.PatientUpdated(county="Larch")))
     assert task_matches(client, share) == ["hillside", "family-works", "988", "larch-county-office"]
@@ -421,6 +423,8 @@ def test_a_number_that_was_wrong_is_doubtful_until_the_agency_is_listed_anew(dae
     rewrite(folder / "phones.csv", lambda row: {**row, "number": "555-0177"} if row["id"] == "p2" else row)
     assert counts(imported(daemon, folder)) == {"changed": 1, "unchanged": AGENCIES - 1}
     assert "isDoubtful" not in ask(daemon, "directory", "show", "riverside")
+    assert daemon.stop() == 0
+    subprocess.run(daemon.command("verify", str(daemon.data)), check=True, capture_output=True)
 
 
 # --- standing ---------------------------------------------------------------------------------------------------------

@@ -341,6 +341,7 @@ static void fill_envelope(struct scenario *r, struct yaml_node step, Handoff__V1
     e->episode_id = text_of(r, step, "episode");
     const char *task = yaml_text(yaml_get(step, "task")), *escalation = yaml_text(yaml_get(step, "escalation"));
     if (task) e->task_id = task_id(r, task);
+    if (task && !e->task_id[0]) check(r, false, "no task %s is open", task);
     if (escalation) e->escalation_id = escalation_id(r, escalation);
 }
 

@@ -582,6 +582,7 @@ def lists_differ(expect, words):
 
 def maps_differ(expect, names):
     for key, values in names.items():
+        absent = "not running" if key == "timers" else "none"
         for name, value in (expect.get(key) or {}).items():
-            if values.get(name) != value:
-                yield f"{key} {name}: expected {value}, got {values.get(name, 'none')}"
+            if values.get(name, absent) != value:
+                yield f"{key} {name}: expected {value}, got {values.get(name, absent)}"

@@ -104,6 +104,9 @@ static const struct {
     {BODY(EPISODE_CORRECTED), episode_corrected},
     {BODY(EVENT_RETRACTED), event_retracted},
     {BODY(STAFF_ABSENT), staff_absent},
+    {BODY(DISCLOSURE_REQUESTED), disclose_requested},
+    {BODY(PREFERENCE_UPDATED), reach_find_contact},
+    {BODY(MESSAGE_FAILED), reach_find_contact},
 };
 
 void answers_apply(struct moment *m)

@@ -163,6 +163,7 @@ static bool is_too_late(const struct moment *m, uint32_t machine, const struct t
     bool may_be_overtaken =
         k && (k->class == EVENT_LOOP || k->class == EVENT_FACT) && (t->target >= 0 || moment_is_course(m));
     if (m->event->appointment_id[0] && m->visit) return m->is_overtaken; /* each visit has its own order */
+    if (m->pathway->subject == SUBJECT_CONSENT) return false; /* the record has put late signatures in their order */
     return may_be_overtaken && m->occurred_ms < *moved_at(m->episode, machine);
 }
 
@@ -311,6 +312,7 @@ void machine_open(struct moment *m, const struct pathway *p, const struct openin
     if (from && is_replacing) e->replaces = from->number;
     list_append(m->arena, &m->record->episodes, &m->record->n_episodes, e);
     machine_focus(m, e);
+    if (p->subject == SUBJECT_CONSENT) release_fill(m, true);
     uint32_t state = rule ? (uint32_t)rule->target : p->main.initial;
     machine_enter(m, MACHINE_MAIN, state, rule ? rule->actions : NULL, rule ? rule->action_count : 0,
                   HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_OPENED, rule ? rule->rule : 0);

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/limits.h"
 #include "core/calendar.h"
+#include "core/consent.h"
 #include "core/message.h"
 #include "core/pathway.h"
 #include "core/rules.h"
@@ -44,6 +45,8 @@ struct moment {
     bool names_nothing; /* the event names a task, escalation or episode that is not open: nobody is offered it */
     bool is_exhausted;               /* the task in focus was attempted for the last time */
     bool is_new_visit;               /* the event told of a visit for the first time */
+    Handoff__V1__Recipient **struck; /* whom the event took off a release */
+    size_t struck_count;
     Handoff__V1__Outcome *out;
 };
 
@@ -74,6 +77,44 @@ Handoff__V1__Appointment *facts_visit(const Handoff__V1__PatientRecord *record, 
 void facts_assessed(struct moment *m);
 /* A safety finding's severity; UNSPECIFIED: the event is none. */
 Handoff__V1__Severity facts_finding(const Handoff__V1__Event *event);
+
+/* Of signatures, refusals and revocations (facts_consent.c), and of how people may be reached (reach_facts.c). */
+void facts_granted(struct moment *m);
+void facts_refused(struct moment *m);
+void facts_revoked(struct moment *m);
+void facts_preference(struct moment *m);
+void facts_declined(struct moment *m);
+/* A talk without the interpreter that the family needs has not reached it: the event is read so. */
+void reach_judge(struct moment *m);
+/* Nobody of the family may be reached by a message any more: somebody finds a way. Done after the facts. */
+void reach_find_contact(struct moment *m);
+
+/* --- releases of information (release.c) --------------------------------------------------------------------- */
+/* Of the episode in focus; without one, of the release that the event names. gap: enum consent_gap. */
+bool release_lacks(const struct moment *m, uint32_t gap);
+bool release_is_complete(const struct moment *m);
+bool release_is_on_file(const struct moment *m);
+bool release_is_needed(const struct moment *m);     /* an open course of care has nothing else when this one ends */
+bool release_is_superseded(const struct moment *m); /* others cover all that it names */
+bool release_is_declined(const struct moment *m);   /* by the event */
+/* Whom its tasks are about; NULL: it names nobody. */
+const Handoff__V1__Recipient *release_recipient(const struct moment *m);
+/* Computes the times of the episode in focus. is_new: its timers have not begun. */
+void release_fill(struct moment *m, bool is_new);
+void release_follow(struct moment *m); /* of all releases, after an event that may change them */
+
+/* --- telling others (disclose.c) ------------------------------------------------------------------------------ */
+struct disclosure {
+    Handoff__V1__StatusKind kind;
+    Handoff__V1__Party party;
+    const char *id;
+    Handoff__V1__DiagnosisCategory category;
+    uint32_t rule;
+};
+/* With a ground it is told, without one a record says that it was withheld. */
+enum consent_answer disclose_tell(struct moment *m, const struct disclosure *d);
+/* disclosure.requested: told, told under the emergency exception, or withheld and somebody asked. */
+void disclose_requested(struct moment *m);
 
 /* --- episodes (episodes.c) ----------------------------------------------------------------------------------- */
 /* An event that names another referral, visit, task or agency is not for this episode. */

@@ -103,7 +103,8 @@ enum argument_kind {
     ARGUMENT_ASPECT,
     ARGUMENT_TASK_KIND,
     ARGUMENT_PATHWAY,
-    ARGUMENT_BARRIER
+    ARGUMENT_BARRIER,
+    ARGUMENT_GAP /* bit of enum consent_gap */
 };
 struct moment; /* core/moment.h: what a guard is asked about */
 struct predicate {
@@ -128,7 +129,8 @@ enum aspect {
 /* Whom something is about or goes to: a party, with the id resolved from the episode, event or care team. */
 enum party_from {
     PARTY_FROM_PARTY, /* party; id of the episode's agency, insurer or referrer where it is one, else the care team's */
-    PARTY_FROM_REFERRER /* the episode's referrer, whoever that is */
+    PARTY_FROM_REFERRER, /* the episode's referrer, whoever that is */
+    PARTY_FROM_RECIPIENT /* TASK: the recipient of the release that the episode is about */
 };
 enum action_op {
     ACTION_TASK, ACTION_WITHDRAW, ACTION_START, ACTION_STOP, ACTION_RAISE, ACTION_RESOLVE,
@@ -176,6 +178,7 @@ struct transition {
 struct state {
     const char *name;
     bool is_final;
+    bool is_lapse;                    /* final: a document runs out by its own terms, so a timer may lead here */
     const struct transition *on;      /* in the order of the file */
     uint32_t on_count;
     const struct transition *always;
@@ -202,7 +205,7 @@ struct firing {
     struct wait wait;       /* before this firing: from the timer's base for the first, else from the one before */
     const struct action *actions;
     uint32_t action_count;
-    int32_t target;         /* of the machine whose state owns the timer; -1: none. Never a final state */
+    int32_t target;         /* of the machine whose state owns the timer; -1: none. No final state but a lapse */
     uint32_t rule;
 };
 

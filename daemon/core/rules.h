@@ -36,6 +36,8 @@ struct policy {
     uint32_t authority[RULES_LEVELS];            /* bit set 1 << Party; 0: needs no referral */
     uint32_t roi_days, roi_max_days, bh_signing_age, adult_age;
     bool is_pcp_workforce;
+    bool is_guardian_needed_for_da, is_guardian_asked_too;
+    uint32_t medical_personnel;                  /* bit set 1 << Party: in an emergency they may hear of drugs too */
     const char *const *workforce_agencies;
     uint32_t workforce_agency_count;
 };

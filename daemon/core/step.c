@@ -383,6 +383,7 @@ int64_t step_silence_ended(const Handoff__V1__PatientRecord *before, const Hando
         const Handoff__V1__Episode *now = after->episodes[i];
         const Handoff__V1__Episode *was = machine_episode(before, now->number);
         if (!was || now->told_at_ms == was->told_at_ms) continue;
+        if (now->consent_id[0]) continue; /* a release is a document: it may lie still until it runs out */
         int64_t since = was->told_at_ms > was->entered_at_ms ? was->told_at_ms : was->entered_at_ms;
         if (now->told_at_ms - since > longest) longest = now->told_at_ms - since;
     }

@@ -56,6 +56,8 @@ static void read_subject(struct loader *l, struct yaml_node task, struct action 
     struct yaml_node subject = yaml_get(task, "subject"), each = yaml_get(task, "each");
     if (yaml_is_present(subject) && yaml_is_present(each)) {
         yaml_error_add(l->errors, each, "a task has a subject or is asked for each of a party, not both");
+    } else if (yaml_kind(subject) == YAML_SCALAR && strcmp(yaml_text(subject), "RECIPIENT") == 0) {
+        action->party_from = PARTY_FROM_RECIPIENT;
     } else if (yaml_is_present(subject)) {
         loader_party(l, subject, &action->party, &action->party_from);
     } else if (yaml_is_present(each)) {

@@ -113,6 +113,13 @@ static void compile_figures(struct compiler *c, const Handoff__V1__Policy *messa
     c->policy->bh_signing_age = message->bh_signing_age;
     c->policy->adult_age = message->adult_age;
     c->policy->is_pcp_workforce = message->is_pcp_workforce;
+    c->policy->is_guardian_needed_for_da = message->is_guardian_needed_for_da;
+    c->policy->is_guardian_asked_too = message->is_guardian_asked_too;
+    for (size_t i = 0; i < message->n_medical_personnel; i++) {
+        if (!is_value(&handoff__v1__party__descriptor, (int)message->medical_personnel[i]))
+            return refuse(c, "a party of the medical personnel is unknown");
+        c->policy->medical_personnel |= UINT32_C(1) << message->medical_personnel[i];
+    }
     if (!message->roi_days || message->roi_days > message->roi_max_days)
         refuse(c, "roi_days must be 1 to roi_max_days");
     if (!message->bh_signing_age || !message->adult_age) refuse(c, "bh_signing_age and adult_age must be given");

@@ -177,6 +177,7 @@ PREDICATE(ask_release_declined) { UNUSED; return release_is_declined(m); }
 PREDICATE(ask_reachable)
 {
     UNUSED;
+    if (m->record->is_deceased || m->record->is_opted_out) return true; /* then nothing goes, and nobody calls */
     return reach_family(m->rules, m->site, m->record, m->now_ms);
 }
 
@@ -286,6 +287,16 @@ PREDICATE(ask_revokes_agency)
     return !is_one_release && consent_revokes(v, HANDOFF__V1__PARTY__PARTY_AGENCY, m->episode->agency_id);
 }
 
+/* Somebody would not sign for this agency, or for anybody. */
+PREDICATE(ask_declines_agency)
+{
+    UNUSED;
+    const Handoff__V1__Event *e = m->event;
+    if (!e || !m->episode || e->body_case != HANDOFF__V1__EVENT__BODY_CONSENT_DECLINED) return false;
+    const Handoff__V1__ConsentDeclined *d = e->consent_declined;
+    return consent_lists(d->recipients, d->n_recipients, HANDOFF__V1__PARTY__PARTY_AGENCY, m->episode->agency_id);
+}
+
 static const struct predicate predicates[] = {
     {"age", true, ARGUMENT_NONE, ask_age},
     {"is_flagged", false, ARGUMENT_NONE, ask_is_flagged},
@@ -303,6 +314,7 @@ static const struct predicate predicates[] = {
     {"is_release_superseded", false, ARGUMENT_NONE, ask_release_superseded},
     {"is_release_declined", false, ARGUMENT_NONE, ask_release_declined},
     {"is_reachable", false, ARGUMENT_NONE, ask_reachable},
+    {"declines_agency", false, ARGUMENT_NONE, ask_declines_agency},
     {"revokes_agency", false, ARGUMENT_NONE, ask_revokes_agency},
     {"is_outside", false, ARGUMENT_PARTY, ask_is_outside},
     {"has_member", false, ARGUMENT_PARTY, ask_has_member},

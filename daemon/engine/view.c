@@ -38,10 +38,23 @@ static const char *cause_reason(const struct view *v, const Handoff__V1__Patient
     return cause == NULL ? NULL : view_rule_text(view_pathway(v->rules, record, cause->episode), cause->rule);
 }
 
+/* Each reason once, in the order in which they came: a task with several causes says all that is asked. */
+static const char *join_reasons(const struct view *v, const Handoff__V1__PatientRecord *record,
+                                const Handoff__V1__Task *task)
+{
+    const char *all = NULL;
+    for (size_t i = 0; i < task->n_causes; i++) {
+        const char *reason = cause_reason(v, record, task->causes[i]);
+        if (reason == NULL || (all != NULL && strstr(all, reason) != NULL)) continue;
+        all = all == NULL ? reason : view_format(v->arena, "%s %s", all, reason);
+    }
+    return all;
+}
+
 static const char *task_reason(const struct view *v, const Handoff__V1__PatientRecord *record,
                                const Handoff__V1__Task *task)
 {
-    const char *reason = task->n_causes > 0 ? cause_reason(v, record, task->causes[0]) : NULL;
+    const char *reason = join_reasons(v, record, task);
     if (reason == NULL) reason = policy_reason(v->rules, task->kind);
     return reason != NULL && reason[0] ? reason
                                        : view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)task->kind);

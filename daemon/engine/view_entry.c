@@ -103,15 +103,30 @@ static const char *resolve(const struct view *v, const Handoff__V1__PatientRecor
                : roster_resolve(v->rules, rules_site(v->rules, record->site), record, role);
 }
 
+static const char *date_words(const struct view *v, uint32_t date)
+{
+    return view_format(v->arena, "%04u-%02u-%02u", date / 10000, date / 100 % 100, date % 100);
+}
+
+/* "consent roi-1, scope behavioral-health, treatment from 2026-01-01": the scope as 42 CFR 2.32 wants it explained. */
+static const char *scope_words(const struct view *v, const Handoff__V1__Consent *c)
+{
+    const char *category = view_word(v->arena, &handoff__v1__diagnosis_category__descriptor, (int)c->category);
+    return view_format(v->arena, "consent %s, scope %s, treatment from %s%s%s", c->id, category,
+                       date_words(v, c->treatment_from), c->treatment_to ? " to " : "",
+                       c->treatment_to ? date_words(v, c->treatment_to) : "");
+}
+
 static void render_status(const struct view *v, const struct pathway *p, Handoff__V1__StatusEmission *s,
                           const struct gate_decision *decision)
 {
     if (p != NULL && s->state_number < p->main.state_count) s->state = text(p->main.states[s->state_number].name);
     if (decision->consent != NULL) {
         s->consent_id = decision->consent->id;
-        s->notice = text(view_format(v->arena, "Disclosed under consent %s, scope %s. " PARTS_42, decision->consent->id,
-                                     view_word(v->arena, &handoff__v1__diagnosis_category__descriptor,
-                                               (int)decision->consent->category)));
+        s->also_consent_id = text(decision->also != NULL ? decision->also->id : "");
+        s->notice = text(view_format(v->arena, "Disclosed under %s%s%s. " PARTS_42, scope_words(v, decision->consent),
+                                     decision->also != NULL ? " and " : "",
+                                     decision->also != NULL ? scope_words(v, decision->also) : ""));
     } else if (s->exception[0]) {
         s->notice = text(view_format(v->arena, "Disclosed under exception %s. " PARTS_42, s->exception));
     }

@@ -219,6 +219,17 @@ static void tell_gaps(struct moment *m, const char *consent_id)
     moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_CONSENT_DRAFT, m->sentence, NULL, 0);
 }
 
+/* What somebody was asked for because a disclosure was requested has happened. */
+static void withdraw_answered(struct moment *m)
+{
+    for (size_t i = m->record->n_tasks; i-- > 0;) {
+        Handoff__V1__Task *t = m->record->tasks[i];
+        if (t->kind != HANDOFF__V1__TASK_KIND__TASK_KIND_OBTAIN_ROI || !t->subject) continue;
+        if (consent_for(m->rules, m->site, m->record, t->subject->party, t->subject->id, m->record->category, m->now_ms))
+            work_withdraw_task(m, t);
+    }
+}
+
 void facts_granted(struct moment *m)
 {
     const Handoff__V1__ConsentGranted *g = m->event->consent_granted;
@@ -236,6 +247,7 @@ void facts_granted(struct moment *m)
     }
     list_append(m->arena, &r->consents, &r->n_consents, c);
     settle_objections(m, c);
+    withdraw_answered(m);
     tell_cap(m, g, c);
     tell_gaps(m, c->id);
     m->is_used = true;

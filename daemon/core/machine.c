@@ -100,6 +100,7 @@ void machine_enter(struct moment *m, uint32_t machine, uint32_t target, const st
     *state_of(m->episode, machine) = target;
     if (m->event && m->occurred_ms > *moved_at(m->episode, machine)) *moved_at(m->episode, machine) = m->occurred_ms;
     if (machine == MACHINE_MAIN) m->episode->entered_at_ms = m->now_ms;
+    if (m->pathway->subject == SUBJECT_CONSENT) release_fill(m, true);
     moment_apply(m, is_end ? HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_CLOSED : kind, machine, from, target, rule);
     m->scope = SCOPE_NONE;
     act_do(m, actions, count);
@@ -312,7 +313,6 @@ void machine_open(struct moment *m, const struct pathway *p, const struct openin
     if (from && is_replacing) e->replaces = from->number;
     list_append(m->arena, &m->record->episodes, &m->record->n_episodes, e);
     machine_focus(m, e);
-    if (p->subject == SUBJECT_CONSENT) release_fill(m, true);
     uint32_t state = rule ? (uint32_t)rule->target : p->main.initial;
     machine_enter(m, MACHINE_MAIN, state, rule ? rule->actions : NULL, rule ? rule->action_count : 0,
                   HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_OPENED, rule ? rule->rule : 0);

@@ -143,6 +143,8 @@ Handoff__V1__Task *work_find_task(const Handoff__V1__PatientRecord *record, uint
 /* Withdraws this episode's causes (without one in focus: those that are no pathway's) from tasks of a kind (0: of any)
  * made in a scope (0: any). */
 void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope);
+/* The same from one task. */
+void work_withdraw_task(struct moment *m, Handoff__V1__Task *task);
 void work_complete(struct moment *m, Handoff__V1__Task *task, Handoff__V1__TaskOutcome outcome);
 void work_attempt(struct moment *m, Handoff__V1__Task *task); /* sets is_exhausted */
 void work_cancel(struct moment *m, Handoff__V1__Task *task);

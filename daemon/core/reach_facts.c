@@ -64,13 +64,21 @@ void facts_declined(struct moment *m)
 static const struct delay now_delay = {.op = DELAY_CLOCK};
 static const struct delay today = {.op = DELAY_AT, .amount = 23 * 60 + 59, .a = &now_delay};
 
+static bool is_looked_for(const Handoff__V1__PatientRecord *r)
+{
+    for (size_t i = 0; i < r->n_tasks; i++)
+        if (r->tasks[i]->kind == KIND(FIND_CONTACT)) return true;
+    return false;
+}
+
 void reach_find_contact(struct moment *m)
 {
     const Handoff__V1__PatientRecord *r = m->record;
     bool has_failed = m->event->body_case == BODY(MESSAGE_FAILED);
-    if (r->is_deceased || r->is_opted_out) return;
+    if (r->is_deceased || r->is_opted_out || m->is_overtaken) return;
     if (has_failed ? !m->event->message_failed->is_permanent : reach_family(m->rules, m->site, r, m->now_ms)) return;
-    work_open_task(m, &(struct task_order){.kind = KIND(FIND_CONTACT), .due = r->n_flags ? &today : NULL});
+    if (!is_looked_for(r))
+        work_open_task(m, &(struct task_order){.kind = KIND(FIND_CONTACT), .due = r->n_flags ? &today : NULL});
     if (has_failed) work_open_task(m, &(struct task_order){.kind = KIND(CALL_FAMILY)});
 }
 

@@ -47,7 +47,7 @@ static const ProtobufCFieldDescriptor *field(const char *name)
     return protobuf_c_message_descriptor_get_field_by_name(&handoff__v1__episode__descriptor, name);
 }
 
-/* A new episode has no timers yet that could follow. */
+/* is_new: on entering a state, whose timers have not begun. */
 void release_fill(struct moment *m, bool is_new)
 {
     Handoff__V1__Episode *e = m->episode;
@@ -158,6 +158,7 @@ bool release_is_declined(const struct moment *m)
     const Handoff__V1__ConsentDeclined *d = m->event->consent_declined;
     if (!lists_one_of(d, c)) return false;
     if (c->signer == d->by && (d->by == PARTY(PATIENT) || strcmp(c->signer_id, d->by_id) == 0)) return true;
+    if (release_lacks(m, GAPS_CONTENT)) return (c->signer == PARTY(PATIENT)) == (d->by == PARTY(PATIENT));
     return release_lacks(m, d->by == PARTY(PATIENT) ? GAP_PATIENT : GAP_GUARDIAN);
 }
 

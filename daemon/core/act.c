@@ -261,7 +261,7 @@ static void take(struct moment *m, const struct action *a)
 
 static void mark(struct moment *m, const struct action *a)
 {
-    *(int64_t *)((char *)m->episode + a->to->offset) = m->occurred_ms;
+    *(int64_t *)(void *)((char *)m->episode + a->to->offset) = m->occurred_ms;
     m->is_changed = true;
     timer_follow(m, a->to);
 }

@@ -110,12 +110,14 @@ static void assigned(struct moment *m)
     for (size_t i = 0; i < r->n_assignments; i++) {
         if (r->assignments[i]->role != a->role) continue;
         r->assignments[i]->person_id = a->person_id;
+        r->assignments[i]->sequence = m->input->sequence;
         return;
     }
     if (r->n_assignments >= ASSIGNMENTS_MAX) list_remove(&r->assignments, &r->n_assignments, 0);
     Handoff__V1__Assignment *n = MESSAGE_NEW(m->arena, Handoff__V1__Assignment, assignment);
     n->role = a->role;
     n->person_id = a->person_id;
+    n->sequence = m->input->sequence;
     list_append(m->arena, &r->assignments, &r->n_assignments, n);
 }
 

@@ -157,6 +157,14 @@ void work_resolve(struct moment *m, Handoff__V1__Escalation *e);
 /* This episode's, made in a scope (0: any). */
 void work_resolve_scope(struct moment *m, uint32_t scope);
 void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e);
+/* Of a round: one list to the person whose work it is now, or one escalation about an agency. */
+void work_hand_over(struct moment *m, const Handoff__V1__RoundList *list);
+void work_raise_list(struct moment *m, const char *about, const Handoff__V1__RoundList *list);
+
+/* --- rounds (rounds.c): on a site's record ------------------------------------------------------------------- */
+void rounds_by_event(struct moment *m);
+void rounds_by_command(struct moment *m);
+bool rounds_fire(struct moment *m, const Handoff__V1__TimerInput *firing);
 
 /* --- timers (timers.c) --------------------------------------------------------------------------------------- */
 /* of the episode in focus */
@@ -196,5 +204,9 @@ void machine_fire(struct moment *m, Handoff__V1__Timer *timer);
 Handoff__V1__Episode *machine_episode(const Handoff__V1__PatientRecord *record, uint32_t number);
 /* Puts an episode in focus. */
 void machine_focus(struct moment *m, Handoff__V1__Episode *episode);
+
+/* --- sources (sources.c): on a source's record --------------------------------------------------------------- */
+void sources_by_command(struct moment *m);
+bool sources_fire(struct moment *m, const Handoff__V1__TimerInput *firing);
 
 #endif

@@ -20,7 +20,8 @@ struct site;
 
 enum subject_kind { SUBJECT_IS_PATIENT, SUBJECT_IS_SITE, SUBJECT_IS_SOURCE };
 
-enum step_kind { STEP_EVENT, STEP_FIRING, STEP_UNKNOWN_SUBJECT };
+/* STEP_EVENT of a subject that is not the event's own: an event of the site that concerns this patient too. */
+enum step_kind { STEP_EVENT, STEP_FIRING, STEP_UNKNOWN_SUBJECT, STEP_COMMAND };
 
 struct step_input {
     enum step_kind kind;
@@ -32,6 +33,8 @@ struct step_input {
     const Handoff__V1__Event *event; /* STEP_EVENT */
     const Handoff__V1__TimerInput *firing;          /* STEP_FIRING */
     const Handoff__V1__UnknownSubject *unknown;     /* STEP_UNKNOWN_SUBJECT, on a source's record */
+    const Handoff__V1__CommandInput *command;       /* STEP_COMMAND: what the engine itself has to say to a site's or
+                                                       source's record (round_wanted, round_done, source_heard) */
 };
 
 struct outcome {
@@ -40,6 +43,8 @@ struct outcome {
     bool is_new;                       /* the record did not exist */
     bool tells_source;                 /* the patient is unknown and nothing acted: the source's record gets a
                                           STEP_UNKNOWN_SUBJECT in the same batch */
+    const char *hands_over_to;         /* NULL, or the person whose work this patient's open tasks have become: the
+                                          site's record gets a round_wanted in the same batch */
 };
 
 /* before NULL: the subject has no record yet. before is not changed; parts of it may be shared by after. */

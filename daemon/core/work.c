@@ -46,6 +46,7 @@ static Handoff__V1__TaskEmission *tell_task(struct moment *m, Handoff__V1__Task 
     told->severity = t->severity;
     told->due_at_ms = t->due_at_ms;
     told->attempts = t->attempts;
+    told->channels = t->channels;
     told->subject = t->subject;
     told->generation = ++t->generation;
     return told;
@@ -187,12 +188,39 @@ void work_cancel(struct moment *m, Handoff__V1__Task *t)
     remove_task(m, t);
 }
 
+/* By the middle of that working day, or by its close: whichever half of the day the last attempt was not in. */
+static int64_t other_half(const struct calendar *c, int64_t at_ms, int64_t attempt_ms)
+{
+    int64_t opens_ms = calendar_next_opening(c, calendar_instant(c, calendar_local_day(c, at_ms), 0));
+    int64_t closes_ms = calendar_closing(c, at_ms), middle_ms = opens_ms + (closes_ms - opens_ms) / 2;
+    bool was_early = calendar_local_minute(c, attempt_ms) < calendar_local_minute(c, middle_ms);
+    return was_early ? closes_ms : middle_ms;
+}
+
+/* Unless the policy says how long after: the next working day, at another time of day. What is emergent waits less. */
+static int64_t next_attempt(const struct moment *m, const Handoff__V1__Task *t)
+{
+    const struct calendar *c = &m->site->calendar;
+    const struct task_rule *rule = task_rule(m, t->kind);
+    if (rule->attempt_again) return moment_resolve(m, rule->attempt_again, m->now_ms);
+    if (t->severity == SEVERITY(EMERGENT)) return moment_resolve(m, ladder(m, t->severity)->rung, m->now_ms);
+    return other_half(c, calendar_add_business_days(c, m->now_ms, 1), m->now_ms);
+}
+
+static void note_channel(const struct moment *m, Handoff__V1__Task *t)
+{
+    bool is_told = m->event && m->event->body_case == HANDOFF__V1__EVENT__BODY_TASK_ATTEMPTED;
+    if (is_told && m->event->task_attempted->channel)
+        t->channels |= UINT32_C(1) << m->event->task_attempted->channel;
+}
+
 /* An attempt is the act that was asked for: it meets the due time and arms the next attempt. */
 void work_attempt(struct moment *m, Handoff__V1__Task *t)
 {
     const struct task_rule *rule = task_rule(m, t->kind);
     Handoff__V1__Escalation *e = work_find_escalation(m->record, t->escalation);
     t->attempts++;
+    note_channel(m, t);
     if (e && e->task)
         leave_escalation(m, t); /* what a pathway raised stands until it is resolved, and covers the task */
     t->is_overdue = false;
@@ -202,8 +230,7 @@ void work_attempt(struct moment *m, Handoff__V1__Task *t)
         remove_task(m, t);
         return;
     }
-    const struct delay *again = rule->attempt_again ? rule->attempt_again : ladder(m, t->severity)->rung;
-    t->due_at_ms = moment_resolve(m, again, m->now_ms);
+    t->due_at_ms = next_attempt(m, t);
     tell_task(m, t, CHANGE(ATTEMPTED), rule_of(t));
 }
 
@@ -266,6 +293,7 @@ static void tell_escalation(struct moment *m, Handoff__V1__Escalation *e, Handof
     x->task_kind = t ? t->kind : HANDOFF__V1__TASK_KIND__TASK_KIND_UNSPECIFIED;
     x->generation = ++e->generation;
     x->next_at_ms = e->next_at_ms;
+    x->about = e->about;
 }
 
 Handoff__V1__Escalation *work_find_escalation(const Handoff__V1__PatientRecord *record, uint32_t number)
@@ -440,11 +468,13 @@ void work_fire_task(struct moment *m, Handoff__V1__Task *t)
 static Handoff__V1__Role rung_above(const struct moment *m, const Handoff__V1__Escalation *e)
 {
     const struct policy *p = &m->rules->policy;
-    const char *holder = roster_resolve(m->rules, m->site, m->record, e->rung);
+    const Handoff__V1__Task *task = work_find_task(m->record, e->task);
+    const char *holder = roster_holder(m->rules, m->site, m->record, e->rung, task, m->now_ms);
     uint32_t at = rung_position(m, e->rung);
     uint32_t next = at < p->rung_count ? at + 1 : e->task ? 0 : rung_position(m, ROLE(SUPERVISOR));
     for (; next < p->rung_count; next++)
-        if (strcmp(roster_resolve(m->rules, m->site, m->record, p->rungs[next]), holder) != 0) return p->rungs[next];
+        if (strcmp(roster_resolve(m->rules, m->site, m->record, p->rungs[next], m->now_ms), holder) != 0)
+            return p->rungs[next];
     return e->rung;
 }
 
@@ -463,4 +493,51 @@ void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e)
     e->repeats = 0;
     e->next_at_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms);
     tell_escalation(m, e, was_acknowledged ? CLIMB(RESUMED) : CLIMB(CLIMBED));
+}
+
+/* --- lists --------------------------------------------------------------------------------------------------- */
+static Handoff__V1__Severity severity_of_list(const Handoff__V1__RoundList *list)
+{
+    bool is_urgent = list->n_lines && (list->lines[0]->is_flagged || list->lines[0]->severity >= SEVERITY(URGENT));
+    return is_urgent ? SEVERITY(URGENT) : SEVERITY(ROUTINE);
+}
+
+void work_hand_over(struct moment *m, const Handoff__V1__RoundList *list)
+{
+    const struct task_order order = {.kind = HANDOFF__V1__TASK_KIND__TASK_KIND_TAKE_OVER,
+                                     .severity = severity_of_list(list),
+                                     .party = HANDOFF__V1__PARTY__PARTY_COORDINATOR,
+                                     .subject_id = list->person_id};
+    size_t told_before = m->out->n_emissions;
+    work_open_task(m, &order);
+    for (size_t i = 0; !m->fault && i < m->record->n_tasks; i++) {
+        Handoff__V1__Task *t = m->record->tasks[i];
+        if (!is_about(t, order.kind, order.party, order.subject_id)) continue;
+        if (m->out->n_emissions == told_before) tell_task(m, t, CHANGE(JOINED), 0);
+        Handoff__V1__TaskEmission *told = m->out->emissions[m->out->n_emissions - 1]->task;
+        told->lines = list->lines;
+        told->n_lines = list->n_lines;
+        told->total = list->total;
+        return;
+    }
+}
+
+void work_raise_list(struct moment *m, const char *about, const Handoff__V1__RoundList *list)
+{
+    Handoff__V1__Escalation *e = NULL;
+    for (size_t i = 0; i < m->record->n_escalations; i++)
+        if (strcmp(m->record->escalations[i]->about, about) == 0) e = m->record->escalations[i];
+    if (e) {
+        e->cause = new_cause(m, 0); /* readers find the newest list there */
+        repeat(m, e, SEVERITY(URGENT));
+    } else {
+        e = new_escalation(m, ROLE(SUPERVISOR), SEVERITY(URGENT), new_cause(m, 0), 0);
+        if (!e) return;
+        e->about = arena_string(m->arena, about);
+        tell_escalation(m, e, CLIMB(RAISED));
+    }
+    Handoff__V1__EscalationEmission *told = m->out->emissions[m->out->n_emissions - 1]->escalation;
+    told->lines = list->lines;
+    told->n_lines = list->n_lines;
+    told->total = list->total;
 }

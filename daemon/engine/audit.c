@@ -71,10 +71,15 @@ static void take_rules(struct auditor *a, const struct entry *e)
         report(a, e->sequence, "a change of rules does not load: %s", errors.count ? errors.list[0].sentence : "");
 }
 
-static const struct rules *current_rules(struct auditor *a)
+/* What a batch changes holds from the next one on. */
+static void let_rules_take_effect(struct auditor *a)
 {
     if (a->are_rules_stale) a->rules = ruleset_build(a->ruleset);
     a->are_rules_stale = false;
+}
+
+static const struct rules *current_rules(const struct auditor *a)
+{
     return a->are_rules_known ? a->rules : NULL;
 }
 
@@ -165,16 +170,37 @@ static bool ask_firing(struct auditor *a, const struct entry *e, const struct su
     return q->input.firing && s->before;
 }
 
-static bool ask_unknown(struct auditor *a, const struct entry *e, const struct subject *s, struct question *q)
+/* By what a command says: whose record it is for, and how step is asked. */
+static const struct {
+    Handoff__V1__CommandInput__BodyCase body;
+    enum step_kind kind;
+    enum subject_kind subject;
+} commands[] = {
+    {HANDOFF__V1__COMMAND_INPUT__BODY_UNKNOWN_SUBJECT, STEP_UNKNOWN_SUBJECT, SUBJECT_IS_SOURCE},
+    {HANDOFF__V1__COMMAND_INPUT__BODY_SHARED_EVENT, STEP_EVENT, SUBJECT_IS_PATIENT},
+    {HANDOFF__V1__COMMAND_INPUT__BODY_ROUND_WANTED, STEP_COMMAND, SUBJECT_IS_SITE},
+    {HANDOFF__V1__COMMAND_INPUT__BODY_ROUND_DONE, STEP_COMMAND, SUBJECT_IS_SITE},
+    {HANDOFF__V1__COMMAND_INPUT__BODY_SOURCE_HEARD, STEP_COMMAND, SUBJECT_IS_SOURCE},
+};
+
+static bool ask_command(struct auditor *a, const struct entry *e, const struct subject *s, struct question *q)
 {
     const Handoff__V1__CommandInput *command =
         handoff__v1__command_input__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
-    if (!command || command->body_case != HANDOFF__V1__COMMAND_INPUT__BODY_UNKNOWN_SUBJECT) return false;
-    q->input.kind = STEP_UNKNOWN_SUBJECT;
-    q->input.subject = SUBJECT_IS_SOURCE;
+    size_t i = 0, count = sizeof commands / sizeof *commands;
+    while (command && i < count && commands[i].body != command->body_case) i++;
+    if (!command || i == count) return false;
+    q->input.kind = commands[i].kind;
+    q->input.subject = commands[i].subject;
     q->input.subject_name = s->after->patient_id;
-    q->input.unknown = command->unknown_subject;
-    subject_key(a->hash_key, SUBJECT_IS_SOURCE, s->after->patient_id, &q->key);
+    q->input.command = command;
+    if (q->input.kind == STEP_UNKNOWN_SUBJECT) q->input.unknown = command->unknown_subject;
+    if (q->input.kind == STEP_EVENT) {
+        q->input.event = command->shared_event->event;
+        if (!q->input.event) return false;
+        q->input.seen_hash = subject_event_hash(a->hash_key, q->input.event->source, q->input.event->id);
+    }
+    subject_key(a->hash_key, (int)q->input.subject, s->after->patient_id, &q->key);
     return true;
 }
 
@@ -192,7 +218,7 @@ static void decide_again(struct auditor *a, const struct entry *e, const struct 
     struct question q = {.input = {.sequence = e->sequence, .now_ms = e->time_ms}};
     bool is_asked = e->kind == ENTRY_EVENT   ? ask_event(a, e, rules, &q)
                     : e->kind == ENTRY_TIMER ? ask_firing(a, e, s, &q)
-                                             : ask_unknown(a, e, s, &q);
+                                             : ask_command(a, e, s, &q);
     if (!is_asked) {
         report(a, e->sequence, "its input does not unpack");
         return;
@@ -335,6 +361,7 @@ static uint64_t check_batch(struct auditor *a, uint64_t first, struct bytes blob
     struct batch_view view;
     a->batch = first;
     a->summary.batches++;
+    let_rules_take_effect(a);
     int code = batch_open(blob, &view);
     if (!code && view.first_sequence != first) code = ENTRY_E_ORDER;
     if (code) {

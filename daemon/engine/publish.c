@@ -176,10 +176,23 @@ static void refuse_foreign(struct engine *e, const struct publishing *p, const c
                         });
 }
 
+/* A new owner gets one list of all that was handed over. */
+static int want_list(struct engine *e, const struct outcome *outcome, struct round_want *want)
+{
+    Handoff__V1__RoundWanted wanted = HANDOFF__V1__ROUND_WANTED__INIT;
+    wanted.kind = HANDOFF__V1__ROUND_KIND__ROUND_KIND_ASSIGNED;
+    wanted.about = (char *)(uintptr_t)outcome->hands_over_to;
+    wanted.since_sequence = turn_next_sequence(e);
+    return round_want(e, rules_site(e->rules, outcome->after->site)->name, &wanted, want);
+}
+
 static int decide(struct engine *e, const struct publishing *p)
 {
     struct decision d;
     struct telling telling;
+    struct event_change change;
+    struct round_want want;
+    change.is_needed = want.is_needed = false;
     struct step_input input = {
         .kind = STEP_EVENT,
         .sequence = turn_next_sequence(e),
@@ -198,8 +211,21 @@ static int decide(struct engine *e, const struct publishing *p)
         int code = tell_source(e, p, &telling);
         if (code) return code; /* nothing was added yet */
     }
+    if (p->subject == SUBJECT_IS_SITE) {
+        int code = change_by_event(e, p->event, &change);
+        if (code) return code;
+    } else {
+        int code = change_by_outcome(e, &d.outcome.journaled, &change);
+        if (code) return code;
+    }
+    if (d.outcome.hands_over_to) {
+        int code = want_list(e, &d.outcome, &want);
+        if (code) return code;
+    }
     add_event(e, p, &d);
+    if (want.is_needed) round_want_add(e, &want);
     if (d.outcome.tells_source) add_telling(e, p, &telling);
+    if (change.is_needed) change_add(e, &change);
     return 0;
 }
 
@@ -257,4 +283,5 @@ void engine_publish(struct engine *e, struct bytes event, uint64_t ticket, uint3
         return;
     }
     if (take(e, &p)) turn_tell_unavailable(e, ticket, position); /* engine_state says what is damaged */
+    heard_note(e, p.event->source);
 }

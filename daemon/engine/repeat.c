@@ -10,11 +10,23 @@ static Handoff__V1__Event *unpack(struct engine *e, struct bytes bytes)
     return handoff__v1__event__unpack(arena_protobuf(e->arena), bytes.len, bytes.data);
 }
 
+/* An entry's event: its own, or the one that a site shares with the patient. NULL: it has none, or does not unpack. */
+static const Handoff__V1__Event *event_of(struct engine *e, const struct entry *entry)
+{
+    if (entry->kind == ENTRY_EVENT) return unpack(e, entry->input);
+    const Handoff__V1__CommandInput *command =
+        entry->kind == ENTRY_COMMAND
+            ? handoff__v1__command_input__unpack(arena_protobuf(e->arena), entry->input.len, entry->input.data)
+            : NULL;
+    bool is_shared = command && command->body_case == HANDOFF__V1__COMMAND_INPUT__BODY_SHARED_EVENT;
+    return is_shared ? command->shared_event->event : NULL;
+}
+
 static bool has_id_of(struct engine *e, const struct entry *entry, const Handoff__V1__Event *event)
 {
-    if (entry->kind != ENTRY_EVENT) return false;
+    if (entry->kind != ENTRY_EVENT && entry->kind != ENTRY_COMMAND) return false;
     size_t mark = arena_used(e->arena);
-    const Handoff__V1__Event *first = unpack(e, entry->input);
+    const Handoff__V1__Event *first = event_of(e, entry);
     bool is_it = first && strcmp(first->id, event->id) == 0 && strcmp(first->source, event->source) == 0;
     arena_rewind(e->arena, mark);
     return is_it;
@@ -45,9 +57,10 @@ static int walk_chain(struct engine *e, const struct repeat_question *q, struct 
 
 static bool remember_entry(struct engine *e, struct chain *chain, const struct entry *entry)
 {
-    if (entry->kind != ENTRY_EVENT) return true;
+    if (entry->kind != ENTRY_EVENT && entry->kind != ENTRY_COMMAND) return true;
     size_t mark = arena_used(e->arena);
-    const Handoff__V1__Event *event = unpack(e, entry->input);
+    const Handoff__V1__Event *event = event_of(e, entry);
+    if (!event && entry->kind == ENTRY_COMMAND) return true;
     bool is_kept = event && chain_add(chain, subject_event_hash(e->hash_key, event->source, event->id), entry->sequence);
     arena_rewind(e->arena, mark);
     return is_kept;

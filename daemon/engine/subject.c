@@ -40,15 +40,19 @@ const char *subject_foreign_id(const Handoff__V1__Event *event, const struct pat
 enum subject_kind subject_of_event(const uint8_t hash_key[HASH_KEY_BYTES], const Handoff__V1__Event *event, const char *site_name,
                                    const char **ret_name, struct patient_key *ret_key)
 {
-    struct patient_key of_source;
     enum subject_kind kind = event->patient_id[0] ? SUBJECT_IS_PATIENT : SUBJECT_IS_SITE;
     *ret_name = kind == SUBJECT_IS_PATIENT ? event->patient_id : site_name;
     subject_key(hash_key, kind, *ret_name, ret_key);
     if (!subject_foreign_id(event, ret_key)) return kind;
-    subject_key(hash_key, SUBJECT_IS_SOURCE, *ret_name, &of_source);
-    if (subject_foreign_id(event, &of_source)) return kind;
-    *ret_key = of_source;
-    return SUBJECT_IS_SOURCE;
+    static const enum subject_kind others[] = {SUBJECT_IS_SOURCE, SUBJECT_IS_SITE};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct patient_key key;
+        subject_key(hash_key, others[i], *ret_name, &key);
+        if (subject_foreign_id(event, &key)) continue;
+        *ret_key = key;
+        return others[i];
+    }
+    return kind;
 }
 
 uint64_t subject_event_hash(const uint8_t hash_key[HASH_KEY_BYTES], const char *source, const char *id)

@@ -20,10 +20,11 @@ static char *id_text(const struct view *v, const char *key, const char *letters,
     return arena_string(v->arena, id);
 }
 
-static char *person(const struct view *v, const Handoff__V1__PatientRecord *record, Handoff__V1__Role role)
+static char *person(const struct view *v, const Handoff__V1__PatientRecord *record, Handoff__V1__Role role,
+                    const Handoff__V1__Task *task)
 {
     if (role == HANDOFF__V1__ROLE__ROLE_UNSPECIFIED) return text("");
-    return text(roster_resolve(v->rules, rules_site(v->rules, record->site), record, role));
+    return text(roster_holder(v->rules, rules_site(v->rules, record->site), record, role, task, v->now_ms));
 }
 
 /* --- tasks and escalations ------------------------------------------------------------------------------------ */
@@ -54,6 +55,7 @@ static const char *join_reasons(const struct view *v, const Handoff__V1__Patient
 static const char *task_reason(const struct view *v, const Handoff__V1__PatientRecord *record,
                                const Handoff__V1__Task *task)
 {
+    if (task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SOURCE_SILENT) return view_silence(v, record);
     const char *reason = join_reasons(v, record, task);
     if (reason == NULL) reason = policy_reason(v->rules, task->kind);
     return reason != NULL && reason[0] ? reason
@@ -75,13 +77,13 @@ Handoff__V1__TaskView *view_task(const struct view *v, const struct view_subject
     view->site = text(rules_site(v->rules, of->record->site)->name);
     view->kind = task->kind;
     view->owner = task->owner;
-    view->person_id = person(v, of->record, task->owner);
+    view->person_id = person(v, of->record, task->owner, task);
     view->severity = task->severity;
     view->due_at_ms = task->due_at_ms;
     view->opened_at_ms = task->opened_at_ms;
     view->attempts = task->attempts;
     view->subject = task->subject;
-    view->reason = text(task_reason(v, of->record, task));
+    view->reason = text(view_tries(v, task_reason(v, of->record, task), task->attempts, task->channels));
     view->is_overdue = task->is_overdue || task->due_at_ms < v->now_ms;
     view->escalation_id = id_text(v, of->key, "e", task->escalation);
     if (cause == NULL) return view;
@@ -106,6 +108,7 @@ static const char *escalation_reason(const struct view *v, const Handoff__V1__Pa
         return view_format(v->arena, "nobody has done t%u %s: %s", task->number,
                            view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)task->kind),
                            task_reason(v, record, task));
+    if (e->about[0]) return view_ending(v, e->about, 0);
     const char *reason = cause_reason(v, record, e->cause);
     return reason != NULL ? reason : VIEW_ALERT_REASON;
 }
@@ -120,7 +123,7 @@ Handoff__V1__EscalationView *view_escalation(const struct view *v, const struct 
     view->state = e->state;
     view->severity = e->severity;
     view->rung = e->rung;
-    view->person_id = person(v, of->record, e->rung);
+    view->person_id = person(v, of->record, e->rung, find_task(of->record, e->task));
     view->raised_at_ms = e->raised_at_ms;
     view->next_at_ms = e->next_at_ms;
     view->reason = text(escalation_reason(v, of->record, e));

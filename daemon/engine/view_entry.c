@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/directory.h"
 #include "core/gate.h"
 #include "core/message.h"
 #include "core/roster.h"
@@ -79,6 +80,7 @@ Handoff__V1__Severity view_severity(const Handoff__V1__Emission *e)
 /* Of what no pathway raised: the overdue task's, or that of the safety net. */
 static const char *escalated_reason(const struct view *v, const Handoff__V1__EscalationEmission *e)
 {
+    if (e->about[0]) return view_ending(v, e->about, e->total);
     bool is_of_task = e->task != 0 && (uint32_t)e->task_kind < RULES_TASK_KINDS;
     const char *reason = is_of_task ? v->rules->policy.tasks[e->task_kind].reason : NULL;
     return reason != NULL ? reason : VIEW_ALERT_REASON;
@@ -87,6 +89,8 @@ static const char *escalated_reason(const struct view *v, const Handoff__V1__Esc
 static const char *emission_reason(const struct view *v, const struct pathway *p, const Handoff__V1__Emission *e)
 {
     const char *reason = e->episode != 0 ? view_rule_text(p, e->rule) : NULL;
+    if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_TASK && e->task->n_lines > 0)
+        reason = view_hand_over(v, e->task);
     if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&
         (uint32_t)e->task->kind < RULES_TASK_KINDS)
         reason = v->rules->policy.tasks[e->task->kind].reason;
@@ -96,11 +100,30 @@ static const char *emission_reason(const struct view *v, const struct pathway *p
     return reason;
 }
 
-static const char *resolve(const struct view *v, const Handoff__V1__PatientRecord *record, Handoff__V1__Role role)
+static const char *resolve(const struct view *v, const Handoff__V1__PatientRecord *record, Handoff__V1__Role role,
+                           const Handoff__V1__Task *task)
 {
     return role == HANDOFF__V1__ROLE__ROLE_UNSPECIFIED
                ? ""
-               : roster_resolve(v->rules, rules_site(v->rules, record->site), record, role);
+               : roster_holder(v->rules, rules_site(v->rules, record->site), record, role, task, v->now_ms);
+}
+
+static const Handoff__V1__Task *open_task(const Handoff__V1__PatientRecord *record, uint32_t number)
+{
+    for (size_t i = 0; i < record->n_tasks; i++)
+        if (record->tasks[i]->number == number) return record->tasks[i];
+    return NULL;
+}
+
+/* A task that is done is nobody's list any more, but history still says whose it was. */
+static const char *resolve_task(const struct view *v, const Handoff__V1__PatientRecord *record,
+                                const Handoff__V1__TaskEmission *e)
+{
+    Handoff__V1__Task task = HANDOFF__V1__TASK__INIT;
+    task.kind = e->kind;
+    task.owner = e->owner;
+    task.subject = e->subject;
+    return resolve(v, record, e->owner, &task);
 }
 
 static const char *date_words(const struct view *v, uint32_t date)
@@ -143,6 +166,18 @@ static void withhold(const struct view *v, Handoff__V1__Emission *e, const struc
     e->person_id = text("");
 }
 
+/* What the directory has, while there is something to do with it. */
+static void render_matches(const struct view *v, const Handoff__V1__PatientRecord *record, uint32_t episode,
+                           Handoff__V1__TaskEmission *task)
+{
+    struct directory_matches matches;
+    if (task->change >= HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_COMPLETED ||
+        !directory_for_task(v->rules, record, task->kind, episode, v->now_ms, v->arena, &matches))
+        return;
+    for (size_t i = 0; i < matches.count; i++)
+        list_append(v->arena, &task->matches, &task->n_matches, matches.list[i]);
+}
+
 static void render_body(const struct view *v, const char *key, const struct pathway *p,
                         const Handoff__V1__PatientRecord *now, bool is_delivery, Handoff__V1__Emission *e)
 {
@@ -154,10 +189,11 @@ static void render_body(const struct view *v, const char *key, const struct path
     }
     if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK) {
         e->task->task_id = text(make_id(v->arena, key, "t", e->task->number, 0));
-        e->person_id = text(resolve(v, now, e->task->owner));
+        e->person_id = text(resolve_task(v, now, e->task));
+        render_matches(v, now, e->episode, e->task);
     } else if (e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION) {
         e->escalation->escalation_id = text(make_id(v->arena, key, "e", e->escalation->number, 0));
-        e->person_id = text(resolve(v, now, e->escalation->rung));
+        e->person_id = text(resolve(v, now, e->escalation->rung, open_task(now, e->escalation->task)));
     } else if (e->body_case == HANDOFF__V1__EMISSION__BODY_STATUS) {
         render_status(v, p, e->status, &decision);
     }
@@ -184,10 +220,18 @@ static Handoff__V1__Emission *render(const struct view *v, const struct place *a
     e->at_ms = at->at_ms;
     e->patient_id = then->patient_id;
     e->site = text(rules_site(v->rules, then->site)->name);
-    e->reason = text(emission_reason(v, p, e));
+    bool is_silence = e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&
+                      e->task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SOURCE_SILENT;
+    const char *reason = is_silence ? view_silence(v, then) : emission_reason(v, p, e);
+    bool is_tried = e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&
+                    e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_ATTEMPTED && reason != NULL;
+    if (is_tried) reason = view_tries(v, reason, e->task->attempts, e->task->channels);
+    e->reason = text(reason);
     if (e->episode != 0) e->episode_id = text(make_id(v->arena, at->key, "ep", e->episode, 0));
     if (p != NULL) e->pathway = text(p->name);
-    render_body(v, at->key, p, now != NULL ? now : then, now != NULL, e);
+    struct view of = *v;
+    if (now == NULL) of.now_ms = at->at_ms; /* history: whose it was then */
+    render_body(&of, at->key, p, now != NULL ? now : then, now != NULL, e);
     return e;
 }
 
@@ -262,6 +306,8 @@ static const char *escalation_words(const struct view *v, const Handoff__V1__Out
 static const char *firing_words(const struct view *v, const Handoff__V1__PatientRecord *after,
                                 const Handoff__V1__TimerInput *firing, const Handoff__V1__Outcome *outcome)
 {
+    if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ROUND) return "work changes hands";
+    if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_SOURCE) return "source silent";
     if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION) return escalation_words(v, outcome, firing->number);
     if (firing->kind != HANDOFF__V1__DUE_KIND__DUE_KIND_TASK) return timer_words(v, after, firing, outcome);
     Handoff__V1__TaskKind kind = task_kind(after, outcome, firing->number);
@@ -278,6 +324,11 @@ static const char *command_words(const struct view *v, const Handoff__V1__Comman
     case HANDOFF__V1__COMMAND_INPUT__BODY_CLOCK_ACCEPTED: return "clock jump accepted";
     case HANDOFF__V1__COMMAND_INPUT__BODY_UNKNOWN_SUBJECT:
         return view_format(v->arena, "%s for an unknown patient", command->unknown_subject->event);
+    case HANDOFF__V1__COMMAND_INPUT__BODY_SHARED_EVENT: return event_words(v, command->shared_event->event);
+    case HANDOFF__V1__COMMAND_INPUT__BODY_ROUND_WANTED: return "patients change hands";
+    case HANDOFF__V1__COMMAND_INPUT__BODY_ROUND_DONE: return "list of patients";
+    case HANDOFF__V1__COMMAND_INPUT__BODY_SOURCE_HEARD:
+        return command->source_heard->is_configured ? "source expected" : "source heard";
     case HANDOFF__V1__COMMAND_INPUT__BODY__NOT_SET:
     case _HANDOFF__V1__COMMAND_INPUT__BODY__CASE_IS_INT_SIZE: break;
     }
@@ -307,9 +358,11 @@ static bool unpack_input(const struct view *v, struct view_entry *of)
         return (of->event = handoff__v1__event__unpack(in, input.len, input.data)) != NULL;
     if (of->entry->kind == ENTRY_TIMER)
         return (of->firing = handoff__v1__timer_input__unpack(in, input.len, input.data)) != NULL;
-    if (of->entry->kind == ENTRY_COMMAND)
-        return (of->command = handoff__v1__command_input__unpack(in, input.len, input.data)) != NULL;
-    return true;
+    if (of->entry->kind != ENTRY_COMMAND) return true;
+    of->command = handoff__v1__command_input__unpack(in, input.len, input.data);
+    if (of->command == NULL || of->command->body_case != HANDOFF__V1__COMMAND_INPUT__BODY_SHARED_EVENT)
+        return of->command != NULL;
+    return (of->event = of->command->shared_event->event) != NULL;
 }
 
 static void key_text(const struct patient_key *key, char ret_text[33])

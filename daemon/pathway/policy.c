@@ -225,7 +225,7 @@ static void read_root(struct reader *r, struct yaml_node root)
     static const char *const keys[] = {
         "tasks",          "ladder",    "overdue",          "authority",          "roi_days", "roi_max_days",
         "bh_signing_age", "adult_age", "pcp_is_workforce", "workforce_agencies", "guardian_signature_too",
-        "da_guardian_too", "medical_personnel", NULL};
+        "da_guardian_too", "medical_personnel", "hand_over_after", NULL};
     bool is_pcp = false;
     if (!yaml_expect_keys(root, keys, r->errors)) return;
     read_tasks(r, yaml_require(root, "tasks", r->errors));
@@ -243,6 +243,8 @@ static void read_root(struct reader *r, struct yaml_node root)
     r->policy->is_guardian_asked_too = read_switch(r, root, "guardian_signature_too");
     r->policy->is_guardian_needed_for_da = read_switch(r, root, "da_guardian_too");
     read_medical(r, yaml_get(root, "medical_personnel"));
+    char *after = yaml_is_present(yaml_get(root, "hand_over_after")) ? read_delay(r, yaml_get(root, "hand_over_after")) : NULL;
+    if (after) r->policy->hand_over_after = after;
     if (r->policy->roi_days > r->policy->roi_max_days)
         yaml_error_add(r->errors, yaml_get(root, "roi_days"), "a release cannot be valid for longer than roi_max_days");
 }

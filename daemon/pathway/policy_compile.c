@@ -7,7 +7,7 @@
 #include "pathway/delay_bounds.h"
 #include "pathway/delay_parse.h"
 
-static_assert((int)HANDOFF__V1__TASK_KIND__TASK_KIND_INFORM_TEAM < (int)RULES_TASK_KINDS,
+static_assert((int)HANDOFF__V1__TASK_KIND__TASK_KIND_TAKE_OVER < (int)RULES_TASK_KINDS,
               "every task has a place in the table");
 static_assert((int)HANDOFF__V1__PARTY__PARTY_OTHER < (int)RULES_PARTIES, "every party has a bit");
 
@@ -106,6 +106,9 @@ static void compile_authority(struct compiler *c, const Handoff__V1__AuthorityRu
     }
 }
 
+/* Absent in a policy that was journaled before there were such lists. */
+static const char hand_over_default[] = "15min";
+
 static void compile_figures(struct compiler *c, const Handoff__V1__Policy *message)
 {
     c->policy->roi_days = message->roi_days;
@@ -120,6 +123,8 @@ static void compile_figures(struct compiler *c, const Handoff__V1__Policy *messa
             return refuse(c, "a party of the medical personnel is unknown");
         c->policy->medical_personnel |= UINT32_C(1) << message->medical_personnel[i];
     }
+    const char *after = message->hand_over_after[0] ? message->hand_over_after : hand_over_default;
+    c->policy->hand_over_after = compile_delay(c, after, "hand_over_after");
     if (!message->roi_days || message->roi_days > message->roi_max_days)
         refuse(c, "roi_days must be 1 to roi_max_days");
     if (!message->bh_signing_age || !message->adult_age) refuse(c, "bh_signing_age and adult_age must be given");

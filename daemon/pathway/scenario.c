@@ -9,7 +9,9 @@
 #include <string.h>
 #include "base/limits.h"
 #include "core/message.h"
+#include "core/roster.h"
 #include "core/step.h"
+#include "pathway/ruleset_parts.h"
 #include "pathway/words.h"
 
 enum { WORDS_MAX = 1024, TEXT_BYTES = 160, FIRINGS_MAX = 20000 };
@@ -25,6 +27,8 @@ enum { EXACT_COUNT = 4 }; /* the first four are exact also when the file does no
 
 struct scenario {
     const struct rules *rules;
+    struct rules own;       /* with what an event of the site made known; then rules is this */
+    struct ruleset *common; /* which folds that; NULL: nothing yet */
     const struct calendar *calendar;
     struct scenario_report *report;
     struct arena *arena;
@@ -398,6 +402,19 @@ static void expect_map(struct scenario *r, const char *key, struct yaml_node map
     }
 }
 
+/* Who has the newest open task of a kind. */
+static void person_of(const struct scenario *r, const char *name, char *buffer)
+{
+    char kind[WORD_BYTES];
+    snprintf(buffer, TEXT_BYTES, "no such task");
+    for (size_t i = 0; i < r->record->n_tasks; i++) {
+        const Handoff__V1__Task *t = r->record->tasks[i];
+        if (strcmp(kebab(&handoff__v1__task_kind__descriptor, t->kind, kind), name) != 0) continue;
+        snprintf(buffer, TEXT_BYTES, "%s",
+                 roster_holder(r->rules, rules_site(r->rules, r->record->site), r->record, t->owner, t, r->now_ms));
+    }
+}
+
 static void current_holds(const struct scenario *r, struct words *w)
 {
     w->count = 0;
@@ -489,6 +506,23 @@ static void expect_rest(struct scenario *r, struct yaml_node expect)
     check(r, r->record->parked == 0, "no invariant broke");
 }
 
+/* An event of the site: what it means for everybody holds from now on. */
+static void make_known(struct scenario *r, const Handoff__V1__Event *event, struct yaml_errors *errors)
+{
+    struct ruleset_event_change said;
+    if (!r->common) r->common = ruleset_new();
+    if (!r->common) {
+        yaml_error_at(errors, r->name, 0, 0, "no memory");
+        return;
+    }
+    if (!ruleset_change_by_event(event, rules_site(r->rules, "")->name, r->now_ms, &said) ||
+        ruleset_apply(r->common, &said.change, ++*r->report->sequence, errors))
+        return;
+    r->own = *r->rules;
+    ruleset_share(r->common, &r->own);
+    r->rules = &r->own;
+}
+
 /* As the daemon does: what was seen before is not taken again. */
 static void receive(struct scenario *r, const Handoff__V1__Event *event)
 {
@@ -497,14 +531,25 @@ static void receive(struct scenario *r, const Handoff__V1__Event *event)
     take_step(r, (struct step_input){.kind = STEP_EVENT, .event = event, .seen_hash = hash});
 }
 
+/* `of: site` */
+static bool is_of_site(struct yaml_node step, Handoff__V1__Event *event, struct yaml_errors *errors)
+{
+    const char *of = yaml_text(yaml_get(step, "of"));
+    if (!of) return false;
+    event->patient_id = (char *)(uintptr_t)"";
+    if (strcmp(of, "site") != 0) yaml_error_add(errors, yaml_get(step, "of"), "an event is the patient's, or `of: site`");
+    return strcmp(of, "site") == 0;
+}
+
 static void run_step(struct scenario *r, struct yaml_node step, struct yaml_errors *errors)
 {
     static const char *const keys[] = {"say",        "at",       "event",       "with",    "source",
                                        "occurred",   "referral", "appointment", "episode", "task",
-                                       "escalation", "expect",   NULL};
+                                       "escalation", "expect",   "of",          NULL};
     static const char *const expect_keys[] = {
         "tasks", "escalations", "reminders", "disclosures", "withheld",  "withdrawn", "resolved", "joined", "state",
-        "ended", "region",      "holds",     "timers",      "no_timers", "open",      "verdict",  "says",   NULL};
+        "ended", "region",      "holds",     "timers",      "no_timers", "open",      "verdict",  "says",   "people",
+        NULL};
     yaml_expect_keys(step, keys, errors);
     struct yaml_node expect = yaml_require(step, "expect", errors);
     yaml_expect_keys(expect, expect_keys, errors);
@@ -524,10 +569,16 @@ static void run_step(struct scenario *r, struct yaml_node step, struct yaml_erro
     r->sentence = NULL;
     if (r->report->transcript) fprintf(r->report->transcript, "step %zu\n", r->step);
     advance(r, at);
+    Handoff__V1__Event *event = NULL;
     if (yaml_is_present(yaml_get(step, "event"))) {
-        Handoff__V1__Event *event = scenario_event(step, r->calendar, r->arena, errors);
+        event = scenario_event(step, r->calendar, r->arena, errors);
         if (!event) return;
         fill_envelope(r, step, event);
+        bool is_sites = is_of_site(step, event, errors);
+        if (is_sites) make_known(r, event, errors);
+        if (is_sites || errors->count) event = NULL;
+    }
+    if (event) {
         for (int delivery = 0; delivery <= r->report->is_twice; delivery++) receive(r, event);
     }
     if (!r->record) {
@@ -539,6 +590,7 @@ static void run_step(struct scenario *r, struct yaml_node step, struct yaml_erro
     expect_map(r, "ended", yaml_get(expect, "ended"), look_ended);
     expect_map(r, "region", yaml_get(expect, "region"), look_region);
     expect_map(r, "timer", yaml_get(expect, "timers"), due_of);
+    expect_map(r, "person", yaml_get(expect, "people"), person_of);
     expect_lists(r, expect);
     expect_rest(r, expect);
 }
@@ -592,6 +644,7 @@ void scenario_close(struct scenario *r)
 {
     if (!r) return;
     yaml_close(r->yaml);
+    ruleset_free(r->common);
     arena_free(r->arena);
     free(r);
 }

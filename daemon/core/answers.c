@@ -17,7 +17,8 @@ static void task_event(struct moment *m)
         return;
     }
     m->task = message_copy(t, m->arena);
-    if (m->event->body_case == BODY(TASK_COMPLETED)) work_complete(m, t, m->event->task_completed->outcome);
+    if (reach_is_attempt(m, t)) work_attempt(m, t);
+    else if (m->event->body_case == BODY(TASK_COMPLETED)) work_complete(m, t, m->event->task_completed->outcome);
     else if (m->event->body_case == BODY(TASK_ATTEMPTED)) work_attempt(m, t);
     else work_cancel(m, t);
 }

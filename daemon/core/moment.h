@@ -86,6 +86,8 @@ void facts_preference(struct moment *m);
 void facts_declined(struct moment *m);
 /* A talk without the interpreter that the family needs has not reached it: the event is read so. */
 void reach_judge(struct moment *m);
+/* The family was called and not reached: that is an attempt, however it is told. */
+bool reach_is_attempt(const struct moment *m, const Handoff__V1__Task *task);
 /* Nobody of the family may be reached by a message any more: somebody finds a way. Done after the facts. */
 void reach_find_contact(struct moment *m);
 

@@ -44,7 +44,7 @@ static void add_task(struct libscols_table *table, const Handoff__V1__TaskView *
     bool has_subject = *describe_recipient(task->subject, about, sizeof about) != 0;
     table_cellf(line, 0, "%s%s", when_format(task->due_at_ms, when), task->is_overdue ? " overdue" : "");
     table_cell(line, 1, task->patient_id);
-    table_cell(line, 2, has_patient_id(task) ? short_id(task->task_id) : task->task_id);
+    table_cell(line, 2, has_patient_id(task) && !*task->made_under ? short_id(task->task_id) : task->task_id);
     table_cellf(line, 3, "%s%s%s", WORD(handoff__v1__task_kind__descriptor, task->kind),
                 has_subject ? " about " : "", about);
     table_cell(line, 4, holder(task->person_id, task->owner, word));
@@ -76,7 +76,7 @@ static void add_escalation(struct libscols_table *table, const Handoff__V1__Esca
     char when[WHEN_TEXT_BYTES], word[64];
     table_cell(line, 0, when_format(escalation->next_at_ms, when));
     table_cell(line, 1, escalation->patient_id);
-    table_cell(line, 2, short_id(escalation->escalation_id));
+    table_cell(line, 2, *escalation->made_under ? escalation->escalation_id : short_id(escalation->escalation_id));
     table_cellf(line, 3, "%s%s%s", WORD(handoff__v1__escalation_state__descriptor, escalation->state),
                 *escalation->acknowledged_by ? " by " : "", escalation->acknowledged_by);
     table_cell(line, 4, WORD(handoff__v1__role__descriptor, escalation->rung));

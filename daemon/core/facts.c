@@ -267,6 +267,7 @@ static void screened(struct moment *m)
 {
     Handoff__V1__Severity severity = facts_finding(m->event);
     if (m->occurred_ms > m->record->assessed_at_ms) m->record->assessed_at_ms = m->occurred_ms;
+    scores_keep(m);
     if (severity) raise_flag(m, HANDOFF__V1__RISK_KIND__RISK_KIND_SELF, severity);
 }
 
@@ -311,7 +312,10 @@ static const struct {
     {BODY(APPOINTMENT_NO_SHOW), no_show},       {BODY(APPOINTMENT_ARRIVED), arrived},
     {BODY(APPOINTMENT_FULFILLED), fulfilled},   {BODY(SAFETY_FLAG_RAISED), flag_raised},
     {BODY(SCREENING_SCORED), screened},         {BODY(SAFETY_CLEARED), cleared},
-    {BODY(PATIENT_DECEASED), deceased},
+    {BODY(PATIENT_DECEASED), deceased},         {BODY(ENCOUNTER_ADMITTED), days_keep_stay},
+    {BODY(ENCOUNTER_DISCHARGED), days_keep_stay},
+    {BODY(ENCOUNTER_ADMIT_CANCELLED), days_keep_stay},
+    {BODY(ENCOUNTER_DISCHARGE_CANCELLED), days_keep_stay},
 };
 
 static const char *agency_of(const struct moment *m)

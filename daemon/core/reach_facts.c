@@ -111,12 +111,6 @@ static bool task_needs_interpreter(const Handoff__V1__PatientRecord *r, const Ha
     return is_needed;
 }
 
-bool reach_is_attempt(const struct moment *m, const Handoff__V1__Task *t)
-{
-    return m->event->body_case == BODY(TASK_COMPLETED) && is_family_task(t) &&
-           m->event->task_completed->outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_NOT_REACHED;
-}
-
 static bool is_unheard(const struct moment *m)
 {
     const Handoff__V1__Event *e = m->event;

@@ -24,7 +24,7 @@ struct site {
 };
 
 /* The policy's rows with their delays parsed, by enum value for a direct look-up. */
-enum { RULES_TASK_KINDS = 64, RULES_SEVERITIES = 4, RULES_LEVELS = 16, RULES_PARTIES = 32 };
+enum { RULES_TASK_KINDS = 64, RULES_SEVERITIES = 4, RULES_LEVELS = 16, RULES_PARTIES = 32, RULES_INSTRUMENTS = 16 };
 struct task_rule {
     bool is_set;
     Handoff__V1__Role owner;
@@ -36,6 +36,13 @@ struct task_rule {
 };
 struct ladder_rule {
     const struct delay *due, *rung, *repeat; /* never NULL */
+};
+
+/* 0: nothing is said. */
+struct instrument_rule {
+    uint32_t total_max, item_max, item_count; /* what lies above is no score of this instrument */
+    uint32_t youngest, oldest;                /* in years: outside, a score is kept and not judged */
+    uint32_t cut_off, severe, worse_by;       /* an instrument with a cut-off measures how care works */
 };
 
 struct policy {
@@ -51,6 +58,7 @@ struct policy {
     const struct delay *hand_over_after;         /* never NULL */
     const char *const *workforce_agencies;
     uint32_t workforce_agency_count;
+    struct instrument_rule instruments[RULES_INSTRUMENTS];
 };
 
 /* A row of the resource directory. */

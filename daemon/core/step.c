@@ -42,6 +42,7 @@ static void begin_moment(struct moment *m, const struct rules *rules, const Hand
     m->record = begin_record(before, input, arena);
     m->site = rules_site(rules, m->record->site);
     if (m->event && m->event->occurred_at_ms < m->now_ms) m->occurred_ms = m->event->occurred_at_ms;
+    if (m->event && m->record->n_merged) m->event = merge_translate(m, m->event);
 }
 
 /* --- repeats ------------------------------------------------------------------------------------------------- */
@@ -203,6 +204,7 @@ static bool is_telling(const Handoff__V1__Emission *e)
 {
     if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK)
         return e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED ||
+               e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_REOPENED ||
                e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED;
     return e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION &&
            e->escalation->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED;
@@ -225,7 +227,7 @@ static void catch_unused(struct moment *m)
     Handoff__V1__Severity always = always_severity(m);
     if (!k) return;
     if (always) {
-        if (!has_human(m)) act_always(m, always);
+        if (!has_human(m) && !(k->class == EVENT_DISCHARGE && m->is_asked)) act_always(m, always);
         else if (!m->record->is_known) alert(m, always); /* nobody coordinates this patient yet */
     } else if (m->is_used) {
         return;
@@ -322,12 +324,20 @@ static void fire_safety_net(struct moment *m, Handoff__V1__Timer *t)
 static void run_event(struct moment *m)
 {
     bool is_patients = m->input->subject == SUBJECT_IS_PATIENT; /* others have no episodes */
+    bool was_taken_back = retract_was_awaited(m);
+    if (was_taken_back && !facts_finding(m->event)) {
+        retract_review_awaited(m);
+        m->out->verdict = VERDICT(REVIEW);
+        return;
+    }
     facts_apply(m);
     answers_apply(m);
     if (m->input->subject == SUBJECT_IS_SITE) rounds_by_event(m);
     if (!m->fault && !m->names_nothing && is_patients) offer_to_episodes(m);
     if (!m->fault && !m->names_nothing && is_patients) open_episodes(m);
+    if (!m->fault && is_patients) late_settle(m);
     if (!m->fault) catch_unused(m);
+    if (was_taken_back) retract_review_awaited(m); /* last: it is no answer to the finding */
 }
 
 static Handoff__V1__Timer *due_timer(const struct moment *m, const Handoff__V1__TimerInput *f)
@@ -440,6 +450,7 @@ void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, c
         rounds_by_command(&m);
         sources_by_command(&m);
         break;
+    case STEP_JOIN: merge_join(&m); break;
     }
     if (!m.fault) m.fault = broken_invariant(m.record);
     if (m.fault) park(&m, rules, before, input, arena, out);

@@ -13,9 +13,11 @@
 #include "base/limits.h"
 #include "engine/engine.h"
 #include "engine/chain.h"
+#include "engine/chains_read.h"
 #include "engine/changes.h"
 #include "engine/indexer.h"
 #include "engine/intake.h"
+#include "engine/merging.h"
 #include "engine/subject.h"
 #include "pathway/ruleset.h"
 
@@ -25,6 +27,7 @@ enum {
     BATCH_SPARE_BYTES = 2 * 1024 * 1024, /* a batch is full this far from LIMIT_BATCH_BYTES: one event's entries fit */
     ENTRIES_PER_EVENT = 4,           /* an event's own, its source's, its site's, and the rules that it changes */
     RESULTS_PER_BATCH = 4,           /* pending results, in batches: repeats of what is in the batch wait with it */
+    ALIASES_MAX = 8,                 /* no merge makes them deeper (core/merge.c) */
     CANDIDATES_PER_FIRING = 4,       /* stale due times looked at beyond the fired ones, in one turn */
     SWEEP_CHANGES = 32768,
     PACKED_BYTES = 512 * 1024,       /* an entry's outcome and record; what is larger waits to be packed in its place */
@@ -140,6 +143,8 @@ int lookup_committed(struct engine *e, const struct patient_key *key, struct fou
 int lookup_entry(struct engine *e, const struct index_row *row, struct entry *ret_entry);
 /* By its sequence: from this batch or from the journal. */
 int lookup_sequence(struct engine *e, uint64_t sequence, struct entry *ret_entry);
+/* The journal as what decides needs it: this batch and what is committed. In the engine's arena. */
+struct chains_read lookup_chains(struct engine *e);
 int lookup_record(struct engine *e, const struct found *found, struct arena *arena, Handoff__V1__PatientRecord **ret_record);
 
 /* turn.c */
@@ -197,6 +202,9 @@ struct repeat_question {
     const Handoff__V1__Event *event;
 };
 int repeat_find(struct engine *e, const struct repeat_question *q, struct entry *ret_first);
+/* Along a chain from its newest entry on: 1 and the event's entry, 0, or ENGINE_E_. */
+int repeat_seek(struct engine *e, const struct patient_key *key, uint64_t newest, const char *source, const char *id,
+                struct entry *ret_entry);
 bool repeat_is_same(struct engine *e, struct bytes first, struct bytes again);
 
 /* round.c: what one event of a site means for all records */

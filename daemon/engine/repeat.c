@@ -109,6 +109,30 @@ static int find_in_chain(struct engine *e, const struct repeat_question *q, stru
     return code ? code : found;
 }
 
+/* Its own, and those of the patients that became this one. */
+static int find_in_chains(struct engine *e, const struct repeat_question *q, struct entry *ret_first)
+{
+    int found = find_in_chain(e, q, ret_first);
+    for (size_t i = 0; !found && i < q->record->n_merged; i++) {
+        const Handoff__V1__MergedPatient *merged = q->record->merged[i];
+        struct patient_key key;
+        if (merged->key.len != PATIENT_KEY_BYTES) continue;
+        memcpy(key.bytes, merged->key.data, PATIENT_KEY_BYTES);
+        found = find_in_chain(e, &(struct repeat_question){&key, q->record, merged->sequence, q->hash, q->event}, ret_first);
+    }
+    return found;
+}
+
+int repeat_seek(struct engine *e, const struct patient_key *key, uint64_t newest, const char *source, const char *id,
+                struct entry *ret_entry)
+{
+    Handoff__V1__Event event = HANDOFF__V1__EVENT__INIT; /* occurred at 0: the chain is walked to its beginning */
+    event.source = (char *)(uintptr_t)source;
+    event.id = (char *)(uintptr_t)id;
+    struct repeat_question q = {key, NULL, newest, subject_event_hash(e->hash_key, source, id), &event};
+    return find_in_chain(e, &q, ret_entry);
+}
+
 int repeat_find(struct engine *e, const struct repeat_question *q, struct entry *ret_first)
 {
     uint64_t sequence = 0;
@@ -124,7 +148,7 @@ int repeat_find(struct engine *e, const struct repeat_question *q, struct entry 
         return 1;
     }
     case SEEN_MAYBE:
-        return find_in_chain(e, q, ret_first);
+        return find_in_chains(e, q, ret_first);
     }
     return 0;
 }

@@ -12,12 +12,9 @@
 /* Generated structs have no const strings; what is put there is never written to. */
 static char *text(const char *borrowed) { return (char *)(uintptr_t)(borrowed != NULL ? borrowed : ""); }
 
-static char *id_text(const struct view *v, const char *key, const char *letters, uint32_t number)
+static char *id_text(const struct view *v, const struct view_subject *of, const char *letters, uint32_t number)
 {
-    char id[STEP_ID_BYTES];
-    if (number == 0) return text("");
-    step_id(id, key, letters, number, 0);
-    return arena_string(v->arena, id);
+    return text(view_id(v->arena, of->key, of->record, letters, number));
 }
 
 static char *person(const struct view *v, const Handoff__V1__PatientRecord *record, Handoff__V1__Role role,
@@ -72,8 +69,9 @@ Handoff__V1__TaskView *view_task(const struct view *v, const struct view_subject
 {
     Handoff__V1__TaskView *view = MESSAGE_NEW(v->arena, Handoff__V1__TaskView, task_view);
     const Handoff__V1__Cause *cause = task->n_causes > 0 ? task->causes[0] : NULL;
-    view->task_id = id_text(v, of->key, "t", task->number);
+    view->task_id = id_text(v, of, "t", task->number);
     view->patient_id = of->record->patient_id;
+    view->made_under = text(view_made_under(of->record, task->origin));
     view->site = text(rules_site(v->rules, of->record->site)->name);
     view->kind = task->kind;
     view->owner = task->owner;
@@ -85,10 +83,10 @@ Handoff__V1__TaskView *view_task(const struct view *v, const struct view_subject
     view->subject = task->subject;
     view->reason = text(view_tries(v, task_reason(v, of->record, task), task->attempts, task->channels));
     view->is_overdue = task->is_overdue || task->due_at_ms < v->now_ms;
-    view->escalation_id = id_text(v, of->key, "e", task->escalation);
+    view->escalation_id = id_text(v, of, "e", task->escalation);
     if (cause == NULL) return view;
     view->pathway = pathway_name(v, of->record, cause->episode);
-    view->episode_id = id_text(v, of->key, "ep", cause->episode);
+    view->episode_id = id_text(v, of, "ep", cause->episode);
     view->cause_sequence = cause->sequence;
     return view;
 }
@@ -117,8 +115,9 @@ Handoff__V1__EscalationView *view_escalation(const struct view *v, const struct 
                                              const Handoff__V1__Escalation *e)
 {
     Handoff__V1__EscalationView *view = MESSAGE_NEW(v->arena, Handoff__V1__EscalationView, escalation_view);
-    view->escalation_id = id_text(v, of->key, "e", e->number);
+    view->escalation_id = id_text(v, of, "e", e->number);
     view->patient_id = of->record->patient_id;
+    view->made_under = text(view_made_under(of->record, e->origin));
     view->site = text(rules_site(v->rules, of->record->site)->name);
     view->state = e->state;
     view->severity = e->severity;
@@ -127,11 +126,11 @@ Handoff__V1__EscalationView *view_escalation(const struct view *v, const struct 
     view->raised_at_ms = e->raised_at_ms;
     view->next_at_ms = e->next_at_ms;
     view->reason = text(escalation_reason(v, of->record, e));
-    view->task_id = id_text(v, of->key, "t", e->task);
+    view->task_id = id_text(v, of, "t", e->task);
     view->acknowledged_by = e->acknowledged_by;
     if (e->cause == NULL) return view;
     view->pathway = pathway_name(v, of->record, e->cause->episode);
-    view->episode_id = id_text(v, of->key, "ep", e->cause->episode);
+    view->episode_id = id_text(v, of, "ep", e->cause->episode);
     view->cause_sequence = e->cause->sequence;
     return view;
 }
@@ -178,7 +177,7 @@ static Handoff__V1__EpisodeView *view_episode(const struct view *v, const struct
 {
     Handoff__V1__EpisodeView *view = MESSAGE_NEW(v->arena, Handoff__V1__EpisodeView, episode_view);
     const struct pathway *p = rules_pathway(v->rules, e->pathway);
-    view->episode_id = id_text(v, of->key, "ep", e->number);
+    view->episode_id = id_text(v, of, "ep", e->number);
     view->episode = e;
     if (p == NULL) return view;
     view->pathway = text(p->name);
@@ -203,7 +202,7 @@ static Handoff__V1__NamedTimer *view_timer(const struct view *v, const struct vi
     view->name = text(t->episode == 0                         ? "safety-net"
                       : p != NULL && t->kind < p->timer_count ? p->timers[t->kind].name
                                                               : "?");
-    view->episode_id = id_text(v, of->key, "ep", t->episode);
+    view->episode_id = id_text(v, of, "ep", t->episode);
     view->due_at_ms = t->due_at_ms;
     view->firings = t->firings;
     view->appointment_id = text(appointment_id(of->record, t->appointment));

@@ -67,6 +67,19 @@ const char *view_subject_id(struct arena *arena, const char *key, const Handoff_
 const char *view_emission_id(struct arena *arena, const char *key, const Handoff__V1__Emission *emission);
 Handoff__V1__Severity view_severity(const Handoff__V1__Emission *emission);
 
+/* --- ids (view_ids.c) ----------------------------------------------------------------------------------------- */
+/* Of what the record has under a number: "KEY-t4"; "" for 0. What was made under a patient id that became this one has
+ * the key and number that it had there. record NULL: none is known. */
+const char *view_id(struct arena *arena, const char *key, const Handoff__V1__PatientRecord *record, const char *letters,
+                    uint32_t number);
+/* The patient id under which it was made, where that became the record's; "". */
+const char *view_made_under(const Handoff__V1__PatientRecord *record, const Handoff__V1__Origin *origin);
+void view_key_text(const uint8_t key[PATIENT_KEY_BYTES], char ret_text[33]);
+/* An emission of an entry of that key, as the newest record numbers what it is about: its patient may have become
+ * another since. */
+const Handoff__V1__Emission *view_as_of_now(struct arena *arena, const char *key, const Handoff__V1__PatientRecord *then,
+                                            const Handoff__V1__PatientRecord *now, const Handoff__V1__Emission *emission);
+
 /* --- words ---------------------------------------------------------------------------------------------------- */
 /* TASK_KIND_CALL_FAMILY: "call-family". A number without a name: the number. */
 const char *view_word(struct arena *arena, const ProtobufCEnumDescriptor *of, int value);

@@ -106,6 +106,21 @@ static void compile_authority(struct compiler *c, const Handoff__V1__AuthorityRu
     }
 }
 
+static void compile_instrument(struct compiler *c, const Handoff__V1__InstrumentRule *row)
+{
+    if (!row->instrument || (unsigned)row->instrument >= RULES_INSTRUMENTS)
+        return refuse(c, "a row of the instruments has no instrument");
+    if (row->oldest && row->oldest < row->youngest)
+        refuse(c, "the oldest age of an instrument cannot be below its youngest");
+    if (row->total_max && (row->cut_off > row->total_max || row->severe > row->total_max))
+        refuse(c, "cut_off and severe of an instrument cannot lie above its total");
+    c->policy->instruments[row->instrument] = (struct instrument_rule){
+        .total_max = row->total_max, .item_max = row->item_max, .item_count = row->item_count,
+        .youngest = row->youngest,   .oldest = row->oldest,     .cut_off = row->cut_off,
+        .severe = row->severe,       .worse_by = row->worse_by,
+    };
+}
+
 /* Absent in a policy that was journaled before there were such lists. */
 static const char hand_over_default[] = "15min";
 
@@ -148,6 +163,7 @@ int policy_compile(const Handoff__V1__Policy *message, struct arena *arena, stru
         if (!policy.ladder[i].due) refuse(&c, "the ladder has no row for %s", severities[i]);
     compile_rungs(&c, message);
     for (size_t i = 0; i < message->n_authority; i++) compile_authority(&c, message->authority[i]);
+    for (size_t i = 0; i < message->n_instruments; i++) compile_instrument(&c, message->instruments[i]);
     compile_figures(&c, message);
     if (errors->count > errors_before) return -EINVAL;
     *ret_policy = policy;

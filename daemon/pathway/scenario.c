@@ -11,6 +11,7 @@
 #include "core/message.h"
 #include "core/roster.h"
 #include "core/step.h"
+#include "pathway/history.h"
 #include "pathway/ruleset_parts.h"
 #include "pathway/words.h"
 
@@ -36,6 +37,7 @@ struct scenario {
     struct yaml_node steps;
     const char *name, *patient;
     Handoff__V1__PatientRecord *record;
+    struct history history;
     int64_t now_ms;
     struct words happened[HAPPENED_COUNT];
     int64_t reminders;
@@ -132,14 +134,16 @@ static void compare(struct scenario *r, const char *key, struct words *got, stru
 static void note_task(struct scenario *r, const Handoff__V1__TaskEmission *t)
 {
     char kind[WORD_BYTES];
-    enum happened list = t->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED      ? TASKS
+    bool is_reopened = t->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_REOPENED;
+    enum happened list = is_reopened                                                    ? TASKS
+                         : t->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED    ? TASKS
                          : t->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED    ? JOINED
                          : t->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_WITHDRAWN ? WITHDRAWN
                                                                                         : HAPPENED_COUNT;
     if (list == HAPPENED_COUNT) return;
     const char *subject = t->subject ? t->subject->id : "";
-    add_word(&r->happened[list], "%s%s%s", kebab(&handoff__v1__task_kind__descriptor, t->kind, kind),
-             *subject ? "@" : "", subject);
+    add_word(&r->happened[list], "%s%s%s%s", kebab(&handoff__v1__task_kind__descriptor, t->kind, kind),
+             *subject ? "@" : "", subject, is_reopened ? " reopened" : "");
 }
 
 static void note_escalation(struct scenario *r, const Handoff__V1__EscalationEmission *e)
@@ -246,6 +250,7 @@ static void take_step(struct scenario *r, struct step_input input)
     input.now_ms = r->now_ms;
     input.subject_name = r->patient;
     step(r->rules, r->record, &input, r->arena, &outcome);
+    history_note(&r->history, r->arena, &input, r->record, &outcome);
     note_outcome(r, &outcome);
 }
 
@@ -299,11 +304,24 @@ static char *text_of(struct scenario *r, struct yaml_node step, const char *key)
     return arena_string(r->arena, text ? text : "");
 }
 
+/* ep2, or the newest open episode on a pathway of that name. */
+static char *episode_id(const struct scenario *r, char *wanted)
+{
+    char *id = arena_alloc(r->arena, STEP_ID_BYTES);
+    for (size_t i = r->record ? r->record->n_episodes : 0; *wanted && i-- > 0;) {
+        const struct pathway *p = rules_pathway(r->rules, r->record->episodes[i]->pathway);
+        if (!p || strcmp(p->name, wanted) != 0) continue;
+        snprintf(id, STEP_ID_BYTES, "ep%u", r->record->episodes[i]->number);
+        return id;
+    }
+    return wanted;
+}
+
 static void fill_envelope(struct scenario *r, struct yaml_node step, Handoff__V1__Event *e)
 {
     char id[TEXT_BYTES];
     snprintf(id, sizeof id, "%s-%zu", r->patient, r->step);
-    e->id = arena_string(r->arena, id);
+    e->id = arena_string(r->arena, yaml_text(yaml_get(step, "id")) ? yaml_text(yaml_get(step, "id")) : id);
     e->source =
         arena_string(r->arena, yaml_text(yaml_get(step, "source")) ? yaml_text(yaml_get(step, "source")) : "scenario");
     e->patient_id = arena_string(r->arena, r->patient);
@@ -311,7 +329,7 @@ static void fill_envelope(struct scenario *r, struct yaml_node step, Handoff__V1
     scenario_time(yaml_text(yaml_get(step, "occurred")), r->calendar, &e->occurred_at_ms);
     e->referral_id = text_of(r, step, "referral");
     e->appointment_id = text_of(r, step, "appointment");
-    e->episode_id = text_of(r, step, "episode");
+    e->episode_id = episode_id(r, text_of(r, step, "episode"));
     const char *task = yaml_text(yaml_get(step, "task")), *escalation = yaml_text(yaml_get(step, "escalation"));
     if (task) e->task_id = task_id(r, task);
     if (escalation) e->escalation_id = escalation_id(r, escalation);
@@ -528,7 +546,12 @@ static void receive(struct scenario *r, const Handoff__V1__Event *event)
 {
     uint64_t hash = hash_text(event->id), first = 0;
     if (r->record && step_seen(r->record, hash, event->occurred_at_ms, &first) == SEEN_BEFORE) return;
-    take_step(r, (struct step_input){.kind = STEP_EVENT, .event = event, .seen_hash = hash});
+    struct step_input input = {.kind = STEP_EVENT, .event = event, .seen_hash = hash};
+    if (event->body_case == HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED) {
+        input.retracted_hash = hash_text(event->event_retracted->retracted_id);
+        input.retraction = history_retraction(&r->history, r->arena, event->event_retracted);
+    }
+    take_step(r, input);
 }
 
 /* `of: site` */
@@ -543,7 +566,7 @@ static bool is_of_site(struct yaml_node step, Handoff__V1__Event *event, struct 
 
 static void run_step(struct scenario *r, struct yaml_node step, struct yaml_errors *errors)
 {
-    static const char *const keys[] = {"say",        "at",       "event",       "with",    "source",
+    static const char *const keys[] = {"say",        "at",       "event",       "with",    "source", "id",
                                        "occurred",   "referral", "appointment", "episode", "task",
                                        "escalation", "expect",   "of",          NULL};
     static const char *const expect_keys[] = {

@@ -43,7 +43,7 @@ listen: {{front: "tcp://127.0.0.1:*", stream: "tcp://127.0.0.1:*", http: ""}}
 """
 
 SCENARIO_KEYS = {"scenario", "about", "start", "patient", "steps"}
-STEP_KEYS = set("say at event with referral appointment episode source occurred task escalation expect of".split())
+STEP_KEYS = set("say at event id with referral appointment episode source occurred task escalation expect of".split())
 EXACT = ["tasks", "escalations", "disclosures", "withheld"]  # and reminders: what is not listed must not happen
 WHEN_PRESENT = ["withdrawn", "resolved", "joined"]
 OTHER_KEYS = "reminders state ended region holds timers no_timers open verdict says people".split()
@@ -360,6 +360,8 @@ def line_of(emission):
 
 
 def words_of_task(t):
+    if t.change == emission_pb2.TASK_CHANGE_REOPENED:
+        return "tasks", f"{kind_and_subject(t)} reopened"
     key = {
         emission_pb2.TASK_CHANGE_OPENED: "tasks",
         emission_pb2.TASK_CHANGE_JOINED: "joined",
@@ -441,13 +443,13 @@ class Play:
             return None
         occurred_at_ms = to_ms(step.get("occurred", step["at"]))
         event = event_pb2.Event(
-            id=f"{self.patient_id}-{index + 1}",
+            id=step.get("id", f"{self.patient_id}-{index + 1}"),
             source=step.get("source", "scenario"),
             patient_id="" if step.get("of") == "site" else self.patient_id,
             occurred_at_ms=occurred_at_ms,
             referral_id=step.get("referral", ""),
             appointment_id=step.get("appointment", ""),
-            episode_id=step.get("episode", ""),
+            episode_id=self.episode_id(step.get("episode", "")),
         )
         if "task" in step:
             event.task_id = self.task_id(step["task"])
@@ -455,6 +457,11 @@ class Play:
             event.escalation_id = self.escalation_id(step["escalation"])
         fill(getattr(event, step["event"].replace(".", "_")), step.get("with") or {})
         return event
+
+    def episode_id(self, wanted):
+        """ep2, or the newest open one on a pathway of that name."""
+        episodes = self.patient().episodes if wanted else []
+        return ([e.episode_id for e in episodes if e.pathway == wanted] or [wanted])[-1]
 
     def task_id(self, wanted):
         """The newest open one."""

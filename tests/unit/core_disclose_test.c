@@ -273,8 +273,11 @@ static void a_talk_without_the_interpreter_has_not_reached_anybody(void **state)
     char rest[120];
     snprintf(rest, sizeof rest, "task: t%u, with: {outcome: REACHED, by: coordinator-1}", task_of(TASK(CALL_FAMILY))->number);
     tell("task.completed", rest);
-    assert_int_equal(task_of(TASK(CALL_FAMILY))->attempts, 1);
-    assert_null(timer_of("family-check-in"));
+    assert_null(timer_of("family-check-in")); /* closed, but nobody was reached */
+    go("2026-03-04 10:00");
+    tell("contact.attempted", "with: {caller: AGENCY, callee: GUARDIAN, callee_id: mom, purpose: INTAKE, outcome: REACHED, is_in_language: true}");
+    tell("contact.attempted", "with: {caller: GUARDIAN, caller_id: mom, callee: AGENCY, purpose: INTAKE, outcome: VOICEMAIL}");
+    go("2026-03-06 10:00");
     snprintf(rest, sizeof rest, "task: t%u, with: {outcome: REACHED, by: coordinator-1, is_in_language: true}", task_of(TASK(CALL_FAMILY))->number);
     tell("task.completed", rest);
     assert_null(task_of(TASK(CALL_FAMILY)));

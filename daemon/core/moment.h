@@ -103,6 +103,7 @@ const Handoff__V1__Recipient *release_recipient(const struct moment *m);
 /* Computes the times of the episode in focus. is_new: its timers have not begun. */
 void release_fill(struct moment *m, bool is_new);
 void release_follow(struct moment *m); /* of all releases, after an event that may change them */
+void release_reconsider(struct moment *m); /* the same after two records became one */
 
 /* --- telling others (disclose.c) ------------------------------------------------------------------------------ */
 struct disclosure {

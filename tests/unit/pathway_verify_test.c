@@ -336,9 +336,9 @@ static void a_lapse_is_a_documents_end_on_a_date_that_the_others_hear_of(void **
     (void)state;
     refuse(HEAD RUNS_OUT("expires_at_ms", TELLS) LAPSING, 8, 3, "only a document may lapse");
     refuse(DOCUMENT RUNS_OUT("opened", TELLS) LAPSING, 5, 50, "a lapse is reached on a date of the document");
-    refuse(DOCUMENT RUNS_OUT("expires_at_ms", "{note: gone}") LAPSING, 5, 53, "send them a signal");
+    refuse(DOCUMENT RUNS_OUT("expires_at_ms", "{note: gone}") LAPSING, 5, 57, "send them a signal");
     refuse(DOCUMENT RUNS_OUT("expires_at_ms", TELLS) "states:\n  open: {after: [end]}\n  over: {lapse: true, after: [end]}\n", 8, 3, "is no end");
-    refuse(DOCUMENT RUNS_OUT("expires_at_ms", TELLS) "states:\n  open: {after: [end]}\n  over: {final: true}\n", 5, 53, "a timer leads to the end");
+    refuse(DOCUMENT RUNS_OUT("expires_at_ms", TELLS) "states:\n  open: {after: [end]}\n  over: {final: true}\n", 5, 57, "a timer leads to the end");
 }
 
 static void a_document_that_a_hold_keeps_from_running_out_may_not_lie_still(void **state)

@@ -579,8 +579,12 @@ def lists_differ(expect, words):
         yield f"reminders: expected {expect.get('reminders', 0)}, got {len(words['reminders'])}"
 
 
+ABSENT = {"timers": "not running", "state": "none open", "ended": "none ended"}
+
+
 def maps_differ(expect, names):
     for key, values in names.items():
         for name, value in (expect.get(key) or {}).items():
-            if values.get(name) != value:
-                yield f"{key} {name}: expected {value}, got {values.get(name, 'none')}"
+            got = values.get(name, ABSENT.get(key, "none"))
+            if got != value:
+                yield f"{key} {name}: expected {value}, got {got}"

@@ -2,6 +2,7 @@
 #include "core/moment.h"
 #include "core/consent.h"
 #include "core/days.h"
+#include "core/reach.h"
 
 #include <string.h>
 
@@ -156,12 +157,30 @@ static Handoff__V1__DiagnosisCategory category_of(const struct moment *m)
     return m->episode && m->episode->category ? m->episode->category : m->record->category;
 }
 
-PREDICATE(ask_consent_covers)
+static int64_t answer_for(const struct moment *m, Handoff__V1__Party party)
 {
-    Handoff__V1__Party party = (Handoff__V1__Party)g->argument[0];
     const char *id = act_party_id(m, party);
-    return id && (!consent_is_outside(m->rules, party, id) ||
-                  consent_for(m->rules, m->site, m->record, party, id, category_of(m), m->now_ms));
+    if (!id) return CONSENT_NONE;
+    struct consent_question q = {m->rules, m->site, m->record, party, id, category_of(m), m->now_ms, NULL};
+    struct consent_ground ground;
+    return consent_is_needed(&q) ? consent_ask(&q, &ground) : CONSENT_COVERS;
+}
+
+PREDICATE(ask_consent_covers) { return answer_for(m, (Handoff__V1__Party)g->argument[0]) == CONSENT_COVERS; }
+PREDICATE(ask_consent_uncertain) { return answer_for(m, (Handoff__V1__Party)g->argument[0]) == CONSENT_UNCERTAIN; }
+
+PREDICATE(ask_lacks) { return release_lacks(m, (uint32_t)g->argument[0]); }
+PREDICATE(ask_release_complete) { UNUSED; return release_is_complete(m); }
+PREDICATE(ask_release_on_file) { UNUSED; return release_is_on_file(m); }
+PREDICATE(ask_release_needed) { UNUSED; return release_is_needed(m); }
+PREDICATE(ask_release_superseded) { UNUSED; return release_is_superseded(m); }
+PREDICATE(ask_release_declined) { UNUSED; return release_is_declined(m); }
+
+PREDICATE(ask_reachable)
+{
+    UNUSED;
+    if (m->record->is_deceased || m->record->is_opted_out) return true; /* then nothing goes, and nobody calls */
+    return reach_family(m->rules, m->site, m->record, m->now_ms);
 }
 
 PREDICATE(ask_event_agency_covered)
@@ -251,13 +270,33 @@ PREDICATE(ask_is_my_agency)
     return m->episode && (!m->event_agency[0] || strcmp(m->event_agency, m->episode->agency_id) == 0);
 }
 
-/* The revocation names this agency, or everyone. */
+static bool is_struck(const struct moment *m, Handoff__V1__Party party, const char *id)
+{
+    for (size_t i = 0; i < m->struck_count; i++)
+        if (m->struck[i]->party == party && strcmp(m->struck[i]->id, id) == 0) return true;
+    return false;
+}
+
+/* The revocation took this agency off a release, or names it, or means everyone. One release's end is not another's. */
 PREDICATE(ask_revokes_agency)
 {
     UNUSED;
     const Handoff__V1__Event *e = m->event;
     if (!e || !m->episode || e->body_case != HANDOFF__V1__EVENT__BODY_CONSENT_REVOKED) return false;
-    return consent_revokes(e->consent_revoked, HANDOFF__V1__PARTY__PARTY_AGENCY, m->episode->agency_id);
+    const Handoff__V1__ConsentRevoked *v = e->consent_revoked;
+    if (is_struck(m, HANDOFF__V1__PARTY__PARTY_AGENCY, m->episode->agency_id)) return true;
+    bool is_one_release = v->consent_id[0] && v->n_recipients == 0;
+    return !is_one_release && consent_revokes(v, HANDOFF__V1__PARTY__PARTY_AGENCY, m->episode->agency_id);
+}
+
+/* Somebody would not sign for this agency, or for anybody. */
+PREDICATE(ask_declines_agency)
+{
+    UNUSED;
+    const Handoff__V1__Event *e = m->event;
+    if (!e || !m->episode || e->body_case != HANDOFF__V1__EVENT__BODY_CONSENT_DECLINED) return false;
+    const Handoff__V1__ConsentDeclined *d = e->consent_declined;
+    return consent_lists(d->recipients, d->n_recipients, HANDOFF__V1__PARTY__PARTY_AGENCY, m->episode->agency_id);
 }
 
 /* Of this kind, and not lost, applied for, denied or not wanted. */
@@ -402,6 +441,15 @@ static const struct predicate predicates[] = {
     {"is_authorized", false, ARGUMENT_NONE, ask_is_authorized},
     {"consent_covers", false, ARGUMENT_PARTY, ask_consent_covers},
     {"consent_covers_event_agency", false, ARGUMENT_NONE, ask_event_agency_covered},
+    {"is_consent_uncertain", false, ARGUMENT_PARTY, ask_consent_uncertain},
+    {"lacks", false, ARGUMENT_GAP, ask_lacks},
+    {"is_release_complete", false, ARGUMENT_NONE, ask_release_complete},
+    {"is_release_on_file", false, ARGUMENT_NONE, ask_release_on_file},
+    {"is_release_needed", false, ARGUMENT_NONE, ask_release_needed},
+    {"is_release_superseded", false, ARGUMENT_NONE, ask_release_superseded},
+    {"is_release_declined", false, ARGUMENT_NONE, ask_release_declined},
+    {"is_reachable", false, ARGUMENT_NONE, ask_reachable},
+    {"declines_agency", false, ARGUMENT_NONE, ask_declines_agency},
     {"revokes_agency", false, ARGUMENT_NONE, ask_revokes_agency},
     {"is_outside", false, ARGUMENT_PARTY, ask_is_outside},
     {"has_member", false, ARGUMENT_PARTY, ask_has_member},
@@ -423,15 +471,6 @@ static const struct predicate predicates[] = {
     {"is_my_agency", false, ARGUMENT_NONE, ask_is_my_agency},
     {"is_same_level_elsewhere", false, ARGUMENT_NONE, ask_is_same_level_elsewhere},
     {"is_replacement", false, ARGUMENT_NONE, ask_is_replacement},
-    {"has_tasks", false, ARGUMENT_NONE, ask_has_tasks},
-    {"barriers", true, ARGUMENT_NONE, ask_barriers},
-    {"has_coverage", false, ARGUMENT_COVERAGE, ask_has_coverage},
-    {"knows_coverage", false, ARGUMENT_COVERAGE, ask_knows_coverage},
-    {"is_county_changed", false, ARGUMENT_NONE, ask_is_county_changed},
-    {"names", false, ARGUMENT_PARTY, ask_names},
-    {"is_need_served", false, ARGUMENT_NONE, ask_is_need_served},
-    {"is_need_doubled", false, ARGUMENT_NONE, ask_is_need_doubled},
-    {"is_served_there", false, ARGUMENT_NONE, ask_is_served_there},
     {"is_admitted", false, ARGUMENT_NONE, ask_is_admitted},
     {"days_since_discharge", true, ARGUMENT_NONE, ask_days_since_discharge},
     {"is_after_discharge", false, ARGUMENT_NONE, ask_is_after_discharge},
@@ -447,6 +486,15 @@ static const struct predicate predicates[] = {
     {"is_judged", false, ARGUMENT_NONE, ask_is_judged},
     {"is_worse", false, ARGUMENT_NONE, ask_is_worse},
     {"is_unresponsive", false, ARGUMENT_NONE, ask_is_unresponsive},
+    {"has_tasks", false, ARGUMENT_NONE, ask_has_tasks},
+    {"barriers", true, ARGUMENT_NONE, ask_barriers},
+    {"has_coverage", false, ARGUMENT_COVERAGE, ask_has_coverage},
+    {"knows_coverage", false, ARGUMENT_COVERAGE, ask_knows_coverage},
+    {"is_county_changed", false, ARGUMENT_NONE, ask_is_county_changed},
+    {"names", false, ARGUMENT_PARTY, ask_names},
+    {"is_need_served", false, ARGUMENT_NONE, ask_is_need_served},
+    {"is_need_doubled", false, ARGUMENT_NONE, ask_is_need_doubled},
+    {"is_served_there", false, ARGUMENT_NONE, ask_is_served_there},
 };
 
 const struct predicate *predicate_at(size_t i)

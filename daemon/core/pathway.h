@@ -105,8 +105,9 @@ enum argument_kind {
     ARGUMENT_TASK_KIND,
     ARGUMENT_PATHWAY,
     ARGUMENT_BARRIER,
-    ARGUMENT_COVERAGE,
-    ARGUMENT_DAYS    /* two numbers of days, the first no later than the second */
+    ARGUMENT_DAYS,   /* two numbers of days, the first no later than the second */
+    ARGUMENT_GAP,    /* bit of enum consent_gap */
+    ARGUMENT_COVERAGE
 };
 struct moment; /* core/moment.h: what a guard is asked about */
 struct predicate {
@@ -131,7 +132,8 @@ enum aspect {
 /* Whom something is about or goes to: a party, with the id resolved from the episode, event or care team. */
 enum party_from {
     PARTY_FROM_PARTY, /* party; id of the episode's agency, insurer or referrer where it is one, else the care team's */
-    PARTY_FROM_REFERRER /* the episode's referrer, whoever that is */
+    PARTY_FROM_REFERRER, /* the episode's referrer, whoever that is */
+    PARTY_FROM_RECIPIENT /* TASK: the recipient of the release that the episode is about */
 };
 enum action_op {
     ACTION_TASK, ACTION_WITHDRAW, ACTION_WITHDRAW_FAMILY, ACTION_START, ACTION_STOP, ACTION_STOP_VISIT, ACTION_RAISE, ACTION_RESOLVE,
@@ -181,6 +183,7 @@ struct transition {
 struct state {
     const char *name;
     bool is_final;
+    bool is_lapse;                    /* final: a document runs out by its own terms, so a timer may lead here */
     const struct transition *on;      /* in the order of the file */
     uint32_t on_count;
     const struct transition *always;
@@ -207,7 +210,7 @@ struct firing {
     struct wait wait;       /* before this firing: from the timer's base for the first, else from the one before */
     const struct action *actions;
     uint32_t action_count;
-    int32_t target;         /* of the machine whose state owns the timer; -1: none. Never a final state */
+    int32_t target;         /* of the machine whose state owns the timer; -1: none. No final state but a lapse */
     uint32_t rule;
 };
 

@@ -16,7 +16,7 @@ Handoff__V1__Timer *timer_find(const struct moment *m, uint32_t kind, uint32_t a
 
 static int64_t started_at(const struct moment *m)
 {
-    return m->event ? m->occurred_ms : m->due_ms ? m->due_ms : m->now_ms;
+    return m->due_ms ? m->due_ms : m->event ? m->occurred_ms : m->now_ms; /* a late event carries out what was due */
 }
 
 /* A time that only `mark` sets is when something happened: until then such a timer counts like any other. */

@@ -287,24 +287,33 @@ static void hand_on(struct moment *m, const Handoff__V1__Task *t)
     if (e && e->task == t->number) e->cause = message_copy(t->causes[0], m->arena);
 }
 
-void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope) { work_withdraw_visit(m, kind, scope, 0); }
+static void withdraw(struct moment *m, Handoff__V1__Task *t, uint32_t scope, uint32_t visit)
+{
+    uint32_t rule = rule_of(t);
+    if (!drop_causes(t, m->episode ? m->episode->number : 0, scope, visit)) return;
+    m->is_changed = true;
+    if (t->n_causes) {
+        hand_on(m, t);
+        return;
+    }
+    tell_task(m, t, CHANGE(WITHDRAWN), rule);
+    remove_task(m, t);
+}
+
+void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope)
+{
+    work_withdraw_visit(m, kind, scope, 0);
+}
 
 void work_withdraw_visit(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope, uint32_t visit)
 {
-    uint32_t episode = m->episode ? m->episode->number : 0;
-    for (size_t i = m->record->n_tasks; i-- > 0;) {
-        Handoff__V1__Task *t = m->record->tasks[i];
-        if (kind && t->kind != kind) continue;
-        uint32_t rule = rule_of(t);
-        if (!drop_causes(t, episode, scope, visit)) continue;
-        m->is_changed = true;
-        if (t->n_causes) {
-            hand_on(m, t);
-            continue;
-        }
-        tell_task(m, t, CHANGE(WITHDRAWN), rule);
-        remove_task(m, t);
-    }
+    for (size_t i = m->record->n_tasks; i-- > 0;)
+        if (!kind || m->record->tasks[i]->kind == kind) withdraw(m, m->record->tasks[i], scope, visit);
+}
+
+void work_withdraw_task(struct moment *m, Handoff__V1__Task *task)
+{
+    withdraw(m, task, SCOPE_NONE, 0);
 }
 
 void work_withdraw_family(struct moment *m)

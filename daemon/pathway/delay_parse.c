@@ -173,7 +173,7 @@ const ProtobufCFieldDescriptor *delay_field(const char *name)
     const ProtobufCFieldDescriptor *field =
         protobuf_c_message_descriptor_get_field_by_name(&handoff__v1__episode__descriptor, name);
     size_t bytes = strlen(name);
-    bool is_time = bytes > 6 && strcmp(name + bytes - 6, "_at_ms") == 0;
+    bool is_time = bytes > 3 && strcmp(name + bytes - 3, "_ms") == 0;
     return field && is_time && field->type == PROTOBUF_C_TYPE_INT64 && field->label != PROTOBUF_C_LABEL_REPEATED ? field
                                                                                                                  : NULL;
 }

@@ -63,6 +63,8 @@ static void read_subject(struct loader *l, struct yaml_node task, struct action 
     struct yaml_node subject = yaml_get(task, "subject"), each = yaml_get(task, "each");
     if (yaml_is_present(subject) && yaml_is_present(each)) {
         yaml_error_add(l->errors, each, "a task has a subject or is asked for each of a party, not both");
+    } else if (yaml_kind(subject) == YAML_SCALAR && strcmp(yaml_text(subject), "RECIPIENT") == 0) {
+        action->party_from = PARTY_FROM_RECIPIENT;
     } else if (yaml_is_present(subject)) {
         loader_party(l, subject, &action->party, &action->party_from);
     } else if (yaml_is_present(each)) {
@@ -375,12 +377,12 @@ static const struct {
     {"concern", read_concern}, {"settle", read_settle},     {"set", read_set},       {"count", read_count},
     {"take", read_take},       {"open", read_open},         {"signal", read_signal}, {"status", read_status},
     {"move", read_move},       {"refuse", read_refuse},     {"note", read_note},     {"doubt", read_doubt},
-    {"mark", read_mark},       {"forget", read_forget},   {"baseline", read_baseline},
+    {"mark", read_mark},       {"baseline", read_baseline}, {"forget", read_forget},
 };
 const char *const pathway_action_names[] = {"task",   "withdraw", "start",  "stop",   "raise", "resolve", "hold",
                                             "lift",   "concern",  "settle", "set",    "count", "take",    "open",
                                             "signal", "status",   "move",   "refuse", "note",  "doubt",   "mark",
-                                            "forget", "baseline", NULL};
+                                            "baseline", "forget", NULL};
 
 static void read_if(struct loader *l, struct yaml_node item, const struct context *context, struct action_list *list)
 {

@@ -131,6 +131,13 @@ static void compile_figures(struct compiler *c, const Handoff__V1__Policy *messa
     c->policy->bh_signing_age = message->bh_signing_age;
     c->policy->adult_age = message->adult_age;
     c->policy->is_pcp_workforce = message->is_pcp_workforce;
+    c->policy->is_guardian_needed_for_da = message->is_guardian_needed_for_da;
+    c->policy->is_guardian_asked_too = message->is_guardian_asked_too;
+    for (size_t i = 0; i < message->n_medical_personnel; i++) {
+        if (!is_value(&handoff__v1__party__descriptor, (int)message->medical_personnel[i]))
+            return refuse(c, "a party of the medical personnel is unknown");
+        c->policy->medical_personnel |= UINT32_C(1) << message->medical_personnel[i];
+    }
     const char *after = message->hand_over_after[0] ? message->hand_over_after : hand_over_default;
     c->policy->hand_over_after = compile_delay(c, after, "hand_over_after");
     if (!message->roi_days || message->roi_days > message->roi_max_days)

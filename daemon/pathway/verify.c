@@ -56,6 +56,7 @@ static void refuse_silence(const struct verifier *v, uint32_t s)
     int64_t bound_ms = state->max_silence_ms ? state->max_silence_ms : v->pathway->max_silence_ms;
     char holds[HOLDS_BYTES], length[WORD_BYTES], bound[WORD_BYTES];
     holds_in_words(v->pathway, silence->holds, holds);
+    if (silence->is_lapsing) return; /* a document may lie still until it runs out */
     if (silence->ms == SILENCE_ENDLESS && silence->timer < 0)
         verify_add(v, v->source->states[0][s],
                    "in the state \"%s\"%s no timer runs that bounds silence; list one in `after` that repeats",
@@ -148,7 +149,7 @@ static bool ends_on_signal(const struct machine *m, const struct transition *lis
 {
     for (uint32_t i = 0; i < count; i++)
         if (list[i].is_signal && strcmp(list[i].name, name) == 0 && list[i].target >= 0 &&
-            m->states[list[i].target].is_final)
+            m->states[list[i].target].is_final && !m->states[list[i].target].is_lapse)
             return true;
     return false;
 }

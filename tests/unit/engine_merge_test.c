@@ -173,7 +173,7 @@ static void what_was_known_of_either_is_known_under_both_names(void **state)
         assert_int_equal(world_publish(w, merged(w, "e5", "anna", "ann"))->verdict, VERDICT(APPLIED));
         assert_int_equal(world_state(w).last_sequence, before + 2); /* the two are in one batch */
         assert_string_equal(record_of(w, "anna")->patient_id, "ann");
-        assert_int_equal(record_of(w, "anna")->n_episodes, 3); /* needs and coverage of the one, the other's referral */
+        assert_int_equal(record_of(w, "anna")->n_episodes, 3); /* the referral, its coverage, the barrier */
         assert_int_equal(record_of(w, "ann")->n_barriers, 1);
         world_publish(w, barrier(w, "e6", "anna", HANDOFF__V1__BARRIER_KIND__BARRIER_KIND_LANGUAGE));
         assert_int_equal(record_of(w, "ann")->n_barriers, 2);

@@ -57,6 +57,7 @@ static void functions_nest(void **state)
     assert_int_equal(parsed("opening(3d)")->op, DELAY_OPENING);
     assert_int_equal(parsed("closing(1bd)")->op, DELAY_CLOSING);
     assert_int_equal(parsed("latest(1h, 2h)")->op, DELAY_LATEST);
+    assert_int_equal(parsed("midnight(7d)")->op, DELAY_MIDNIGHT);
     d = parsed("compressed(1bd, 4, effective_at_ms)");
     assert_int_equal(d->op, DELAY_COMPRESSED);
     assert_int_equal(d->amount, 4);

@@ -287,6 +287,16 @@ static void advance(struct scenario *r, int64_t to_ms)
     if (to_ms > r->now_ms) r->now_ms = to_ms;
 }
 
+/* What an event made due at once belongs to it, as in the daemon; the sender was answered before. */
+static void fire_at_once(struct scenario *r)
+{
+    Handoff__V1__Verdict verdict = r->verdict;
+    const char *sentence = r->sentence;
+    advance(r, r->now_ms);
+    r->verdict = verdict;
+    r->sentence = sentence;
+}
+
 /* FNV-1a: any hash will do where one patient's repeats are told apart. */
 static uint64_t hash_text(const char *text)
 {
@@ -636,6 +646,7 @@ static void run_step(struct scenario *r, struct yaml_node step, struct yaml_erro
     }
     if (event) {
         for (int delivery = 0; delivery <= r->report->is_twice; delivery++) receive(r, event);
+        fire_at_once(r);
     }
     if (!r->record) {
         check(r, yaml_size(expect) == 0, "nothing is known of the patient, so nothing can be expected");

@@ -585,9 +585,12 @@ def lists_differ(expect, words):
         yield f"reminders: expected {expect.get('reminders', 0)}, got {len(words['reminders'])}"
 
 
+ABSENT = {"timers": "not running", "state": "none open", "ended": "none ended"}
+
+
 def maps_differ(expect, names):
     for key, values in names.items():
-        absent = "not running" if key == "timers" else "none"
         for name, value in (expect.get(key) or {}).items():
-            if values.get(name, absent) != value:
-                yield f"{key} {name}: expected {value}, got {values.get(name, absent)}"
+            got = values.get(name, ABSENT.get(key, "none"))
+            if got != value:
+                yield f"{key} {name}: expected {value}, got {got}"

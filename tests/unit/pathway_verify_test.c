@@ -210,6 +210,20 @@ static void an_end_reached_by_always_is_refused_unless_events_alone_decide(void 
                 "  late: {after: [check], always: {when: done == 1, target: closed}}\n" CLOSED, 9, 34, "a timer could lead through this `always`");
 }
 
+static void an_end_may_be_passed_to_on_an_event_through_a_state_that_is_never_rested_in(void **state)
+{
+    (void)state;
+    accept(HEAD CHECK "states:\n  open: {after: [check], on: {task.completed: {target: looking}}}\n"
+                      "  looking: {always: [{when: has_tasks, target: open}, {target: closed}]}\n" CLOSED);
+    refuse(HEAD "timers: {check: {fires: [{wait: 2bd, do: [{task: call-family}], target: looking}]}}\n"
+                "states:\n  open: {after: [check], " ENDS "}\n"
+                "  looking: {always: [{when: has_tasks, target: open}, {target: closed}]}\n" CLOSED,
+           8, 55, "a timer could lead through this `always`");
+    refuse(HEAD CHECK "states:\n  open: {after: [check], on: {signal.over: {target: looking}}}\n"
+                      "  looking: {always: [{when: has_tasks, target: open}, {target: closed}]}\n" CLOSED,
+           8, 55, "a timer could lead through this `always`");
+}
+
 static void always_that_goes_in_a_circle_is_refused(void **state)
 {
     (void)state;
@@ -369,6 +383,7 @@ int main(void)
         cmocka_unit_test(a_state_that_nothing_leads_to_is_refused),
         cmocka_unit_test(an_end_reached_by_a_timer_is_refused),
         cmocka_unit_test(an_end_reached_by_always_is_refused_unless_events_alone_decide),
+        cmocka_unit_test(an_end_may_be_passed_to_on_an_event_through_a_state_that_is_never_rested_in),
         cmocka_unit_test(always_that_goes_in_a_circle_is_refused),
         cmocka_unit_test(an_end_is_idle_and_nothing_begins_there),
         cmocka_unit_test(a_transition_after_an_unguarded_one_is_refused),

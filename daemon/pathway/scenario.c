@@ -574,6 +574,16 @@ static void receive(struct scenario *r, const Handoff__V1__Event *event)
     take_step(r, input);
 }
 
+/* As the daemon does: what an event leaves in the past fires in the same turn. The answer stays that to the event. */
+static void fire_overdue(struct scenario *r)
+{
+    Handoff__V1__Verdict verdict = r->verdict;
+    const char *sentence = r->sentence;
+    advance(r, r->now_ms);
+    r->verdict = verdict;
+    r->sentence = sentence;
+}
+
 /* `of: site` */
 static bool is_of_site(struct yaml_node step, Handoff__V1__Event *event, struct yaml_errors *errors)
 {
@@ -623,6 +633,7 @@ static void run_step(struct scenario *r, struct yaml_node step, struct yaml_erro
     }
     if (event) {
         for (int delivery = 0; delivery <= r->report->is_twice; delivery++) receive(r, event);
+        fire_overdue(r);
     }
     if (!r->record) {
         check(r, yaml_size(expect) == 0, "nothing is known of the patient, so nothing can be expected");

@@ -112,14 +112,14 @@ DAEMON_ARGS := --config tests/site.yaml --pathways daemon/pathways
 
 .PHONY: unit scenarios purity pathways check sanitize e2e test
 unit: $(UNIT) $(CLIENT_UNIT)
-	CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(UNIT) $(CLIENT_UNIT)
+	CMOCKA_MESSAGE_OUTPUT=TAP prove -j 4 -e '' $(UNIT) $(CLIENT_UNIT)
 
 # Each expectation of each case, through core alone: a TAP line each. Then every event twice, and all patients at once.
 SCENARIOS     := $(wildcard tests/scenarios/*.yaml)
 TEST_SCENARIO := $(BUILD)/handoffd pathway test $(DAEMON_ARGS)
 scenarios: $(BUILD)/handoffd
 	prove -v -e '$(TEST_SCENARIO)' $(SCENARIOS)
-	prove -e '$(TEST_SCENARIO) --twice' $(SCENARIOS)
+	prove -e '$(TEST_SCENARIO) --twice' $(firstword $(SCENARIOS)) :: $(wordlist 2,$(words $(SCENARIOS)),$(SCENARIOS))
 	prove -e '$(TEST_SCENARIO) --twice --interleaved' $(firstword $(SCENARIOS)) :: $(wordlist 2,$(words $(SCENARIOS)),$(SCENARIOS))
 
 purity: $(BUILD)/libhandoffd.a

@@ -10,6 +10,8 @@
 #ifndef HANDOFF_CORE_STEP_H
 #define HANDOFF_CORE_STEP_H
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "handoff/v1/journal.pb-c.h"
 #include "handoff/v1/record.pb-c.h"

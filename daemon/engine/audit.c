@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/yaml.h"
 #include "engine/inside.h"
+#include "engine/question.h"
 
 enum { AUDIT_SUBJECTS_MAX = 32 * 1024 * 1024, TAIL_BYTES = 160 };
 
@@ -138,46 +139,6 @@ static void check_header(struct auditor *a, const struct entry *e, const struct 
 /* --- deciding again -------------------------------------------------------------------------------------------------
  */
 
-struct question {
-    struct step_input input;
-    struct patient_key key;
-    Handoff__V1__Event *event;
-};
-
-static bool ask_event(struct auditor *a, const struct entry *e, const struct rules *rules, struct question *q)
-{
-    q->event = handoff__v1__event__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
-    if (!q->event) return false;
-    const char *site_name = rules_site(rules, q->event->site)->name;
-    q->input.kind = STEP_EVENT;
-    q->input.subject = subject_of_event(a->hash_key, q->event, site_name, &q->input.subject_name, &q->key);
-    q->input.seen_hash = subject_event_hash(a->hash_key, q->event->source, q->event->id);
-    q->input.event = q->event;
-    return true;
-}
-
-static bool ask_firing(struct auditor *a, const struct entry *e, const struct subject *s, struct question *q)
-{
-    q->input.kind = STEP_FIRING;
-    q->input.firing = handoff__v1__timer_input__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
-    q->input.subject_name = s->before ? s->before->patient_id : "";
-    q->key = e->key;
-    return q->input.firing && s->before;
-}
-
-static bool ask_unknown(struct auditor *a, const struct entry *e, const struct subject *s, struct question *q)
-{
-    const Handoff__V1__CommandInput *command =
-        handoff__v1__command_input__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
-    if (!command || command->body_case != HANDOFF__V1__COMMAND_INPUT__BODY_UNKNOWN_SUBJECT) return false;
-    q->input.kind = STEP_UNKNOWN_SUBJECT;
-    q->input.subject = SUBJECT_IS_SOURCE;
-    q->input.subject_name = s->after->patient_id;
-    q->input.unknown = command->unknown_subject;
-    subject_key(a->hash_key, SUBJECT_IS_SOURCE, s->after->patient_id, &q->key);
-    return true;
-}
-
 static bool packs_to(struct auditor *a, const ProtobufCMessage *message, struct bytes expected)
 {
     size_t len = protobuf_c_message_get_packed_size(message);
@@ -189,11 +150,9 @@ static bool packs_to(struct auditor *a, const ProtobufCMessage *message, struct 
 
 static void decide_again(struct auditor *a, const struct entry *e, const struct subject *s, const struct rules *rules)
 {
-    struct question q = {.input = {.sequence = e->sequence, .now_ms = e->time_ms}};
-    bool is_asked = e->kind == ENTRY_EVENT   ? ask_event(a, e, rules, &q)
-                    : e->kind == ENTRY_TIMER ? ask_firing(a, e, s, &q)
-                                             : ask_unknown(a, e, s, &q);
-    if (!is_asked) {
+    struct question q;
+    struct question_about about = {e, rules, a->hash_key, s->before, s->after->patient_id, a->arena};
+    if (!question_ask(&about, &q)) {
         report(a, e->sequence, "its input does not unpack");
         return;
     }

@@ -1,0 +1,81 @@
+/* See translate.h. */
+#include "replay/translate.h"
+
+#include <string.h>
+#include "core/step.h"
+
+#define BODY(NAME) HANDOFF__V1__EVENT__BODY_##NAME
+
+static bool is_about_task(const Handoff__V1__Event *e)
+{
+    return e->body_case == BODY(TASK_COMPLETED) || e->body_case == BODY(TASK_ATTEMPTED) ||
+           e->body_case == BODY(TASK_CANCELLED);
+}
+static bool is_about_escalation(const Handoff__V1__Event *e)
+{
+    return e->body_case == BODY(ESCALATION_ACKNOWLEDGED) || e->body_case == BODY(ESCALATION_RESOLVED);
+}
+static bool is_about_episode(const Handoff__V1__Event *e)
+{
+    return (e->body_case == BODY(EPISODE_CLOSED) || e->body_case == BODY(EPISODE_CORRECTED)) && e->episode_id[0];
+}
+
+/* "t7"; 0: the id is left out. */
+static char *short_id(struct arena *arena, const char *letters, uint32_t number)
+{
+    char *id = arena_alloc(arena, STEP_ID_BYTES);
+    if (!number) return id;
+    step_id(id, "", letters, number, 0);
+    return id + 1; /* without the dash that follows a key */
+}
+
+typedef enum match match_by_number(const struct names *journal, uint32_t number, const struct names *other,
+                                   uint32_t *ret_number);
+
+static enum match translate_id(char **id, const char *letters, match_by_number *match, const struct names *journal,
+                               const struct names *other, struct arena *arena)
+{
+    uint32_t number = 0, was = step_id_number(*id, letters);
+    if (!(*id)[0]) return MATCH_EXACT;
+    enum match made = match(journal, was, other, &number);
+    *id = short_id(arena, letters, match_is_made(made) ? number : 0);
+    return made;
+}
+
+/* A referral that another gave rise to is called after it and the number of its episode. */
+static void translate_referral(Handoff__V1__Event *event, const struct names *journal, const struct names *other)
+{
+    for (uint32_t i = 0; event->referral_id[0] && i < journal->episode_count; i++) {
+        const struct named_episode *e = &journal->episodes[i];
+        uint32_t number;
+        if (strcmp(e->referral_id, event->referral_id) != 0 || strcmp(e->about, e->referral_id) == 0) continue;
+        if (!match_is_made(names_match_episode(journal, e->number, other, &number))) continue;
+        event->referral_id = (char *)(uintptr_t)names_episode(other, number)->referral_id; /* only ever read */
+        return;
+    }
+}
+
+static void note_subject(const Handoff__V1__Event *event, const struct names *journal, struct translation *t)
+{
+    if (is_about_task(event)) t->task = names_task(journal, step_id_number(event->task_id, "t"));
+    if (is_about_escalation(event))
+        t->escalation = names_escalation(journal, step_id_number(event->escalation_id, "e"));
+    if (is_about_episode(event)) t->episode = names_episode(journal, step_id_number(event->episode_id, "ep"));
+}
+
+enum translated translate_event(Handoff__V1__Event *event, const struct names *journal, const struct names *other,
+                                struct arena *arena, struct translation *ret)
+{
+    *ret = (struct translation){.is_work = true, .why = MATCH_EXACT};
+    note_subject(event, journal, ret);
+    enum match task = translate_id(&event->task_id, "t", names_match_task, journal, other, arena);
+    enum match escalation = translate_id(&event->escalation_id, "e", names_match_escalation, journal, other, arena);
+    enum match episode = translate_id(&event->episode_id, "ep", names_match_episode, journal, other, arena);
+    translate_referral(event, journal, other);
+    if (is_about_task(event)) ret->why = task;
+    else if (is_about_escalation(event)) ret->why = escalation;
+    else if (is_about_episode(event)) ret->why = episode;
+    else ret->is_work = false;
+    if (ret->why == MATCH_IDLE) return TRANSLATED_IDLE;
+    return match_is_made(ret->why) ? TRANSLATED : UNTRANSLATABLE;
+}

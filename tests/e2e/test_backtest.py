@@ -1,0 +1,163 @@
+"""`handoffd backtest` on a journal of the scenarios: what would have been with other pathways, and nothing is changed."""
+
+import hashlib
+import json
+import pathlib
+import subprocess
+
+import pytest
+from peer import BOUND_S, DAY_MS
+from scenario import FILES, PATHWAYS, Mortal, Play, Scenario
+
+SHIPPED = sorted(str(path) for path in PATHWAYS.glob("*.yaml"))
+REFERRAL = PATHWAYS / "referral.yaml"
+AFTER_MS = 60 * DAY_MS  # the clock goes on this long after the last event
+
+
+def play_together(mortal, scenarios):
+    """All scenarios on one daemon, each patient under the scenario's name, in the order of their times."""
+    plays = [Play(scenario, mortal, patient_id=scenario.name) for scenario in scenarios]
+    steps = sorted((play.at_ms(i), n, i) for n, play in enumerate(plays) for i in range(len(play.scenario.steps)))
+    for at_ms, n, i in steps:
+        mortal.advance(at_ms)
+        said = plays[n].event(i)
+        if said is not None:
+            plays[n].publish(said)
+    mortal.advance(steps[-1][0] + AFTER_MS)
+
+
+@pytest.fixture
+def played(stopped):
+    """A folder with every scenario in it; the daemon has ended."""
+    scenarios = [Scenario(path) for path in FILES]
+    mortal = Mortal(stopped, min(scenario.start_ms for scenario in scenarios))
+    play_together(mortal, scenarios)
+    yield mortal
+    mortal.stop()
+
+
+def run(mortal, *arguments, code=0):
+    command = mortal.daemon.command("backtest", *map(str, arguments), str(mortal.daemon.data))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+def backtest(mortal, *arguments):
+    return json.loads(run(mortal, "--json", "--patients", *arguments).stdout)
+
+
+def differing(result):
+    """Rows that differ: (pathway, kind or rung): (difference, moved)."""
+    return {
+        (row["pathway"], row.get("kind") or row["rung"]): (row["difference"], row["moved"])
+        for row in result["rows"]
+        if row["difference"] or row["moved"]
+    }
+
+
+def changed(folder, old, new, name="referral.yaml"):
+    """A pathway with another text in one place."""
+    text = (PATHWAYS / name).read_text()
+    assert old in text
+    file = folder / name
+    file.write_text(text.replace(old, new, 1))
+    return file
+
+
+def bytes_of(folder):
+    """Of every file but LMDB's table of readers, in which whoever reads has a place meanwhile."""
+    return {
+        str(path): (path.stat().st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in sorted(pathlib.Path(folder).rglob("*"))
+        if path.is_file() and path.name != "lock.mdb"
+    }
+
+
+FIRST_CALL_BACK = "  call-back:\n    fires:\n      - wait: {routine: 2bd, urgent: 4bh}"
+
+
+def call_back_after(folder, delay):
+    return changed(folder, FIRST_CALL_BACK, FIRST_CALL_BACK.replace("2bd", delay))
+
+
+def test_the_shipped_pathways_make_no_difference_and_nothing_is_changed(played):
+    played.stop()
+    before = bytes_of(played.daemon.data)
+    result = backtest(played, "--pathway", *SHIPPED)
+    assert result["patients"] == len(FILES)
+    assert result["patientsDiffer"] == result["patientsUnlikeJournal"] == 0
+    assert differing(result) == {} and result["patientIds"] == []
+    assert result["humanWork"]["candidate"]["unmatched"] == 0 < result["humanWork"]["candidate"]["matched"]
+    assert all(row["present"] == row["journal"] for row in result["rows"])
+    assert "\nNo difference.\n" in run(played, "--pathway", *SHIPPED).stdout
+    assert bytes_of(played.daemon.data) == before
+
+
+def test_a_folder_that_a_daemon_serves_is_read_and_the_reader_says_so(played):
+    done = run(played, "--json", "--pathway", REFERRAL)
+    assert json.loads(done.stdout)["patientsDiffer"] == 0
+    assert "it is not disturbed" in done.stderr
+    played.advance(played.client.now_ms() + DAY_MS)
+
+
+def test_with_a_shorter_call_back_exactly_the_work_of_the_call_back_moves(played, tmp_path):
+    played.stop()
+    result = backtest(played, "--pathway", call_back_after(tmp_path, "1bd"))
+    assert differing(result) == {
+        ("referral", "call-family"): (0, 2),
+        ("referral", "call-agency"): (0, 2),
+        ("referral", "offer-alternates"): (0, 1),  # the second firing follows the first
+        ("referral", "supervisor"): (0, 1),
+    }
+    assert sorted(result["patientIds"]) == ["mary", "mary-intake-completed"]
+    assert result["humanWork"]["candidate"]["unmatched"] == 0  # what people did found the same calls
+
+
+def test_what_nobody_had_been_asked_for_is_listed_as_unmatched(played, tmp_path):
+    played.stop()
+    slow = call_back_after(tmp_path, "4bd")  # when the family was reached, no call had been asked for yet
+    result = backtest(played, "--pathway", slow)
+    first = result["unmatched"][0]
+    assert (first["patientId"], first["event"], first["about"]) == ("mary", "task.completed", "call-family")
+    assert first["why"] == "nobody had been asked for it"
+    assert result["humanWork"]["candidate"]["unmatched"] == len(result["unmatched"])
+    assert "unmatched: mary, entry" in run(played, "--pathway", slow).stdout
+
+
+def test_from_a_day_on_running_episodes_stay_on_their_version(played, tmp_path):
+    played.stop()
+    quick = call_back_after(tmp_path, "1bd")
+    assert differing(backtest(played, "--since", "2026-02-01", "--pathway", quick))  # before the first event
+    late = backtest(played, "--since", "2026-03-04", "--pathway", quick)
+    assert late["patientIds"] == ["mary-intake-completed"]  # Mary's referral was two days old, that one came after
+    assert late["patientsUnlikeJournal"] == 0 and late["events"] < backtest(played, "--pathway", quick)["events"]
+
+
+def test_another_policy_can_be_tried_too(played, tmp_path):
+    played.stop()
+    policy = changed(tmp_path, "routine", "routine", "policy.yaml")
+    assert differing(backtest(played, "--policy", policy)) == {}
+    policy.write_text(policy.read_text().replace("due: 2bd, rung: 2bd", "due: 3bd, rung: 2bd", 1))
+    assert ("referral", "call-family") in differing(backtest(played, "--policy", policy))
+
+
+def test_a_pathway_that_does_not_pass_the_check_is_refused(played, tmp_path):
+    played.stop()
+    broken = changed(tmp_path, "task: {kind: call-family", "task: {kind: call-famly")
+    done = run(played, "--pathway", broken, code=3)
+    assert f"{broken}:" in done.stderr and "call-family" in done.stderr and done.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [[], ["--pathway"], ["--since", "tomorrow", "--pathway", REFERRAL], [REFERRAL]])
+def test_a_command_line_that_is_not_understood_shows_the_usage(stopped, arguments):
+    command = stopped.command("backtest", *map(str, arguments), str(stopped.data))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
+    assert done.returncode == 2 and done.stderr.startswith("usage: handoffd backtest")
+
+
+def test_a_folder_without_a_journal_is_named(stopped):
+    command = stopped.command("backtest", "--pathway", str(REFERRAL), str(stopped.data))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
+    assert done.returncode == 1 and f"the journal in {stopped.data} does not open: there is none" in done.stderr
+    assert not stopped.data.exists()

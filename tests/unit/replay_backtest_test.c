@@ -1,0 +1,153 @@
+/* Backtests of a small folder: shares of any size, engines that ended and began again, new rules, sites' records. */
+#include "unit/engine_world.h"
+
+#include "replay/backtest.h"
+
+enum { PATIENTS = 60 };
+static struct world *w;
+static char file[FOLDER_BYTES + 16];
+static int patients_told;
+
+static int begin(void **state)
+{
+    (void)state;
+    w = world_new(false);
+    patients_told = 0;
+    return 0;
+}
+static int end(void **state)
+{
+    (void)state;
+    world_free(w);
+    return 0;
+}
+
+static void write_pathway(const char *old, const char *new)
+{
+    const char *at = strstr(world_pathway, old);
+    assert_non_null(at);
+    snprintf(file, sizeof file, "%s/watch.yaml", w->folder);
+    FILE *out = fopen(file, "we");
+    assert_non_null(out);
+    fprintf(out, "%.*s%s%s", (int)(at - world_pathway), world_pathway, new, at + strlen(old));
+    fclose(out);
+}
+
+static void pass(int64_t ms)
+{
+    int64_t to_ms = engine_now_ms(w->engine) + ms;
+    while (engine_advance(w->engine, to_ms, NULL) == 1) continue;
+}
+
+static void admit_all(void)
+{
+    char name[32];
+    for (int i = 0; i < PATIENTS; i++) {
+        snprintf(name, sizeof name, "patient-%d", i);
+        assert_int_equal(world_publish(w, world_opened(w, name, name))->code, CODE(ACCEPTED));
+        pass(WORLD_HOUR / 8);
+    }
+}
+
+static void on_patient(void *context, const char *patient_id)
+{
+    (void)context;
+    patients_told += strncmp(patient_id, "patient-", 8) == 0;
+}
+
+static struct backtest_result run(uint32_t places_max)
+{
+    static const char *files[] = {file};
+    struct backtest_result result;
+    struct yaml_errors errors = {0};
+    const char *sentence;
+    struct backtest_options options = {.journal = w->journal,
+                                       .pathway_files = files,
+                                       .pathway_count = 1,
+                                       .places_max = places_max,
+                                       .on_patient = on_patient};
+    int code = backtest_run(&options, &result, &errors, &sentence);
+    yaml_errors_print(stderr, &errors);
+    assert_int_equal(code, 0);
+    return result;
+}
+
+static void a_folder_read_in_many_shares_is_the_same_folder(void **state)
+{
+    (void)state;
+    admit_all();
+    pass(50 * MS_PER_DAY);
+    write_pathway("wait: 60min", "wait: 90min");
+    for (uint32_t places_max = 1; places_max < 4000; places_max *= 7) {
+        size_t count;
+        patients_told = 0;
+        struct backtest_result r = run(places_max);
+        const struct tally_row *const *rows = tally_rows(r.tally, &count);
+        assert_int_equal(r.patients, PATIENTS);
+        assert_int_equal(r.events, PATIENTS);
+        assert_int_equal(r.patients_unlike_journal, 0);
+        assert_int_equal(r.patients_differ, PATIENTS);
+        assert_int_equal(patients_told, PATIENTS);
+        assert_string_equal(rows[0]->pathway, "watch");
+        assert_int_equal(rows[0]->counts[COURSE_PRESENT], PATIENTS);
+        assert_int_equal(rows[0]->moved, PATIENTS);
+        assert_int_equal(quantile_at(rows[0]->from_cause[COURSE_PRESENT], 50), WORLD_HOUR);
+        assert_int_equal(quantile_at(rows[0]->from_cause[COURSE_CANDIDATE], 50), 90 * MS_PER_MINUTE);
+        backtest_free(&r);
+    }
+}
+
+static void the_same_file_makes_no_difference_after_a_crash_and_in_a_new_epoch(void **state)
+{
+    (void)state;
+    admit_all();
+    world_crash(w);
+    pass(30 * MS_PER_DAY);
+    write_pathway("wait: 60min", "wait: 60min");
+    struct backtest_result r = run(0);
+    assert_int_equal(r.patients_differ, 0);
+    assert_int_equal(r.patients_unlike_journal, 0);
+    assert_int_equal(r.until_ms, engine_now_ms(w->engine));
+    backtest_free(&r);
+}
+
+static void timers_that_were_late_are_noticed_and_cancel_out(void **state)
+{
+    (void)state;
+    admit_all();
+    clock_set_ms(&w->clock, engine_now_ms(w->engine) + 25 * MS_PER_DAY); /* as if nothing had run meanwhile */
+    engine_turn_begin(w->engine);
+    engine_fire(w->engine, UINT32_MAX);
+    assert_int_equal(engine_turn_commit(w->engine), 0);
+    write_pathway("wait: 60min", "wait: 60min");
+    struct backtest_result r = run(0);
+    assert_int_equal(r.patients_differ, 0);
+    assert_true(r.patients_unlike_journal > 0); /* ladders climbed on time in the simulation */
+    backtest_free(&r);
+}
+
+static void an_empty_journal_is_said_to_be_empty(void **state)
+{
+    (void)state;
+    struct journal *journal;
+    struct backtest_result result;
+    struct yaml_errors errors = {0};
+    const char *sentence = "";
+    assert_int_equal(journal_memory_open(&journal), 0);
+    struct backtest_options options = {.journal = journal};
+    assert_int_equal(backtest_run(&options, &result, &errors, &sentence), BACKTEST_E_FAILED);
+    assert_string_equal(sentence, "the journal is empty");
+    journal_close(journal);
+}
+
+#define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, begin, end)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_folder_read_in_many_shares_is_the_same_folder),
+        TEST(the_same_file_makes_no_difference_after_a_crash_and_in_a_new_epoch),
+        TEST(timers_that_were_late_are_noticed_and_cancel_out),
+        TEST(an_empty_journal_is_said_to_be_empty),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -72,10 +72,15 @@ static void take_rules(struct auditor *a, const struct entry *e)
         report(a, e->sequence, "a change of rules does not load: %s", errors.count ? errors.list[0].sentence : "");
 }
 
-static const struct rules *current_rules(struct auditor *a)
+/* What a batch changes holds from the next one on. */
+static void let_rules_take_effect(struct auditor *a)
 {
     if (a->are_rules_stale) a->rules = ruleset_build(a->ruleset);
     a->are_rules_stale = false;
+}
+
+static const struct rules *current_rules(const struct auditor *a)
+{
     return a->are_rules_known ? a->rules : NULL;
 }
 
@@ -139,6 +144,37 @@ static void check_header(struct auditor *a, const struct entry *e, const struct 
 /* --- deciding again -------------------------------------------------------------------------------------------------
  */
 
+static int chain_entry(void *context, uint64_t sequence, struct entry *ret_entry)
+{
+    struct auditor *a = context;
+    uint64_t first;
+    uint32_t offset;
+    struct bytes blob;
+    struct batch_view view;
+    int code = a->journal->ops->find(a->reader, sequence, &first, &blob);
+    if (!code) code = batch_open(blob, &view);
+    if (!code) code = batch_find(&view, sequence, &offset);
+    return code ? code : batch_entry(&view, offset, ret_entry, NULL);
+}
+
+static int newest_entry(void *context, const struct patient_key *key, struct entry *ret_entry)
+{
+    struct auditor *a = context;
+    const struct index_change *row = changes_find(&a->subjects, key);
+    *ret_entry = (struct entry){0};
+    return row ? chain_entry(a, row->row.sequence, ret_entry) : 0;
+}
+
+/* The journal as it was when the entry at hand was decided. */
+static struct chains_read chains_of(struct auditor *a)
+{
+    return (struct chains_read){.context = a,
+                                .arena = a->arena,
+                                .hash_key = a->hash_key,
+                                .entry = chain_entry,
+                                .newest = newest_entry};
+}
+
 static bool packs_to(struct auditor *a, const ProtobufCMessage *message, struct bytes expected)
 {
     size_t len = protobuf_c_message_get_packed_size(message);
@@ -151,14 +187,17 @@ static bool packs_to(struct auditor *a, const ProtobufCMessage *message, struct 
 static void decide_again(struct auditor *a, const struct entry *e, const struct subject *s, const struct rules *rules)
 {
     struct question q;
-    struct question_about about = {e, rules, a->hash_key, s->before, s->after->patient_id, a->arena};
+    struct outcome outcome;
+    struct question_about about = {e, rules, s->before, s->after->patient_id, chains_of(a)};
     if (!question_ask(&about, &q)) {
         report(a, e->sequence, "its input does not unpack");
         return;
     }
     if (!key_equals(&q.key, &e->key)) report(a, e->sequence, "its key is not its subject's");
-    struct outcome outcome;
-    step(rules, s->before, &q.input, a->arena, &outcome);
+    if (question_step(&about, &q, &outcome)) {
+        report(a, e->sequence, "what it merged cannot be read");
+        return;
+    }
     if (!packs_to(a, &outcome.after->base, e->record)) report(a, e->sequence, "decided again, its record is another");
     if (!packs_to(a, &outcome.journaled.base, e->outcome))
         report(a, e->sequence, "decided again, its outcome is another");
@@ -294,6 +333,7 @@ static uint64_t check_batch(struct auditor *a, uint64_t first, struct bytes blob
     struct batch_view view;
     a->batch = first;
     a->summary.batches++;
+    let_rules_take_effect(a);
     int code = batch_open(blob, &view);
     if (!code && view.first_sequence != first) code = ENTRY_E_ORDER;
     if (code) {

@@ -1,4 +1,6 @@
-/* See candidate.h. Numbers of versions are the candidate's own: what is introduced besides moves those behind it. */
+/* See candidate.h. Numbers of versions are the candidate's own: what is introduced besides moves those behind it. A
+ * journaled text that is replaced is introduced all the same, and retired at once: episodes that come from the journal
+ * go on with the text that they began with. */
 #include "pathway/candidate.h"
 
 #include <errno.h>
@@ -22,7 +24,8 @@ struct candidate {
     const Handoff__V1__Policy *policy; /* NULL: not given */
     struct policy compiled;
     bool is_in_force;
-    uint32_t numbers[RULESET_VERSIONS_MAX + 1]; /* journal's to own */
+    uint32_t numbers[RULESET_VERSIONS_MAX + 1];   /* journal's to own: what stands in its place */
+    uint32_t journaled[RULESET_VERSIONS_MAX + 1]; /* journal's to own: the same text */
 };
 
 #define ARENA_BYTES ((size_t)1024 * 1024 * 1024) /* of address space */
@@ -174,19 +177,28 @@ static int apply_policy(struct candidate *c, uint64_t sequence, struct yaml_erro
     return ruleset_apply(c->rules, &change, sequence, errors);
 }
 
-static int apply_pathway(struct candidate *c, const Handoff__V1__RulesChange *change, uint64_t sequence,
-                         struct yaml_errors *errors)
+static int apply_text(struct candidate *c, const Handoff__V1__RulesChange *change, uint64_t sequence,
+                      struct yaml_errors *errors)
 {
     Handoff__V1__RulesChange renumbered = *change;
     Handoff__V1__PathwayText text = *change->pathway;
-    const struct given *given = c->is_in_force ? find_given(c, text.name) : NULL;
-    uint32_t own = c->rules->version_count + 1;
     renumbered.pathway = &text;
-    text.number = own;
-    int error =
-        given ? introduce(c, given, sequence, errors) : ruleset_apply(c->rules, &renumbered, sequence, errors);
-    if (!error && change->pathway->number <= RULESET_VERSIONS_MAX) c->numbers[change->pathway->number] = own;
-    return error;
+    text.number = c->rules->version_count + 1;
+    return ruleset_apply(c->rules, &renumbered, sequence, errors);
+}
+
+static int apply_pathway(struct candidate *c, const Handoff__V1__RulesChange *change, uint64_t sequence,
+                         struct yaml_errors *errors)
+{
+    const struct given *given = c->is_in_force ? find_given(c, change->pathway->name) : NULL;
+    uint32_t number = change->pathway->number, own = c->rules->version_count + 1;
+    int error = apply_text(c, change, sequence, errors);
+    if (error || number > RULESET_VERSIONS_MAX) return error;
+    c->numbers[number] = c->journaled[number] = own;
+    if (!given) return 0;
+    c->numbers[number] = own + 1;
+    error = retire(c, own, sequence, errors);
+    return error ? error : introduce(c, given, sequence, errors);
 }
 
 /* When the day begins, the version in force was retired already. */
@@ -244,6 +256,11 @@ int candidate_begin(struct candidate *c, const struct ruleset *journaled, uint64
     if (!error && c->policy && !c->is_in_force) error = apply_policy(c, sequence, errors);
     c->is_in_force = true;
     return error;
+}
+
+uint32_t candidate_number(const struct candidate *c, uint32_t journaled)
+{
+    return journaled <= RULESET_VERSIONS_MAX ? c->journaled[journaled] : 0;
 }
 
 const struct rules *candidate_build(struct candidate *c)

@@ -94,6 +94,11 @@ static int prepare_candidate(struct backtest *b, struct yaml_errors *errors)
     return error ? BACKTEST_E_REFUSED : 0;
 }
 
+static uint32_t number_of(const void *candidate, uint32_t journaled)
+{
+    return candidate_number(candidate, journaled);
+}
+
 static int prepare_side(struct backtest *b, enum course course)
 {
     struct side *s = &b->sides[course];
@@ -102,6 +107,8 @@ static int prepare_side(struct backtest *b, enum course course)
     if (fold_new(&s->fold, course == COURSE_PRESENT ? &b->folder.journaled : &s->timeline)) return fail_for_memory(b);
     s->fold.context = s;
     s->fold.on_told = on_told;
+    s->fold.number_context = b->candidate;
+    if (course == COURSE_CANDIDATE) s->fold.number = number_of;
     return 0;
 }
 
@@ -261,29 +268,58 @@ static void tell_unmatched(struct backtest *b, const struct side *s, const struc
     b->options->on_unmatched(b->options->context, &told);
 }
 
-/* False: the event does not unpack. */
-static bool decide(struct backtest *b, struct side *s, const struct entry *entry)
+static void decide(struct backtest *b, struct side *s, const struct entry *entry, struct question *q)
 {
-    struct question question;
     struct translation translation;
-    struct arena *arena = fold_arena(&s->fold);
-    struct question_about about = {entry,
-                                   timeline_at_sequence(s->fold.timeline, entry->sequence),
-                                   b->folder.hash_key,
-                                   s->fold.record,
-                                   b->patient_id,
-                                   arena};
-    if (!about.rules) return true;
-    if (!question_ask(&about, &question)) return false;
-    question.input.subject_name = b->patient_id; /* an event of the site may concern a patient */
-    question.input.subject = SUBJECT_IS_PATIENT;
-    enum translated translated = translate_event(question.event, &b->journal, &s->names, arena, &translation);
-    if (translated == UNTRANSLATABLE) tell_unmatched(b, s, entry, question.event, &translation);
-    if (translated != TRANSLATED) return true;
+    struct arena *arena = s->fold.arena;
+    enum translated translated = translate_event(q->event, &b->journal, &s->names, arena, &translation);
+    if (translated == UNTRANSLATABLE) tell_unmatched(b, s, entry, q->event, &translation);
+    if (translated != TRANSLATED) return;
+    /* Said of another patient, or of a site, it may be on this patient's chain; its ids are this one's now. */
+    if (q->event->patient_id[0]) q->event->patient_id = arena_string(arena, b->patient_id);
+    q->input.subject_name = b->patient_id;
+    q->input.subject = SUBJECT_IS_PATIENT;
     b->result->matched[s->course] += translation.is_work;
     b->result->matched_by_kind[s->course] += translation.is_work && translation.why == MATCH_BY_KIND;
-    fold_event(&s->fold, &question.input, entry->sequence, entry->time_ms);
-    return true;
+    fold_event(&s->fold, &q->input, entry->sequence, entry->time_ms);
+}
+
+/* What an entry asks the side's course, in its arena. False: the entry does not unpack. */
+static bool ask(struct backtest *b, struct side *s, const struct entry *entry, struct question *ret)
+{
+    struct question_about about = {
+        .entry = entry,
+        .rules = timeline_at_sequence(&b->folder.journaled, entry->sequence),
+        .before = s->fold.record,
+        .subject_name = b->patient_id,
+        .chains = {.arena = fold_arena(&s->fold), .hash_key = b->folder.hash_key},
+    };
+    return about.rules && question_ask(&about, ret);
+}
+
+/* Two patients became one, or an event was taken back: that goes back to entries of other chains and of before. Both
+ * courses go on from the journal's record; what the entry itself caused is theirs too. */
+static bool goes_on_from_journal(const struct question *q)
+{
+    return q->event->body_case == HANDOFF__V1__EVENT__BODY_PATIENT_MERGED ||
+           q->event->body_case == HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED;
+}
+
+static int rebase(struct backtest *b, const struct entry *entry)
+{
+    const struct rules *rules = timeline_newest(&b->folder.journaled);
+    Handoff__V1__PatientRecord *record =
+        stored_unpack(&handoff__v1__patient_record__descriptor, entry->record, b->entry_arena);
+    Handoff__V1__Outcome *outcome = stored_unpack(&handoff__v1__outcome__descriptor, entry->outcome, b->entry_arena);
+    if (!record || !outcome) return JOURNAL_E_CORRUPT;
+    for (int c = 0; c < COURSES; c++)
+        tally_take(b->result->tally, (enum course)c, &b->journal, outcome, entry->time_ms, entry->time_ms);
+    names_begin(&b->journal, b->names_arena, rules, record);
+    for (int c = 0; c < FOLDED_COURSES; c++) {
+        if (fold_rebase(&b->sides[c].fold, entry)) return JOURNAL_E_CORRUPT;
+        names_begin(&b->sides[c].names, b->names_arena, rules, record);
+    }
+    return 0;
 }
 
 static int follow_journal(struct backtest *b, const struct entry *entry)
@@ -301,18 +337,31 @@ static int follow_journal(struct backtest *b, const struct entry *entry)
     return 0;
 }
 
+/* An event, an event of the site that concerns the patient, or another patient who becomes this one. */
+static int take_input(struct backtest *b, const struct entry *entry)
+{
+    struct question q;
+    for (int c = 0; c < FOLDED_COURSES; c++) fold_advance(&b->sides[c].fold, entry->time_ms);
+    for (int c = 0; c < FOLDED_COURSES; c++) {
+        if (!ask(b, &b->sides[c], entry, &q)) {
+            if (entry->kind == ENTRY_COMMAND) return rebase(b, entry);
+            return JOURNAL_E_CORRUPT;
+        }
+        if (c == 0 && goes_on_from_journal(&q)) return rebase(b, entry);
+        decide(b, &b->sides[c], entry, &q);
+    }
+    b->result->events++;
+    return follow_journal(b, entry);
+}
+
 static int take_entry(struct backtest *b, const struct place *place)
 {
     struct entry entry;
     arena_reset(b->entry_arena);
     int code = share_entry(b->folder.shares, place, &entry);
     if (code) return code;
-    for (int c = 0; c < FOLDED_COURSES && entry.kind == ENTRY_EVENT; c++) {
-        fold_advance(&b->sides[c].fold, entry.time_ms);
-        if (!decide(b, &b->sides[c], &entry)) return JOURNAL_E_CORRUPT;
-    }
-    b->result->events += entry.kind == ENTRY_EVENT;
-    return follow_journal(b, &entry);
+    return entry.kind == ENTRY_EVENT || entry.kind == ENTRY_COMMAND ? take_input(b, &entry)
+                                                                    : follow_journal(b, &entry);
 }
 
 static int take_entries(struct backtest *b, size_t first)

@@ -69,7 +69,7 @@ static uint64_t cause_of(const Handoff__V1__PatientRecord *r, const Handoff__V1_
 
 /* --- a patient ------------------------------------------------------------------------------------------------------- */
 
-static void scale_causes(Handoff__V1__PatientRecord *r)
+static void scale_sequences(Handoff__V1__PatientRecord *r)
 {
     for (size_t i = 0; i < r->n_tasks; i++)
         for (size_t c = 0; c < r->tasks[i]->n_causes; c++) r->tasks[i]->causes[c]->sequence *= FOLD_STEPS;
@@ -77,24 +77,49 @@ static void scale_causes(Handoff__V1__PatientRecord *r)
         if (r->escalations[i]->cause) r->escalations[i]->cause->sequence *= FOLD_STEPS;
     for (size_t i = 0; i < r->n_timers; i++) r->timers[i]->cause_sequence *= FOLD_STEPS;
     for (size_t i = 0; i < r->n_episodes; i++) r->episodes[i]->opened_sequence *= FOLD_STEPS;
+    for (size_t i = 0; i < r->n_closed_episodes; i++) r->closed_episodes[i]->opened_sequence *= FOLD_STEPS;
     for (size_t i = 1; i < r->n_seen; i += 2) r->seen[i] *= FOLD_STEPS;
-    for (size_t i = 0; i < r->n_retracted; i++) r->retracted[i] *= FOLD_STEPS;
+}
+
+static void renumber_pathways(const struct fold *f, Handoff__V1__PatientRecord *r)
+{
+    if (!f->number) return;
+    for (size_t i = 0; i < r->n_episodes; i++)
+        r->episodes[i]->pathway = f->number(f->number_context, r->episodes[i]->pathway);
+    for (size_t i = 0; i < r->n_closed_episodes; i++)
+        r->closed_episodes[i]->pathway = f->number(f->number_context, r->closed_episodes[i]->pathway);
+}
+
+static int take_record(struct fold *f, struct bytes packed)
+{
+    arena_reset(f->arena);
+    f->record = NULL;
+    if (!packed.len) return 0;
+    f->record = stored_unpack(&handoff__v1__patient_record__descriptor, packed, f->arena);
+    if (!f->record) return -1;
+    scale_sequences(f->record);
+    renumber_pathways(f, f->record);
+    return 0;
 }
 
 int fold_begin(struct fold *f, struct bytes record, uint64_t sequence, int64_t at_ms)
 {
-    arena_reset(f->arena);
-    f->record = NULL;
     f->root_count = 0;
     f->sequence = sequence * FOLD_STEPS;
     f->now_ms = at_ms;
     f->hold_until_ms = INT64_MIN;
     f->firings_now = 0;
-    if (!record.len) return 0;
-    f->record = stored_unpack(&handoff__v1__patient_record__descriptor, record, f->arena);
-    if (!f->record) return -1;
-    scale_causes(f->record);
-    return 0;
+    return take_record(f, record);
+}
+
+int fold_rebase(struct fold *f, const struct entry *entry)
+{
+    uint64_t sequence = entry->sequence * FOLD_STEPS;
+    f->now_ms = entry->time_ms;
+    f->hold_until_ms = INT64_MIN;
+    if (sequence > f->sequence) f->sequence = sequence;
+    fold_add_root(f, f->sequence, entry->time_ms);
+    return take_record(f, entry->record);
 }
 
 static void settle(struct fold *f)

@@ -26,11 +26,16 @@ struct fold_root { /* when that occurred which an input goes back to */
     int64_t occurred_ms;
 };
 
+/* The number, in the timeline's rules, of a pathway's version in the journal. */
+typedef uint32_t fold_number(const void *context, uint32_t journaled);
+
 struct fold {
     const struct timeline *timeline;
     struct arena *arena; /* the record, and what it shares with the events */
     uint8_t *packed;     /* to move the record by */
     size_t packed_max;
+    const void *number_context;
+    fold_number *number; /* NULL: the same */
     void *context;
     void (*on_told)(void *context, const struct fold_told *told);
 
@@ -50,6 +55,8 @@ void fold_free(struct fold *f);
 
 /* Begins a patient with a record of the journal (packed), or without one (len 0). 0, or -1: it does not unpack. */
 int fold_begin(struct fold *f, struct bytes record, uint64_t sequence, int64_t at_ms);
+/* Goes on from the journal's record after this entry, whatever was folded before. */
+int fold_rebase(struct fold *f, const struct entry *entry);
 /* What an entry of the journal before the beginning goes back to; before any step, ascending. */
 void fold_add_root(struct fold *f, uint64_t sequence, int64_t occurred_ms);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/step.h"
+#include "engine/engine.h"
 
 #define TASK_CHANGE(NAME) HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_##NAME
 #define CLIMB(NAME) HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_##NAME
@@ -49,6 +50,11 @@ static const char *about_of(struct names *n, const Handoff__V1__Episode *e)
     return risk;
 }
 
+static struct named_origin origin_of(const Handoff__V1__Origin *o)
+{
+    return o ? (struct named_origin){o->merged, o->number} : (struct named_origin){0};
+}
+
 static void add_episode(struct names *n, const struct named_episode *e)
 {
     struct named_episode named = *e;
@@ -81,6 +87,7 @@ static void take_episodes(struct names *n, const struct rules *rules, const Hand
         uint32_t at = position_of_episode(n, e->number);
         if (!at)
             add_episode(n, &(struct named_episode){.number = e->number,
+                                                   .origin = origin_of(e->origin),
                                                    .pathway = pathway_name(rules, e->pathway),
                                                    .about = about_of(n, e),
                                                    .referral_id = arena_string(n->arena, e->referral_id)});
@@ -152,6 +159,18 @@ static void take_escalation(struct names *n, const Handoff__V1__EscalationEmissi
         known->is_open = !is_end;
 }
 
+static void take_merged(struct names *n, const Handoff__V1__PatientRecord *r)
+{
+    n->merged = ARENA_ARRAY(n->arena, struct named_patient, r->n_merged + 1);
+    n->merged_count = (uint32_t)r->n_merged;
+    for (size_t i = 0; i < r->n_merged; i++) {
+        struct patient_key key = {{0}};
+        n->merged[i].patient_id = arena_string(n->arena, r->merged[i]->patient_id);
+        if (r->merged[i]->key.len == PATIENT_KEY_BYTES) memcpy(key.bytes, r->merged[i]->key.data, PATIENT_KEY_BYTES);
+        engine_key_text(&key, n->merged[i].key);
+    }
+}
+
 /* --- following ------------------------------------------------------------------------------------------------------ */
 
 static uint32_t cause_episode(const struct names *n, Handoff__V1__Cause *const *causes, size_t count)
@@ -164,15 +183,20 @@ void names_begin(struct names *n, struct arena *arena, const struct rules *rules
 {
     *n = (struct names){.arena = arena};
     if (!record) return;
+    take_merged(n, record);
     take_episodes(n, rules, record);
     for (size_t i = 0; i < record->n_tasks; i++) {
         const Handoff__V1__Task *t = record->tasks[i];
-        add_task(n, (struct named_task){t->number, cause_episode(n, t->causes, t->n_causes), t->kind, 0, "", 0, true},
+        add_task(n,
+                 (struct named_task){.number = t->number,
+                                     .origin = origin_of(t->origin),
+                                     .episode = cause_episode(n, t->causes, t->n_causes),
+                                     .kind = t->kind},
                  t->subject);
     }
     for (size_t i = 0; i < record->n_escalations; i++) {
         const Handoff__V1__Escalation *e = record->escalations[i];
-        struct named_escalation named = {.number = e->number, .rung = e->rung};
+        struct named_escalation named = {.number = e->number, .origin = origin_of(e->origin), .rung = e->rung};
         named.episode = e->cause ? position_of_episode(n, e->cause->episode) : 0;
         for (size_t t = 0; t < record->n_tasks; t++)
             if (e->task == record->tasks[t]->number) named.task_kind = record->tasks[t]->kind;
@@ -223,6 +247,36 @@ const struct named_episode *names_episode(const struct names *n, uint32_t number
 {
     uint32_t at = position_of_episode(n, number);
     return at ? &n->episodes[at - 1] : NULL;
+}
+
+/* A short id is of the patient that the event names. */
+static uint32_t merged_of(const struct names *n, const char *id, const char *patient_id)
+{
+    const char *dash = strrchr(id, '-');
+    for (uint32_t i = 0; i < n->merged_count; i++) {
+        const struct named_patient *p = &n->merged[i];
+        bool is_whole = dash && dash - id == 32 && memcmp(id, p->key, 32) == 0;
+        if (is_whole || (!dash && is_same_text(patient_id, p->patient_id))) return i + 1;
+    }
+    return 0;
+}
+
+static bool is_from(const struct named_origin *o, uint32_t merged, uint32_t number)
+{
+    return o->merged == merged && o->number == number;
+}
+
+uint32_t names_number(const struct names *n, const char *letters, const char *id, const char *patient_id)
+{
+    uint32_t number = step_id_number(id, letters), merged = merged_of(n, id, patient_id);
+    if (!merged || !number) return number;
+    for (uint32_t i = 0; is_same_text(letters, "t") && i < n->task_count; i++)
+        if (is_from(&n->tasks[i].origin, merged, number)) return n->tasks[i].number;
+    for (uint32_t i = 0; is_same_text(letters, "e") && i < n->escalation_count; i++)
+        if (is_from(&n->escalations[i].origin, merged, number)) return n->escalations[i].number;
+    for (uint32_t i = 0; is_same_text(letters, "ep") && i < n->episode_count; i++)
+        if (is_from(&n->episodes[i].origin, merged, number)) return n->episodes[i].number;
+    return 0;
 }
 
 const char *names_pathway(const struct names *n, uint32_t episode_number)

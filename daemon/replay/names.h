@@ -15,14 +15,24 @@
 #include "handoff/v1/journal.pb-c.h"
 #include "handoff/v1/record.pb-c.h"
 
+struct named_origin { /* made under the id of a patient that became this one; 0: made here */
+    uint32_t merged;  /* position in names->merged, from 1 */
+    uint32_t number;  /* there */
+};
+struct named_patient {
+    const char *patient_id;
+    char key[33];
+};
 struct named_episode {
     uint32_t number;
+    struct named_origin origin;
     const char *pathway, *about, *referral_id;
     uint32_t ordinal; /* 1: the first on this pathway about this */
     bool is_open;
 };
 struct named_task {
     uint32_t number;
+    struct named_origin origin;
     uint32_t episode; /* position in names->episodes + 1; 0: no pathway's */
     Handoff__V1__TaskKind kind;
     Handoff__V1__Party party;
@@ -32,6 +42,7 @@ struct named_task {
 };
 struct named_escalation {
     uint32_t number, episode;
+    struct named_origin origin;
     Handoff__V1__TaskKind task_kind;
     Handoff__V1__Role rung;
     uint32_t ordinal;
@@ -43,6 +54,8 @@ struct names {
     struct named_episode *episodes;
     struct named_task *tasks;
     struct named_escalation *escalations;
+    struct named_patient *merged; /* as the record that it began with has them */
+    uint32_t merged_count;
     uint32_t episode_count, episode_max, task_count, task_max, escalation_count, escalation_max;
 };
 
@@ -58,6 +71,9 @@ void names_take(struct names *n, const struct rules *rules, const Handoff__V1__O
 const struct named_task *names_task(const struct names *n, uint32_t number); /* NULL: never heard of */
 const struct named_escalation *names_escalation(const struct names *n, uint32_t number);
 const struct named_episode *names_episode(const struct names *n, uint32_t number);
+/* The number of what an event about this patient calls so: "t4", "KEY-t4". 0: it is no such id, or of nothing open that
+ * came with a merge. patient_id: the event's. */
+uint32_t names_number(const struct names *n, const char *letters, const char *id, const char *patient_id);
 /* The pathway of a number of an episode; "": no pathway's. */
 const char *names_pathway(const struct names *n, uint32_t episode_number);
 

@@ -32,13 +32,23 @@ static char *short_id(struct arena *arena, const char *letters, uint32_t number)
 typedef enum match match_by_number(const struct names *journal, uint32_t number, const struct names *other,
                                    uint32_t *ret_number);
 
-static enum match translate_id(char **id, const char *letters, match_by_number *match, const struct names *journal,
-                               const struct names *other, struct arena *arena)
+struct speech { /* an event between two courses */
+    const Handoff__V1__Event *event;
+    const struct names *journal, *other;
+    struct arena *arena;
+};
+
+static uint32_t number_of(const struct speech *s, const char *letters, const char *id)
 {
-    uint32_t number = 0, was = step_id_number(*id, letters);
+    return names_number(s->journal, letters, id, s->event->patient_id);
+}
+
+static enum match translate_id(const struct speech *s, char **id, const char *letters, match_by_number *match)
+{
+    uint32_t number = 0;
     if (!(*id)[0]) return MATCH_EXACT;
-    enum match made = match(journal, was, other, &number);
-    *id = short_id(arena, letters, match_is_made(made) ? number : 0);
+    enum match made = match(s->journal, number_of(s, letters, *id), s->other, &number);
+    *id = short_id(s->arena, letters, match_is_made(made) ? number : 0);
     return made;
 }
 
@@ -55,22 +65,23 @@ static void translate_referral(Handoff__V1__Event *event, const struct names *jo
     }
 }
 
-static void note_subject(const Handoff__V1__Event *event, const struct names *journal, struct translation *t)
+static void note_subject(const struct speech *s, struct translation *t)
 {
-    if (is_about_task(event)) t->task = names_task(journal, step_id_number(event->task_id, "t"));
-    if (is_about_escalation(event))
-        t->escalation = names_escalation(journal, step_id_number(event->escalation_id, "e"));
-    if (is_about_episode(event)) t->episode = names_episode(journal, step_id_number(event->episode_id, "ep"));
+    const Handoff__V1__Event *e = s->event;
+    if (is_about_task(e)) t->task = names_task(s->journal, number_of(s, "t", e->task_id));
+    if (is_about_escalation(e)) t->escalation = names_escalation(s->journal, number_of(s, "e", e->escalation_id));
+    if (is_about_episode(e)) t->episode = names_episode(s->journal, number_of(s, "ep", e->episode_id));
 }
 
 enum translated translate_event(Handoff__V1__Event *event, const struct names *journal, const struct names *other,
                                 struct arena *arena, struct translation *ret)
 {
+    struct speech s = {event, journal, other, arena};
     *ret = (struct translation){.is_work = true, .why = MATCH_EXACT};
-    note_subject(event, journal, ret);
-    enum match task = translate_id(&event->task_id, "t", names_match_task, journal, other, arena);
-    enum match escalation = translate_id(&event->escalation_id, "e", names_match_escalation, journal, other, arena);
-    enum match episode = translate_id(&event->episode_id, "ep", names_match_episode, journal, other, arena);
+    note_subject(&s, ret);
+    enum match task = translate_id(&s, &event->task_id, "t", names_match_task);
+    enum match escalation = translate_id(&s, &event->escalation_id, "e", names_match_escalation);
+    enum match episode = translate_id(&s, &event->episode_id, "ep", names_match_episode);
     translate_referral(event, journal, other);
     if (is_about_task(event)) ret->why = task;
     else if (is_about_escalation(event)) ret->why = escalation;

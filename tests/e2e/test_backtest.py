@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 
 import pytest
-from peer import BOUND_S, DAY_MS
+from peer import BOUND_S, BUILD, DAY_MS, START_MS, Daemon, referral, registered, voicemail
 from scenario import FILES, PATHWAYS, Mortal, Play, Scenario
 
 SHIPPED = sorted(str(path) for path in PATHWAYS.glob("*.yaml"))
@@ -26,25 +26,32 @@ def play_together(mortal, scenarios):
     mortal.advance(steps[-1][0] + AFTER_MS)
 
 
-@pytest.fixture
-def played(stopped):
-    """A folder with every scenario in it; the daemon has ended."""
+@pytest.fixture(scope="session")
+def played(tmp_path_factory):
+    """A data folder with every scenario in it; its daemon has ended. For reading alone."""
     scenarios = [Scenario(path) for path in FILES]
-    mortal = Mortal(stopped, min(scenario.start_ms for scenario in scenarios))
+    daemon = Daemon(tmp_path_factory.mktemp("played"))
+    mortal = Mortal(daemon, min(scenario.start_ms for scenario in scenarios))
     play_together(mortal, scenarios)
-    yield mortal
     mortal.stop()
+    daemon.close()
+    return daemon.data
 
 
-def run(mortal, *arguments, code=0):
-    command = mortal.daemon.command("backtest", *map(str, arguments), str(mortal.daemon.data))
-    done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
+def command(*arguments):
+    return subprocess.run(
+        [BUILD / "handoffd", "backtest", *arguments], capture_output=True, text=True, timeout=BOUND_S
+    )
+
+
+def run(folder, *arguments, code=0):
+    done = command(*arguments, folder)
     assert done.returncode == code, done.stdout + done.stderr
     return done
 
 
-def backtest(mortal, *arguments):
-    return json.loads(run(mortal, "--json", "--patients", *arguments).stdout)
+def backtest(folder, *arguments):
+    return json.loads(run(folder, "--json", "--patients", *arguments).stdout)
 
 
 def differing(result):
@@ -82,8 +89,7 @@ def call_back_after(folder, delay):
 
 
 def test_the_shipped_pathways_make_no_difference_and_nothing_is_changed(played):
-    played.stop()
-    before = bytes_of(played.daemon.data)
+    before = bytes_of(played)
     result = backtest(played, "--pathway", *SHIPPED)
     assert result["patients"] == len(FILES)
     assert result["patientsDiffer"] == result["patientsUnlikeJournal"] == 0
@@ -91,18 +97,20 @@ def test_the_shipped_pathways_make_no_difference_and_nothing_is_changed(played):
     assert result["humanWork"]["candidate"]["unmatched"] == 0 < result["humanWork"]["candidate"]["matched"]
     assert all(row["present"] == row["journal"] for row in result["rows"])
     assert "\nNo difference.\n" in run(played, "--pathway", *SHIPPED).stdout
-    assert bytes_of(played.daemon.data) == before
+    assert bytes_of(played) == before
 
 
-def test_a_folder_that_a_daemon_serves_is_read_and_the_reader_says_so(played):
-    done = run(played, "--json", "--pathway", REFERRAL)
-    assert json.loads(done.stdout)["patientsDiffer"] == 0
+def test_a_folder_that_a_daemon_serves_is_read_and_the_reader_says_so(daemon, client):
+    client.accept(registered("mary"), referral("mary"), voicemail("mary"))
+    done = run(daemon.data, "--json", "--pathway", daemon.pathways / "referral.yaml")
+    result = json.loads(done.stdout)
+    assert (result["patients"], result["events"], result["patientsDiffer"]) == (1, 3, 0)
     assert "it is not disturbed" in done.stderr
-    played.advance(played.client.now_ms() + DAY_MS)
+    client.accept(voicemail("mary"))
+    assert client.advance(DAY_MS).now_ms == START_MS + DAY_MS
 
 
 def test_with_a_shorter_call_back_exactly_the_work_of_the_call_back_moves(played, tmp_path):
-    played.stop()
     result = backtest(played, "--pathway", call_back_after(tmp_path, "1bd"))
     assert differing(result) == {
         ("referral", "call-family"): (0, 2),
@@ -115,7 +123,6 @@ def test_with_a_shorter_call_back_exactly_the_work_of_the_call_back_moves(played
 
 
 def test_what_nobody_had_been_asked_for_is_listed_as_unmatched(played, tmp_path):
-    played.stop()
     slow = call_back_after(tmp_path, "4bd")  # when the family was reached, no call had been asked for yet
     result = backtest(played, "--pathway", slow)
     first = result["unmatched"][0]
@@ -126,7 +133,6 @@ def test_what_nobody_had_been_asked_for_is_listed_as_unmatched(played, tmp_path)
 
 
 def test_from_a_day_on_running_episodes_stay_on_their_version(played, tmp_path):
-    played.stop()
     quick = call_back_after(tmp_path, "1bd")
     assert differing(backtest(played, "--since", "2026-02-01", "--pathway", quick))  # before the first event
     late = backtest(played, "--since", "2026-03-04", "--pathway", quick)
@@ -135,7 +141,6 @@ def test_from_a_day_on_running_episodes_stay_on_their_version(played, tmp_path):
 
 
 def test_another_policy_can_be_tried_too(played, tmp_path):
-    played.stop()
     policy = changed(tmp_path, "routine", "routine", "policy.yaml")
     assert differing(backtest(played, "--policy", policy)) == {}
     policy.write_text(policy.read_text().replace("due: 2bd, rung: 2bd", "due: 3bd, rung: 2bd", 1))
@@ -143,21 +148,18 @@ def test_another_policy_can_be_tried_too(played, tmp_path):
 
 
 def test_a_pathway_that_does_not_pass_the_check_is_refused(played, tmp_path):
-    played.stop()
     broken = changed(tmp_path, "task: {kind: call-family", "task: {kind: call-famly")
     done = run(played, "--pathway", broken, code=3)
     assert f"{broken}:" in done.stderr and "call-family" in done.stderr and done.stdout == ""
 
 
 @pytest.mark.parametrize("arguments", [[], ["--pathway"], ["--since", "tomorrow", "--pathway", REFERRAL], [REFERRAL]])
-def test_a_command_line_that_is_not_understood_shows_the_usage(stopped, arguments):
-    command = stopped.command("backtest", *map(str, arguments), str(stopped.data))
-    done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
+def test_a_command_line_that_is_not_understood_shows_the_usage(tmp_path, arguments):
+    done = command(*arguments, tmp_path)
     assert done.returncode == 2 and done.stderr.startswith("usage: handoffd backtest")
 
 
-def test_a_folder_without_a_journal_is_named(stopped):
-    command = stopped.command("backtest", "--pathway", str(REFERRAL), str(stopped.data))
-    done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
-    assert done.returncode == 1 and f"the journal in {stopped.data} does not open: there is none" in done.stderr
-    assert not stopped.data.exists()
+def test_a_folder_without_a_journal_is_named(tmp_path):
+    done = command("--pathway", REFERRAL, tmp_path / "none")
+    assert done.returncode == 1 and f"the journal in {tmp_path / 'none'} does not open: there is none" in done.stderr
+    assert not (tmp_path / "none").exists()

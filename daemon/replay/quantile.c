@@ -30,3 +30,10 @@ int64_t quantile_at(const struct quantile *q, uint32_t per_cent)
     }
     return QUANTILE_NONE;
 }
+
+uint64_t quantile_above(const struct quantile *q, int64_t ms)
+{
+    uint64_t above = 0;
+    for (uint32_t b = bucket_of(ms) + 1; b < QUANTILE_BUCKETS; b++) above += q->buckets[b].count;
+    return above;
+}

@@ -20,5 +20,7 @@ struct quantile {
 void quantile_add(struct quantile *q, int64_t ms);
 /* The least duration that `per_cent` of them do not exceed; QUANTILE_NONE: there are none. */
 int64_t quantile_at(const struct quantile *q, uint32_t per_cent);
+/* How many are longer, give or take those of the same bucket, which are not. */
+uint64_t quantile_above(const struct quantile *q, int64_t ms);
 
 #endif

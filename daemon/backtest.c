@@ -15,7 +15,8 @@ static const char usage[] =
     "usage: handoffd backtest [--pathway FILE...] [--policy FILE] [--since DATE] [--patients] [--json] FOLDER\n\n"
     "Takes the outside events of a data folder in their order, lets timers fire between them, and does it twice with\n"
     "this binary: by the rules that were in force, and with the given files in the place of the pathways of the same\n"
-    "name. Prints what would have been otherwise: tasks, escalations, how long after their cause, for how many patients.\n"
+    "name. Prints what would have been otherwise: tasks, escalations, how long after their cause, for how many "
+    "patients.\n"
     "Reads only, also while the daemon runs; changes nothing.\n\n"
     "  --pathway FILE...  pathways to try; each is checked first, as `handoffd pathway check` does\n"
     "  --policy FILE      a policy to try\n"
@@ -66,16 +67,20 @@ static void on_unmatched(void *context, const struct backtest_unmatched *what)
     if (kept->patient_id && kept->pathway) c->unmatched_count++;
 }
 
-/* --- words ---------------------------------------------------------------------------------------------------------- */
+/* --- words ----------------------------------------------------------------------------------------------------------
+ */
 
 static const char *why_in_words(enum match why)
 {
     switch (why) {
-    case MATCH_NOT_ASKED: return "nobody had been asked for it";
-    case MATCH_ENDED: return "it had ended already";
+    case MATCH_NOT_ASKED:
+        return "nobody had been asked for it";
+    case MATCH_ENDED:
+        return "it had ended already";
     case MATCH_EXACT:
     case MATCH_BY_KIND:
-    case MATCH_IDLE: break;
+    case MATCH_IDLE:
+        break;
     }
     return "";
 }
@@ -85,7 +90,8 @@ static const char *what_in_words(const struct backtest_unmatched *u, char buffer
 {
     char word[WORD_BYTES];
     if (u->kind)
-        snprintf(buffer, TALLY_NAME_BYTES, "%s", word_of(&handoff__v1__task_kind__descriptor, WORD_KEBAB, (int)u->kind, word));
+        snprintf(buffer, TALLY_NAME_BYTES, "%s",
+                 word_of(&handoff__v1__task_kind__descriptor, WORD_KEBAB, (int)u->kind, word));
     else if (u->rung)
         snprintf(buffer, TALLY_NAME_BYTES, "the escalation at %s",
                  word_of(&handoff__v1__role__descriptor, WORD_KEBAB, (int)u->rung, word));
@@ -105,7 +111,8 @@ static void print_day(FILE *to, int64_t at_ms)
     fprintf(to, "%04u-%02u-%02u", date / 10000, date / 100 % 100, date % 100);
 }
 
-/* --- for people ------------------------------------------------------------------------------------------------------ */
+/* --- for people ------------------------------------------------------------------------------------------------------
+ */
 
 /* "4d", or "4d, now 2d" */
 static void add_lengths(struct report_table *table, const struct tally_row *row, uint32_t per_cent)
@@ -113,8 +120,10 @@ static void add_lengths(struct report_table *table, const struct tally_row *row,
     char present[WORD_BYTES], candidate[WORD_BYTES];
     int64_t was_ms = quantile_at(row->from_cause[COURSE_PRESENT], per_cent);
     int64_t is_ms = quantile_at(row->from_cause[COURSE_CANDIDATE], per_cent);
-    if (was_ms == is_ms) report_cell(table, "%s", length_in_words(was_ms, present));
-    else report_cell(table, "%s, now %s", length_in_words(was_ms, present), length_in_words(is_ms, candidate));
+    if (was_ms == is_ms)
+        report_cell(table, "%s", length_in_words(was_ms, present));
+    else
+        report_cell(table, "%s, now %s", length_in_words(was_ms, present), length_in_words(is_ms, candidate));
 }
 
 static void add_row(struct report_table *table, const struct tally_row *row)
@@ -135,9 +144,8 @@ static void add_row(struct report_table *table, const struct tally_row *row)
 static void print_rows(const struct backtest_result *r)
 {
     static const struct report_column columns[] = {
-        {"pathway", false}, {"work", false},       {"present", true}, {"candidate", true},
-        {"difference", true}, {"moved", true},     {"median", true},  {"90 %", true},
-        {"patients", true},
+        {"pathway", false}, {"work", false},  {"present", true}, {"candidate", true}, {"difference", true},
+        {"moved", true},    {"median", true}, {"90 %", true},    {"patients", true},
     };
     size_t count;
     const struct tally_row *const *rows = tally_rows(r->tally, &count);
@@ -156,8 +164,8 @@ static void print_human_work(const struct command *c, const struct backtest_resu
     for (size_t i = 0; i < c->unmatched_count && i < UNMATCHED_SHOWN; i++) {
         const struct backtest_unmatched *u = &c->unmatched[i].what;
         printf("  unmatched: %s, entry %llu: %s of %s%s%s: %s\n", c->unmatched[i].patient_id,
-               (unsigned long long)u->sequence, u->event, what_in_words(u, what), c->unmatched[i].pathway[0] ? ", " : "",
-               c->unmatched[i].pathway, why_in_words(u->why));
+               (unsigned long long)u->sequence, u->event, what_in_words(u, what),
+               c->unmatched[i].pathway[0] ? ", " : "", c->unmatched[i].pathway, why_in_words(u->why));
     }
     if (r->unmatched[COURSE_CANDIDATE] > UNMATCHED_SHOWN)
         printf("  and %llu more\n", (unsigned long long)(r->unmatched[COURSE_CANDIDATE] - UNMATCHED_SHOWN));
@@ -188,13 +196,15 @@ static void print_for_people(const struct command *c, const struct backtest_resu
     print_patients(c);
     print_human_work(c, r);
     if (r->patients_unlike_journal || r->unmatched[COURSE_PRESENT])
-        printf("Note: with the present rules the simulation differs from the journal for %llu patients and %llu pieces\n"
-               "of human work: another version of the code decided then, or timers were late. Both courses are\n"
-               "simulated alike.\n",
-               (unsigned long long)r->patients_unlike_journal, (unsigned long long)r->unmatched[COURSE_PRESENT]);
+        printf(
+            "Note: with the present rules the simulation differs from the journal for %llu patients and %llu pieces\n"
+            "of human work: another version of the code decided then, or timers were late. Both courses are\n"
+            "simulated alike.\n",
+            (unsigned long long)r->patients_unlike_journal, (unsigned long long)r->unmatched[COURSE_PRESENT]);
 }
 
-/* --- for programs ---------------------------------------------------------------------------------------------------- */
+/* --- for programs ----------------------------------------------------------------------------------------------------
+ */
 
 static void put_number(const char *name, uint64_t value)
 {
@@ -210,7 +220,8 @@ static void put_text(const char *name, const char *text)
 static void put_lengths(const char *name, const struct quantile *q)
 {
     printf(",\"%s\":", name);
-    if (!q->count) fputs("null", stdout);
+    if (!q->count)
+        fputs("null", stdout);
     else
         printf("{\"medianMs\":%lld,\"p90Ms\":%lld}", (long long)quantile_at(q, 50), (long long)quantile_at(q, 90));
 }
@@ -254,7 +265,8 @@ static void put_unmatched(const struct command *c)
     fputs(",\"unmatched\":[", stdout);
     for (size_t i = 0; i < c->unmatched_count; i++) {
         const struct backtest_unmatched *u = &c->unmatched[i].what;
-        printf("%s{\"sequence\":%llu,\"atMs\":%lld", i ? "," : "", (unsigned long long)u->sequence, (long long)u->at_ms);
+        printf("%s{\"sequence\":%llu,\"atMs\":%lld", i ? "," : "", (unsigned long long)u->sequence,
+               (long long)u->at_ms);
         put_text("patientId", c->unmatched[i].patient_id);
         put_text("event", u->event);
         put_text("about", what_in_words(u, what));
@@ -308,7 +320,8 @@ static void print_for_programs(const struct command *c, const struct backtest_re
     puts("}");
 }
 
-/* --- the command ------------------------------------------------------------------------------------------------------ */
+/* --- the command
+ * ------------------------------------------------------------------------------------------------------ */
 
 static int run(struct command *c, struct journal *journal)
 {
@@ -333,8 +346,10 @@ static int run(struct command *c, struct journal *journal)
         return code == BACKTEST_E_REFUSED ? EXIT_REFUSED : EXIT_FAILED;
     }
     if (!result.patients) result.from_ms = result.until_ms;
-    if (c->is_json) print_for_programs(c, &result);
-    else print_for_people(c, &result);
+    if (c->is_json)
+        print_for_programs(c, &result);
+    else
+        print_for_people(c, &result);
     fprintf(stderr, "%llu events, %llu decisions in %.1f s: %.0f events a second\n", (unsigned long long)result.events,
             (unsigned long long)result.steps, seconds, (double)result.events / (seconds > 0 ? seconds : 1));
     backtest_free(&result);
@@ -365,14 +380,18 @@ static bool is_policy(const char *path)
 
 static void add_file(struct command *c, const char *path)
 {
-    if (is_policy(path)) c->policy = path; /* the shell named every file of the folder */
-    else c->pathways[c->pathway_count++] = path;
+    if (is_policy(path))
+        c->policy = path; /* the shell named every file of the folder */
+    else
+        c->pathways[c->pathway_count++] = path;
 }
 
 /* Takes one option and its value; how many arguments that was, 0: it is not understood. */
 static int take_option(struct command *c, const char *option, const char *value)
 {
-    bool *flag = strcmp(option, "--patients") == 0 ? &c->shows_patients : strcmp(option, "--json") == 0 ? &c->is_json : NULL;
+    bool *flag = strcmp(option, "--patients") == 0 ? &c->shows_patients
+                 : strcmp(option, "--json") == 0   ? &c->is_json
+                                                   : NULL;
     if (flag) {
         *flag = true;
         return 1;
@@ -399,8 +418,10 @@ static bool understand(int argc, char **argv, struct command *c)
     for (int i = 1, taken; i < argc - 1; i += taken) {
         bool is_file = argv[i][0] != '-';
         if (is_file && !takes_files) return false;
-        if (is_file) add_file(c, argv[i]);
-        else takes_files = strcmp(argv[i], "--pathway") == 0;
+        if (is_file)
+            add_file(c, argv[i]);
+        else
+            takes_files = strcmp(argv[i], "--pathway") == 0;
         taken = is_file ? 1 : take_option(c, argv[i], i + 2 < argc ? argv[i + 1] : NULL);
         if (!taken) return false;
     }

@@ -13,7 +13,8 @@
 
 static const char usage[] =
     "usage: handoffd forecast [--nobody] [--json] [--days N] FOLDER\n\n"
-    "The work of the coming days by role: every patient's record goes on from where the journal ends, timers fire, and\n"
+    "The work of the coming days by role: every patient's record goes on from where the journal ends, timers fire, "
+    "and\n"
     "people complete as many tasks of each kind, as long after they were asked, as they usually do in this folder.\n"
     "Nothing comes from outside: no new patients, no news. The same folder gives the same forecast.\n"
     "Reads only, also while the daemon runs; changes nothing.\n\n"
@@ -45,14 +46,15 @@ static const char *role_in_words(int role, char word[WORD_BYTES])
     return word_of(&handoff__v1__role__descriptor, WORD_KEBAB, role, word);
 }
 
-/* --- for people ------------------------------------------------------------------------------------------------------ */
+/* --- for people ------------------------------------------------------------------------------------------------------
+ */
 
 static void add_line(struct report_table *table, int32_t day, int role, const struct forecast_cell *cell)
 {
     static const char *const weekdays[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"};
     char word[WORD_BYTES];
     uint32_t date = date_from_day(day);
-    const uint64_t numbers[] = {cell->opened, cell->due,         cell->done,   cell->open,
+    const uint64_t numbers[] = {cell->opened,  cell->due,         cell->done,   cell->open,
                                 cell->overdue, cell->escalations, cell->repeats};
     report_cell(table, "%s %04u-%02u-%02u", weekdays[date_weekday(day)], date / 10000, date / 100 % 100, date % 100);
     report_cell(table, "%s", role_in_words(role, word));
@@ -63,7 +65,7 @@ static void add_line(struct report_table *table, int32_t day, int role, const st
 static void print_table(const struct forecast_result *r)
 {
     static const struct report_column columns[] = {
-        {"day", false},  {"role", false},   {"asked", true},       {"due", true}, {"done", true},
+        {"day", false}, {"role", false},   {"asked", true},       {"due", true},   {"done", true},
         {"open", true}, {"overdue", true}, {"escalations", true}, {"again", true},
     };
     struct report_table *table = report_table_new(columns, sizeof columns / sizeof *columns);
@@ -77,7 +79,8 @@ static void print_table(const struct forecast_result *r)
 static void print_usual(const struct forecast_result *r)
 {
     static const struct report_column columns[] = {
-        {"task", false}, {"asked", true}, {"completed", true}, {"withdrawn", true}, {"usually done", true}, {"after", true}, {"open time", true},
+        {"task", false},        {"asked", true}, {"completed", true}, {"withdrawn", true},
+        {"usually done", true}, {"after", true}, {"open time", true},
     };
     char word[WORD_BYTES];
     struct report_table *table = report_table_new(columns, sizeof columns / sizeof *columns);
@@ -107,7 +110,8 @@ static void print_for_people(const struct command *c, const struct forecast_resu
     print_usual(r);
 }
 
-/* --- for programs ---------------------------------------------------------------------------------------------------- */
+/* --- for programs ----------------------------------------------------------------------------------------------------
+ */
 
 static void put_number(const char *name, uint64_t value)
 {
@@ -187,18 +191,16 @@ static void print_for_programs(const struct command *c, const struct forecast_re
     puts("}");
 }
 
-/* --- the command ------------------------------------------------------------------------------------------------------ */
+/* --- the command
+ * ------------------------------------------------------------------------------------------------------ */
 
 static int run(struct command *c, struct journal *journal)
 {
     struct yaml_errors errors = {0};
     const char *sentence = "";
     struct forecast_result result;
-    struct forecast_options options = {.journal = journal,
-                                       .days = c->days,
-                                       .is_nobody = c->is_nobody,
-                                       .context = c,
-                                       .on_progress = on_progress};
+    struct forecast_options options = {
+        .journal = journal, .days = c->days, .is_nobody = c->is_nobody, .context = c, .on_progress = on_progress};
     report_progress_begin(&c->progress);
     int code = forecast_run(&options, &result, &errors, &sentence);
     report_progress_end(&c->progress);
@@ -207,8 +209,10 @@ static int run(struct command *c, struct journal *journal)
         if (!errors.count) fprintf(stderr, "handoffd forecast: %s: %s\n", c->folder, sentence);
         return errors.count ? EXIT_REFUSED : EXIT_FAILED;
     }
-    if (c->is_json) print_for_programs(c, &result);
-    else print_for_people(c, &result);
+    if (c->is_json)
+        print_for_programs(c, &result);
+    else
+        print_for_people(c, &result);
     forecast_free(&result);
     return EXIT_DONE;
 }
@@ -225,11 +229,16 @@ static bool understand(int argc, char **argv, struct command *c)
 {
     for (int i = 1; i < argc; i++) {
         bool has_value = i + 1 < argc;
-        if (strcmp(argv[i], "--nobody") == 0) c->is_nobody = true;
-        else if (strcmp(argv[i], "--json") == 0) c->is_json = true;
-        else if (strcmp(argv[i], "--days") == 0 && has_value && understand_days(c, argv[i + 1])) i++;
-        else if (argv[i][0] == '-' || c->folder) return false;
-        else c->folder = argv[i];
+        if (strcmp(argv[i], "--nobody") == 0)
+            c->is_nobody = true;
+        else if (strcmp(argv[i], "--json") == 0)
+            c->is_json = true;
+        else if (strcmp(argv[i], "--days") == 0 && has_value && understand_days(c, argv[i + 1]))
+            i++;
+        else if (argv[i][0] == '-' || c->folder)
+            return false;
+        else
+            c->folder = argv[i];
     }
     return c->folder != NULL;
 }

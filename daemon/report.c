@@ -29,9 +29,8 @@ struct journal *report_open_folder(const char *command, const char *folder)
     }
     snprintf(path, sizeof path, "%s/endpoints", folder);
     if (access(path, F_OK) == 0)
-        fprintf(stderr,
-                "A daemon serves %s: it is not disturbed, and what comes after entry %llu is not looked at.\n", folder,
-                (unsigned long long)journal_last_sequence(journal));
+        fprintf(stderr, "A daemon serves %s: it is not disturbed, and what comes after entry %llu is not looked at.\n",
+                folder, (unsigned long long)journal_last_sequence(journal));
     return journal;
 }
 
@@ -111,8 +110,10 @@ static void print_line(const struct report_table *t, const int *widths, char *co
     for (size_t c = 0; c < t->column_count; c++) {
         const char *text = cells ? cells[c] : t->columns[c].name;
         bool is_last = c + 1 == t->column_count;
-        if (t->columns[c].is_right) fprintf(to, "%*s", widths[c], text ? text : "");
-        else fprintf(to, "%-*s", is_last ? 0 : widths[c], text ? text : "");
+        if (t->columns[c].is_right)
+            fprintf(to, "%*s", widths[c], text ? text : "");
+        else
+            fprintf(to, "%-*s", is_last ? 0 : widths[c], text ? text : "");
         fputs(is_last ? "\n" : "  ", to);
     }
 }
@@ -130,15 +131,19 @@ void report_table_end(struct report_table *t, FILE *to)
     free(t);
 }
 
-/* --- words --------------------------------------------------------------------------------------------------------- */
+/* --- words ---------------------------------------------------------------------------------------------------------
+ */
 
 void report_json_text(FILE *to, const char *text)
 {
     fputc('"', to);
     for (const char *c = text; *c; c++) {
-        if (*c == '"' || *c == '\\') fprintf(to, "\\%c", *c);
-        else if ((unsigned char)*c < 0x20) fprintf(to, "\\u%04x", (unsigned)*c);
-        else fputc(*c, to);
+        if (*c == '"' || *c == '\\')
+            fprintf(to, "\\%c", *c);
+        else if ((unsigned char)*c < 0x20)
+            fprintf(to, "\\u%04x", (unsigned)*c);
+        else
+            fputc(*c, to);
     }
     fputc('"', to);
 }

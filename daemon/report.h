@@ -32,7 +32,8 @@ void report_cell(struct report_table *t, const char *format, ...) __attribute__(
 /* Prints and frees. */
 void report_table_end(struct report_table *t, FILE *to);
 
-/* --- JSON ------------------------------------------------------------------------------------------------------------ */
+/* --- JSON ------------------------------------------------------------------------------------------------------------
+ */
 void report_json_text(FILE *to, const char *text);
 
 /* 2026-02-28 as 20260228; 0: it is no date. */

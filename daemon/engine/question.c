@@ -6,7 +6,8 @@ static ProtobufCAllocator *allocator_of(const struct question_about *a)
     return arena_protobuf(a->chains.arena);
 }
 
-/* --- events --------------------------------------------------------------------------------------------------------- */
+/* --- events ---------------------------------------------------------------------------------------------------------
+ */
 
 /* What was said of an alias is on the chain of the patient that it became. */
 static void follow_alias(const struct question_about *a, struct question *q)
@@ -47,7 +48,8 @@ static bool ask_firing(const struct question_about *a, struct question *q)
     return q->input.firing && a->before;
 }
 
-/* --- commands ------------------------------------------------------------------------------------------------------- */
+/* --- commands -------------------------------------------------------------------------------------------------------
+ */
 
 /* By what a command says: whose record it is for, and how step is asked. */
 static const struct {

@@ -205,7 +205,8 @@ static int apply_pathway(struct candidate *c, const Handoff__V1__RulesChange *ch
 static int apply_retired(struct candidate *c, uint32_t journaled, uint64_t sequence, struct yaml_errors *errors)
 {
     uint32_t number = journaled <= RULESET_VERSIONS_MAX ? c->numbers[journaled] : 0;
-    const struct version *version = number && number <= c->rules->version_count ? &c->rules->versions[number - 1] : NULL;
+    const struct version *version =
+        number && number <= c->rules->version_count ? &c->rules->versions[number - 1] : NULL;
     if (!version) return retire(c, 0, sequence, errors); /* refused, in its own words */
     const struct version *current = ruleset_current(c->rules, version->source->pathway->name);
     if (version->is_retired && current) number = current->source->pathway->number;
@@ -215,8 +216,7 @@ static int apply_retired(struct candidate *c, uint32_t journaled, uint64_t seque
 int candidate_apply(struct candidate *c, const Handoff__V1__RulesChange *change, uint64_t sequence,
                     struct yaml_errors *errors)
 {
-    if (change->body_case == HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY)
-        return apply_pathway(c, change, sequence, errors);
+    if (change->body_case == HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY) return apply_pathway(c, change, sequence, errors);
     if (change->body_case == HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY_RETIRED)
         return apply_retired(c, change->pathway_retired->number, sequence, errors);
     if (change->body_case == HANDOFF__V1__RULES_CHANGE__BODY_POLICY && c->is_in_force && c->policy)

@@ -37,7 +37,8 @@ int candidate_apply(struct candidate *c, const Handoff__V1__RulesChange *change,
                     struct yaml_errors *errors);
 /* The given files count from here on, if they did not before; those that the journal never had come in. `journaled`:
  * all of the journal's rules. */
-int candidate_begin(struct candidate *c, const struct ruleset *journaled, uint64_t sequence, struct yaml_errors *errors);
+int candidate_begin(struct candidate *c, const struct ruleset *journaled, uint64_t sequence,
+                    struct yaml_errors *errors);
 const struct rules *candidate_build(struct candidate *c);
 /* The number here of the text that the journal numbers so; 0: none. */
 uint32_t candidate_number(const struct candidate *c, uint32_t journaled);

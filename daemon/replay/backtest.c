@@ -3,7 +3,7 @@
  *     folder ---- patient by patient: its entries, oldest first
  *                    outside event --> translate --> fold by the rules that were   --> names, tally
  *                                  \-> translate --> fold by the candidate's rules --> names, tally
- *                    the entry's own outcome ----------------------------------------> names, tally (of the journal)  */
+ *                    the entry's own outcome ----------------------------------------> names, tally (of the journal) */
 #include "replay/backtest.h"
 
 #include <errno.h>
@@ -41,7 +41,8 @@ struct backtest {
     const char **sentence;
 };
 
-/* --- the ends ------------------------------------------------------------------------------------------------------ */
+/* --- the ends ------------------------------------------------------------------------------------------------------
+ */
 
 static void tell_progress(void *context)
 {
@@ -70,7 +71,8 @@ static void on_told(void *context, const struct fold_told *told)
     tally_take(s->run->result->tally, s->course, &s->names, told->outcome, told->at_ms, told->cause_ms);
 }
 
-/* --- before the first patient --------------------------------------------------------------------------------------- */
+/* --- before the first patient ---------------------------------------------------------------------------------------
+ */
 
 static void find_since(struct backtest *b)
 {
@@ -143,7 +145,8 @@ static void release(struct backtest *b)
     free(b);
 }
 
-/* --- where a patient begins ------------------------------------------------------------------------------------------ */
+/* --- where a patient begins ------------------------------------------------------------------------------------------
+ */
 
 /* The first entry whose time is not before the day. */
 static int find_first(struct backtest *b, size_t *ret_first)
@@ -154,8 +157,10 @@ static int find_first(struct backtest *b, size_t *ret_first)
         struct entry entry;
         int code = share_entry(b->folder.shares, &b->places[middle], &entry);
         if (code) return code;
-        if (entry.time_ms < b->since_ms) low = middle + 1;
-        else high = middle;
+        if (entry.time_ms < b->since_ms)
+            low = middle + 1;
+        else
+            high = middle;
     }
     *ret_first = low;
     return 0;
@@ -193,8 +198,10 @@ static const struct place *find_place(const struct backtest *b, uint64_t sequenc
     size_t low = 0, high = b->place_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (b->places[middle].sequence < sequence) low = middle + 1;
-        else high = middle;
+        if (b->places[middle].sequence < sequence)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low < b->place_count && b->places[low].sequence == sequence ? &b->places[low] : NULL;
 }
@@ -246,7 +253,8 @@ static int begin_patient(struct backtest *b, const struct entry *base, int64_t a
     return record ? add_roots(b, record) : 0;
 }
 
-/* --- a patient's entries ---------------------------------------------------------------------------------------------- */
+/* --- a patient's entries
+ * ---------------------------------------------------------------------------------------------- */
 
 static void tell_unmatched(struct backtest *b, const struct side *s, const struct entry *entry,
                            const Handoff__V1__Event *event, const struct translation *t)
@@ -327,8 +335,7 @@ static int follow_journal(struct backtest *b, const struct entry *entry)
     if (!entry->outcome.len) return 0;
     const struct rules *rules = timeline_newest(&b->folder.journaled);
     Handoff__V1__PatientRecord *after = NULL;
-    Handoff__V1__Outcome *outcome =
-        stored_unpack(&handoff__v1__outcome__descriptor, entry->outcome, b->entry_arena);
+    Handoff__V1__Outcome *outcome = stored_unpack(&handoff__v1__outcome__descriptor, entry->outcome, b->entry_arena);
     if (!outcome) return JOURNAL_E_CORRUPT;
     if (names_want_record(&b->journal, outcome))
         after = stored_unpack(&handoff__v1__patient_record__descriptor, entry->record, b->entry_arena);
@@ -360,8 +367,7 @@ static int take_entry(struct backtest *b, const struct place *place)
     arena_reset(b->entry_arena);
     int code = share_entry(b->folder.shares, place, &entry);
     if (code) return code;
-    return entry.kind == ENTRY_EVENT || entry.kind == ENTRY_COMMAND ? take_input(b, &entry)
-                                                                    : follow_journal(b, &entry);
+    return entry.kind == ENTRY_EVENT || entry.kind == ENTRY_COMMAND ? take_input(b, &entry) : follow_journal(b, &entry);
 }
 
 static int take_entries(struct backtest *b, size_t first)
@@ -432,8 +438,10 @@ int backtest_run(const struct backtest_options *options, struct backtest_result 
     int code = prepare(b, errors);
     if (!code) code = take_all(b);
     release(b);
-    if (code) tally_free(result.tally);
-    else *ret_result = result;
+    if (code)
+        tally_free(result.tally);
+    else
+        *ret_result = result;
     return code;
 }
 

@@ -37,8 +37,8 @@ struct backtest_result {
     struct tally *tally;
     int64_t from_ms, until_ms;
     uint64_t last_sequence;
-    uint64_t entries, events, patients;      /* looked at; events: outside ones of patients */
-    uint64_t steps;                          /* decided, in both courses */
+    uint64_t entries, events, patients; /* looked at; events: outside ones of patients */
+    uint64_t steps;                     /* decided, in both courses */
     uint64_t patients_differ, patients_unlike_journal;
     uint64_t matched[2], matched_by_kind[2], unmatched[2]; /* human work, by course */
 };

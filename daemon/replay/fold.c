@@ -28,7 +28,8 @@ void fold_free(struct fold *f)
     *f = (struct fold){0};
 }
 
-/* --- where things go back to --------------------------------------------------------------------------------------- */
+/* --- where things go back to ---------------------------------------------------------------------------------------
+ */
 
 void fold_add_root(struct fold *f, uint64_t sequence, int64_t occurred_ms)
 {
@@ -48,8 +49,10 @@ static int64_t root_of(const struct fold *f, uint64_t sequence, int64_t otherwis
     size_t low = 0, high = f->root_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (f->roots[middle].sequence < sequence) low = middle + 1;
-        else high = middle;
+        if (f->roots[middle].sequence < sequence)
+            low = middle + 1;
+        else
+            high = middle;
     }
     return low < f->root_count && f->roots[low].sequence == sequence ? f->roots[low].occurred_ms : otherwise_ms;
 }
@@ -67,7 +70,8 @@ static uint64_t cause_of(const Handoff__V1__PatientRecord *r, const Handoff__V1_
     return 0;
 }
 
-/* --- a patient ------------------------------------------------------------------------------------------------------- */
+/* --- a patient -------------------------------------------------------------------------------------------------------
+ */
 
 static void scale_sequences(Handoff__V1__PatientRecord *r)
 {
@@ -169,7 +173,8 @@ void fold_event(struct fold *f, const struct step_input *input, uint64_t sequenc
     take_step(f, &scaled, rules, occurred_ms);
 }
 
-/* --- firing ----------------------------------------------------------------------------------------------------------- */
+/* --- firing
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static int64_t later(int64_t a, int64_t b)
 {

@@ -41,12 +41,12 @@ struct fold {
 
     Handoff__V1__PatientRecord *record; /* NULL: nothing is known yet */
     int64_t now_ms;
-    uint64_t sequence;    /* of the newest input */
+    uint64_t sequence;     /* of the newest input */
     int64_t hold_until_ms; /* something due did not go away: nothing fires before */
     uint32_t firings_now;  /* at this very moment */
     struct fold_root *roots;
     size_t root_count, root_max;
-    uint64_t steps;       /* of all patients */
+    uint64_t steps; /* of all patients */
 };
 
 /* 0, or -1: no memory. context and on_told are the caller's to set, also later. */

@@ -114,8 +114,10 @@ int folder_next(struct folder *f, struct arena *arena, struct chain_places *ret_
         }
         const struct place *newest = &ret_chain->places[ret_chain->count - 1];
         int read = read_newest(f, newest, arena, ret_newest);
-        if (read) code = read;
-        else if (*ret_newest && is_patient(f, newest, *ret_newest)) return 1;
+        if (read)
+            code = read;
+        else if (*ret_newest && is_patient(f, newest, *ret_newest))
+            return 1;
     }
     *ret_sentence = folder_error(code);
     return FAILED;

@@ -13,7 +13,7 @@
 
 enum { FAILED = -1, PATIENTS_A_SNAPSHOT = 64, PLANS_MAX = LIMIT_RECORD_TASKS };
 #define CHANGE(NAME) HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_##NAME
-#define CLIMB(NAME) HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_##NAME
+#define CLIMB(NAME)  HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_##NAME
 
 struct plan { /* that somebody completes a task */
     uint32_t number;
@@ -53,7 +53,8 @@ static void tell_progress(void *context)
     f->options->on_progress(f->options->context, f->done, 2 * entries);
 }
 
-/* --- what is usual --------------------------------------------------------------------------------------------------- */
+/* --- what is usual ---------------------------------------------------------------------------------------------------
+ */
 
 static int observe_entry(struct forecast *f, const struct place *place, const struct calendar *calendar)
 {
@@ -80,9 +81,11 @@ static int observe_patient(struct forecast *f, const struct chain_places *chain,
     return 0;
 }
 
-/* --- what people will do ---------------------------------------------------------------------------------------------- */
+/* --- what people will do
+ * ---------------------------------------------------------------------------------------------- */
 
-/* Of a kind of which three in four are completed, three in four are: the first, the second, not the third, the fourth. */
+/* Of a kind of which three in four are completed, three in four are: the first, the second, not the third, the fourth.
+ */
 static bool is_somebody_acting(struct forecast *f, Handoff__V1__TaskKind kind)
 {
     if (f->options->is_nobody || (uint32_t)kind >= RULES_TASK_KINDS) return false;
@@ -141,7 +144,8 @@ static void carry_out(struct forecast *f, struct plan plan)
     fold_event(&f->fold, &input, f->result->last_sequence + 1, plan.at_ms);
 }
 
-/* --- counting ----------------------------------------------------------------------------------------------------------- */
+/* --- counting
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static struct forecast_cell *cell_of(struct forecast *f, int64_t day, Handoff__V1__Role role)
 {
@@ -194,7 +198,8 @@ static void count_end_of_day(struct forecast *f)
     }
 }
 
-/* --- a patient ----------------------------------------------------------------------------------------------------------- */
+/* --- a patient
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static void begin_patient(struct forecast *f)
 {
@@ -213,9 +218,12 @@ static void pass_day(struct forecast *f, int64_t until_ms)
     for (;;) {
         const struct plan *plan = next_plan(f);
         int64_t next_ms = fold_next_ms(&f->fold), plan_ms = plan ? plan->at_ms : NO_DUE;
-        if (plan_ms <= next_ms && plan_ms < until_ms) carry_out(f, *plan);
-        else if (next_ms < until_ms) fold_advance(&f->fold, next_ms);
-        else break;
+        if (plan_ms <= next_ms && plan_ms < until_ms)
+            carry_out(f, *plan);
+        else if (next_ms < until_ms)
+            fold_advance(&f->fold, next_ms);
+        else
+            break;
     }
 }
 
@@ -238,11 +246,11 @@ static int go_on(struct forecast *f, const struct chain_places *chain, const Han
     return 0;
 }
 
-/* --- all of them ----------------------------------------------------------------------------------------------------------- */
+/* --- all of them
+ * ----------------------------------------------------------------------------------------------------------- */
 
-static int for_each_patient(struct forecast *f,
-                            int (*visit)(struct forecast *f, const struct chain_places *chain,
-                                         const Handoff__V1__PatientRecord *newest))
+static int for_each_patient(struct forecast *f, int (*visit)(struct forecast *f, const struct chain_places *chain,
+                                                             const Handoff__V1__PatientRecord *newest))
 {
     struct chain_places chain;
     Handoff__V1__PatientRecord *newest;
@@ -310,8 +318,10 @@ int forecast_run(const struct forecast_options *options, struct forecast_result 
     folder_close(&f->folder);
     if (f->arena) arena_free(f->arena);
     free(f);
-    if (code) forecast_free(&result);
-    else *ret_result = result;
+    if (code)
+        forecast_free(&result);
+    else
+        *ret_result = result;
     return code;
 }
 

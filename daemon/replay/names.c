@@ -7,7 +7,7 @@
 #include "engine/engine.h"
 
 #define TASK_CHANGE(NAME) HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_##NAME
-#define CLIMB(NAME) HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_##NAME
+#define CLIMB(NAME)       HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_##NAME
 
 static void *grown(struct arena *arena, void *list, uint32_t count, uint32_t *max, size_t bytes)
 {
@@ -17,7 +17,7 @@ static void *grown(struct arena *arena, void *list, uint32_t count, uint32_t *ma
     if (count) memcpy(larger, list, count * bytes);
     return larger;
 }
-#define GROW(n, what) \
+#define GROW(n, what)                                                                                                  \
     ((n)->what##s = grown((n)->arena, (n)->what##s, (n)->what##_count, &(n)->what##_max, sizeof *(n)->what##s))
 
 static bool is_same_text(const char *a, const char *b)
@@ -25,7 +25,8 @@ static bool is_same_text(const char *a, const char *b)
     return strcmp(a, b) == 0;
 }
 
-/* --- episodes ------------------------------------------------------------------------------------------------------ */
+/* --- episodes ------------------------------------------------------------------------------------------------------
+ */
 
 /* A referral that another gave rise to is called after it and its own number, which is no name: r-1-ep2 is r-1's. */
 static char *base_of_referral(struct arena *arena, const char *id, uint32_t number)
@@ -103,7 +104,8 @@ static void take_episodes(struct names *n, const struct rules *rules, const Hand
     }
 }
 
-/* --- tasks and escalations ----------------------------------------------------------------------------------------- */
+/* --- tasks and escalations -----------------------------------------------------------------------------------------
+ */
 
 static bool is_of_a_kind(const struct named_task *a, const struct named_task *b)
 {
@@ -171,7 +173,8 @@ static void take_merged(struct names *n, const Handoff__V1__PatientRecord *r)
     }
 }
 
-/* --- following ------------------------------------------------------------------------------------------------------ */
+/* --- following ------------------------------------------------------------------------------------------------------
+ */
 
 static uint32_t cause_episode(const struct names *n, Handoff__V1__Cause *const *causes, size_t count)
 {
@@ -285,7 +288,8 @@ const char *names_pathway(const struct names *n, uint32_t episode_number)
     return e ? e->pathway : "";
 }
 
-/* --- matching ------------------------------------------------------------------------------------------------------- */
+/* --- matching -------------------------------------------------------------------------------------------------------
+ */
 
 static bool is_same_episode(const struct named_episode *a, const struct named_episode *b)
 {
@@ -309,8 +313,7 @@ enum match names_match_task(const struct names *journal, uint32_t number, const 
     for (uint32_t i = 0; i < other->task_count; i++) {
         const struct named_task *t = &other->tasks[i];
         if (!is_of_a_kind(wanted, t)) continue;
-        bool is_it =
-            t->ordinal == wanted->ordinal && are_episodes_same(journal, wanted->episode, other, t->episode);
+        bool is_it = t->ordinal == wanted->ordinal && are_episodes_same(journal, wanted->episode, other, t->episode);
         if (t->is_open) *ret_number = t->number; /* one is open of a kind: see core/work.c */
         if (t->is_open && is_it) return MATCH_EXACT;
         if (t->is_open) of_a_kind = t;

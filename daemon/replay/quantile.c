@@ -8,7 +8,7 @@ static uint32_t bucket_of(int64_t ms)
     uint64_t seconds = ms > 0 ? (uint64_t)ms / 1000 : 0;
     if (seconds < STEPS) return (uint32_t)seconds;
     uint32_t doubling = 63 - (uint32_t)__builtin_clzll(seconds) - STEP_BITS; /* 0: 128 to 255 */
-    uint32_t bucket = doubling * STEPS + (uint32_t)(seconds >> doubling); /* the second is at least STEPS */
+    uint32_t bucket = doubling * STEPS + (uint32_t)(seconds >> doubling);    /* the second is at least STEPS */
     return bucket < QUANTILE_BUCKETS ? bucket : QUANTILE_BUCKETS - 1;
 }
 

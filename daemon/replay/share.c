@@ -82,7 +82,8 @@ uint64_t share_entries(const struct shares *s)
     return s->last_sequence - s->first_sequence + 1;
 }
 
-/* --- looking at all headers ---------------------------------------------------------------------------------------- */
+/* --- looking at all headers ----------------------------------------------------------------------------------------
+ */
 
 /* Keys are hashes: their first bytes divide the subjects evenly. */
 static bool is_of_share(const struct shares *s, const struct patient_key *key)
@@ -180,7 +181,8 @@ void share_rewind(struct shares *s)
     s->share = 0;
 }
 
-/* --- subjects and their entries -------------------------------------------------------------------------------------- */
+/* --- subjects and their entries --------------------------------------------------------------------------------------
+ */
 
 bool share_chain(struct shares *s, struct chain_places *ret_chain)
 {

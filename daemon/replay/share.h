@@ -3,7 +3,8 @@
  * entries than a share holds is looked at several times.
  *
  * Read-only: the folder may be in use. What is appended after share_open is not looked at; a snapshot is held only for
- * as long as entries are read between two calls of share_rest, so that a daemon's file is not kept from being reused. */
+ * as long as entries are read between two calls of share_rest, so that a daemon's file is not kept from being reused.
+ */
 #ifndef HANDOFF_REPLAY_SHARE_H
 #define HANDOFF_REPLAY_SHARE_H
 

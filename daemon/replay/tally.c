@@ -49,7 +49,8 @@ bool tally_has_lost(const struct tally *t)
     return t->has_lost;
 }
 
-/* --- rows ---------------------------------------------------------------------------------------------------------- */
+/* --- rows ----------------------------------------------------------------------------------------------------------
+ */
 
 static uint32_t hash_of(const struct tally_row *key)
 {
@@ -92,7 +93,8 @@ static uint32_t row_of(struct tally *t, const struct tally_row *key)
     return t->row_count - 1;
 }
 
-/* --- a patient ------------------------------------------------------------------------------------------------------- */
+/* --- a patient -------------------------------------------------------------------------------------------------------
+ */
 
 static void note(struct tally *t, enum course course, const struct tally_row *key, struct occurrence o)
 {
@@ -101,11 +103,15 @@ static void note(struct tally *t, enum course course, const struct tally_row *ke
     if (l->count == l->max) {
         size_t max = l->max ? 2 * l->max : 1024;
         struct occurrence *larger = realloc(l->list, max * sizeof *larger);
-        if (!larger) o.row = ROWS_MAX;
-        else l->list = larger, l->max = max;
+        if (!larger)
+            o.row = ROWS_MAX;
+        else
+            l->list = larger, l->max = max;
     }
-    if (o.row == ROWS_MAX) t->has_lost = true;
-    else l->list[l->count++] = o;
+    if (o.row == ROWS_MAX)
+        t->has_lost = true;
+    else
+        l->list[l->count++] = o;
 }
 
 static bool is_told(const Handoff__V1__Emission *e, struct tally_row *key, int64_t *ret_due_ms)
@@ -189,8 +195,7 @@ static uint32_t least_row(const struct tally *t, const size_t at[COURSES])
 {
     uint32_t least = ROWS_MAX;
     for (int c = 0; c < COURSES; c++)
-        if (at[c] < t->courses[c].count && t->courses[c].list[at[c]].row < least)
-            least = t->courses[c].list[at[c]].row;
+        if (at[c] < t->courses[c].count && t->courses[c].list[at[c]].row < least) least = t->courses[c].list[at[c]].row;
     return least;
 }
 
@@ -212,7 +217,8 @@ struct tally_patient tally_end_patient(struct tally *t)
     return p;
 }
 
-/* --- all of them ------------------------------------------------------------------------------------------------------ */
+/* --- all of them
+ * ------------------------------------------------------------------------------------------------------ */
 
 const char *tally_row_name(const struct tally_row *row, char buffer[TALLY_NAME_BYTES])
 {

@@ -30,8 +30,8 @@ void tally_free(struct tally *t);
 void tally_take(struct tally *t, enum course course, const struct names *names, const Handoff__V1__Outcome *outcome,
                 int64_t at_ms, int64_t cause_ms);
 struct tally_patient {
-    bool differs;            /* the candidate's course from the present one */
-    bool is_unlike_journal;  /* the present course from what was journaled, by the count of some row */
+    bool differs;           /* the candidate's course from the present one */
+    bool is_unlike_journal; /* the present course from what was journaled, by the count of some row */
 };
 struct tally_patient tally_end_patient(struct tally *t);
 

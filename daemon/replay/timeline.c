@@ -24,8 +24,10 @@ static size_t points_until(const struct timeline *t, bool (*is_after)(const stru
     size_t low = 0, high = t->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (is_after(&t->points[middle], moment)) high = middle;
-        else low = middle + 1;
+        if (is_after(&t->points[middle], moment))
+            high = middle;
+        else
+            low = middle + 1;
     }
     return low;
 }

@@ -83,10 +83,14 @@ enum translated translate_event(Handoff__V1__Event *event, const struct names *j
     enum match escalation = translate_id(&s, &event->escalation_id, "e", names_match_escalation);
     enum match episode = translate_id(&s, &event->episode_id, "ep", names_match_episode);
     translate_referral(event, journal, other);
-    if (is_about_task(event)) ret->why = task;
-    else if (is_about_escalation(event)) ret->why = escalation;
-    else if (is_about_episode(event)) ret->why = episode;
-    else ret->is_work = false;
+    if (is_about_task(event))
+        ret->why = task;
+    else if (is_about_escalation(event))
+        ret->why = escalation;
+    else if (is_about_episode(event))
+        ret->why = episode;
+    else
+        ret->is_work = false;
     if (ret->why == MATCH_IDLE) return TRANSLATED_IDLE;
     return match_is_made(ret->why) ? TRANSLATED : UNTRANSLATABLE;
 }

@@ -12,9 +12,9 @@ enum translated {
 };
 
 struct translation {
-    bool is_work;   /* it is about a task, an escalation or an episode */
-    enum match why; /* of what it is about; else MATCH_EXACT */
-    const struct named_task *task;             /* what it was about in the journal; all NULL: nothing */
+    bool is_work;                  /* it is about a task, an escalation or an episode */
+    enum match why;                /* of what it is about; else MATCH_EXACT */
+    const struct named_task *task; /* what it was about in the journal; all NULL: nothing */
     const struct named_escalation *escalation;
     const struct named_episode *episode;
 };

@@ -43,8 +43,7 @@ static void complete(struct usual *u, struct usual_kind *k, const struct calenda
     for (size_t i = 0; i < u->task_count; i++) {
         if (u->tasks[i].number != t->number) continue;
         quantile_add(&k->clock, at_ms - u->tasks[i].opened_ms);
-        quantile_add(&k->business,
-                     calendar_business_minutes(calendar, u->tasks[i].opened_ms, at_ms) * MS_PER_MINUTE);
+        quantile_add(&k->business, calendar_business_minutes(calendar, u->tasks[i].opened_ms, at_ms) * MS_PER_MINUTE);
     }
 }
 
@@ -64,10 +63,14 @@ static void take_task(struct usual *u, const struct calendar *calendar, const Ha
         remember(u, t, at_ms);
         return;
     }
-    if (t->change == CHANGE(COMPLETED)) complete(u, k, calendar, t, at_ms);
-    else if (t->change == CHANGE(WITHDRAWN)) k->withdrawn++;
-    else if (t->change == CHANGE(CANCELLED) || t->change == CHANGE(EXHAUSTED)) k->ended++;
-    else return;
+    if (t->change == CHANGE(COMPLETED))
+        complete(u, k, calendar, t, at_ms);
+    else if (t->change == CHANGE(WITHDRAWN))
+        k->withdrawn++;
+    else if (t->change == CHANGE(CANCELLED) || t->change == CHANGE(EXHAUSTED))
+        k->ended++;
+    else
+        return;
     forget(u, t->number);
 }
 

@@ -12,10 +12,10 @@ enum { USUAL_OUTCOMES = 16 };
 
 struct usual_kind {
     uint64_t opened, completed, withdrawn;
-    uint64_t ended;                        /* cancelled, or the attempts are exhausted */
-    uint64_t outcomes[USUAL_OUTCOMES];     /* of the completed */
-    struct quantile clock, business;       /* from asked to completed; business: open time of the patient's site */
-    struct quantile ages;                  /* of those that are open still */
+    uint64_t ended;                    /* cancelled, or the attempts are exhausted */
+    uint64_t outcomes[USUAL_OUTCOMES]; /* of the completed */
+    struct quantile clock, business;   /* from asked to completed; business: open time of the patient's site */
+    struct quantile ages;              /* of those that are open still */
 };
 
 struct usual_task { /* of the patient at hand */

@@ -126,6 +126,97 @@ static void timers_that_were_late_are_noticed_and_cancel_out(void **state)
     backtest_free(&r);
 }
 
+/* --- what goes back to other entries -------------------------------------------------------------------------------
+ */
+
+static Handoff__V1__Event *event_of(const char *id, const char *patient)
+{
+    Handoff__V1__Event *e = ARENA_NEW(w->arena, Handoff__V1__Event);
+    handoff__v1__event__init(e);
+    e->id = arena_string(w->arena, id);
+    e->source = (char *)"ward";
+    e->patient_id = arena_string(w->arena, patient);
+    e->occurred_at_ms = engine_now_ms(w->engine);
+    return e;
+}
+
+static void say_completed(const char *id, const char *patient, const char *task)
+{
+    Handoff__V1__Event *e = event_of(id, patient);
+    Handoff__V1__TaskCompleted body = HANDOFF__V1__TASK_COMPLETED__INIT;
+    e->task_id = arena_string(w->arena, task);
+    e->body_case = HANDOFF__V1__EVENT__BODY_TASK_COMPLETED;
+    e->task_completed = &body;
+    body.outcome = HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_DONE;
+    body.by = (char *)"nurse-1";
+    assert_int_equal(world_publish(w, world_pack(w, e))->code, CODE(ACCEPTED));
+}
+
+static void say_merged(const char *id, const char *loser, const char *survivor)
+{
+    Handoff__V1__Event *e = event_of(id, loser);
+    Handoff__V1__PatientMerged body = HANDOFF__V1__PATIENT_MERGED__INIT;
+    e->body_case = HANDOFF__V1__EVENT__BODY_PATIENT_MERGED;
+    e->patient_merged = &body;
+    body.survivor_patient_id = arena_string(w->arena, survivor);
+    assert_int_equal(world_publish(w, world_pack(w, e))->code, CODE(ACCEPTED));
+}
+
+static void say_retracted(const char *id, const char *patient, const char *wrong)
+{
+    Handoff__V1__Event *e = event_of(id, patient);
+    Handoff__V1__EventRetracted body = HANDOFF__V1__EVENT_RETRACTED__INIT;
+    e->body_case = HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED;
+    e->event_retracted = &body;
+    body.retracted_source = (char *)"ward";
+    body.retracted_id = arena_string(w->arena, wrong);
+    assert_int_equal(world_publish(w, world_pack(w, e))->code, CODE(ACCEPTED));
+}
+
+static void a_patient_who_took_in_another_goes_on_from_the_journal(void **state)
+{
+    (void)state;
+    world_publish(w, world_opened(w, "e1", "ann"));
+    pass(2 * WORLD_HOUR); /* ann's t1 */
+    say_completed("e2", "ann", "t1");
+    world_publish(w, world_opened(w, "e3", "anna"));
+    pass(2 * WORLD_HOUR); /* anna's t1 */
+    say_merged("e4", "anna", "ann");
+    say_completed("e5", "anna", "t1"); /* on ann's chain now, under the id that people know */
+    pass(60 * MS_PER_DAY);
+    write_pathway("wait: 60min", "wait: 60min");
+    struct backtest_result r = run(0);
+    assert_int_equal(r.patients, 2);
+    assert_int_equal(r.patients_differ, 0);
+    assert_int_equal(r.patients_unlike_journal, 0);
+    assert_int_equal(r.matched[COURSE_CANDIDATE], 2);
+    assert_int_equal(r.unmatched[COURSE_PRESENT] + r.unmatched[COURSE_CANDIDATE], 0);
+    backtest_free(&r);
+    write_pathway("wait: 60min", "wait: 90min");
+    r = run(0); /* both first calls move; from the merge on both go on alike */
+    assert_int_equal(r.patients_differ, 2);
+    assert_int_equal(r.unmatched[COURSE_CANDIDATE], 0);
+    backtest_free(&r);
+}
+
+static void an_event_that_was_taken_back_is_taken_back_in_both_courses(void **state)
+{
+    (void)state;
+    world_publish(w, world_opened(w, "e1", "joe"));
+    pass(2 * WORLD_HOUR);
+    say_retracted("e2", "joe", "e1");
+    pass(30 * MS_PER_DAY);
+    write_pathway("wait: 60min", "wait: 60min");
+    struct backtest_result r = run(0);
+    assert_int_equal(r.patients_differ, 0);
+    assert_int_equal(r.patients_unlike_journal, 0);
+    backtest_free(&r);
+    write_pathway("wait: 60min", "wait: 3h");
+    r = run(0); /* the call had not been asked for when the reason for it was taken back */
+    assert_int_equal(r.patients_differ, 1);
+    backtest_free(&r);
+}
+
 static void an_empty_journal_is_said_to_be_empty(void **state)
 {
     (void)state;
@@ -147,6 +238,8 @@ int main(void)
         TEST(a_folder_read_in_many_shares_is_the_same_folder),
         TEST(the_same_file_makes_no_difference_after_a_crash_and_in_a_new_epoch),
         TEST(timers_that_were_late_are_noticed_and_cancel_out),
+        TEST(a_patient_who_took_in_another_goes_on_from_the_journal),
+        TEST(an_event_that_was_taken_back_is_taken_back_in_both_courses),
         TEST(an_empty_journal_is_said_to_be_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,10 +9,10 @@
 #include "core/message.h"
 #include "replay/translate.h"
 
-#define KIND(NAME) HANDOFF__V1__TASK_KIND__TASK_KIND_##NAME
+#define KIND(NAME)   HANDOFF__V1__TASK_KIND__TASK_KIND_##NAME
 #define CHANGE(NAME) HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_##NAME
-#define CLIMB(NAME) HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_##NAME
-#define ROLE(NAME) HANDOFF__V1__ROLE__ROLE_##NAME
+#define CLIMB(NAME)  HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_##NAME
+#define ROLE(NAME)   HANDOFF__V1__ROLE__ROLE_##NAME
 enum { REFERRAL = 1, SAFETY = 2 };
 
 static struct arena *arena;
@@ -36,7 +36,8 @@ static int end(void **state)
     return 0;
 }
 
-/* --- what happened ------------------------------------------------------------------------------------------------- */
+/* --- what happened -------------------------------------------------------------------------------------------------
+ */
 
 static void opened(struct names *n, uint32_t number, uint32_t pathway, const char *referral_id)
 {
@@ -97,7 +98,8 @@ static Handoff__V1__Event *completed(const char *task_id)
     return event;
 }
 
-/* --- tasks ----------------------------------------------------------------------------------------------------------- */
+/* --- tasks -----------------------------------------------------------------------------------------------------------
+ */
 
 static void the_same_task_under_another_number_is_found(void **state)
 {
@@ -177,7 +179,8 @@ static void two_referrals_are_told_apart_by_their_ids_and_by_their_order(void **
     assert_int_equal(number, 4);
 }
 
-/* --- escalations ------------------------------------------------------------------------------------------------------ */
+/* --- escalations
+ * ------------------------------------------------------------------------------------------------------ */
 
 static void an_escalation_is_found_by_the_rung_on_which_it_was_raised(void **state)
 {
@@ -196,7 +199,8 @@ static void an_escalation_is_found_by_the_rung_on_which_it_was_raised(void **sta
     assert_int_equal(number, 1);
 }
 
-/* --- events ------------------------------------------------------------------------------------------------------------ */
+/* --- events
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static void a_whole_id_becomes_the_short_one_of_the_other_course(void **state)
 {

@@ -94,13 +94,24 @@ static bool ask_joined(const struct question_about *a, const Handoff__V1__Comman
     return true;
 }
 
+static bool ask_differs(const struct question_about *a, const Handoff__V1__CommandInput *command, struct question *q)
+{
+    if (!a->before) return false;
+    q->input.kind = STEP_DIFFERS;
+    q->input.subject_name = a->before->patient_id;
+    q->input.differs = command->repeat_differs;
+    q->key = a->entry->key;
+    return true;
+}
+
 static bool ask_commanded(const struct question_about *a, struct question *q)
 {
     const Handoff__V1__CommandInput *command =
         handoff__v1__command_input__unpack(allocator_of(a), a->entry->input.len, a->entry->input.data);
     if (!command) return false;
-    bool is_joined = command->body_case == HANDOFF__V1__COMMAND_INPUT__BODY_PATIENT_JOINED;
-    return is_joined ? ask_joined(a, command, q) : ask_command(a, command, q);
+    if (command->body_case == HANDOFF__V1__COMMAND_INPUT__BODY_PATIENT_JOINED) return ask_joined(a, command, q);
+    if (command->body_case == HANDOFF__V1__COMMAND_INPUT__BODY_REPEAT_DIFFERS) return ask_differs(a, command, q);
+    return ask_command(a, command, q);
 }
 
 bool question_ask(const struct question_about *a, struct question *q)

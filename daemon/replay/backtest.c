@@ -309,8 +309,8 @@ static bool ask(struct backtest *b, struct side *s, const struct entry *entry, s
  * courses go on from the journal's record; what the entry itself caused is theirs too. */
 static bool goes_on_from_journal(const struct question *q)
 {
-    return q->event->body_case == HANDOFF__V1__EVENT__BODY_PATIENT_MERGED ||
-           q->event->body_case == HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED;
+    return q->event && (q->event->body_case == HANDOFF__V1__EVENT__BODY_PATIENT_MERGED ||
+                        q->event->body_case == HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED);
 }
 
 static int rebase(struct backtest *b, const struct entry *entry)
@@ -355,9 +355,9 @@ static int take_input(struct backtest *b, const struct entry *entry)
             return JOURNAL_E_CORRUPT;
         }
         if (c == 0 && goes_on_from_journal(&q)) return rebase(b, entry);
-        decide(b, &b->sides[c], entry, &q);
+        if (q.event) decide(b, &b->sides[c], entry, &q);
     }
-    b->result->events++;
+    b->result->events += q.event != NULL; /* else an event came again with other content: the first one stands */
     return follow_journal(b, entry);
 }
 

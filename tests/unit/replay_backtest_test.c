@@ -140,7 +140,7 @@ static Handoff__V1__Event *event_of(const char *id, const char *patient)
     return e;
 }
 
-static void say_completed(const char *id, const char *patient, const char *task)
+static Handoff__V1__Code say_completed_by(const char *who, const char *id, const char *patient, const char *task)
 {
     Handoff__V1__Event *e = event_of(id, patient);
     Handoff__V1__TaskCompleted body = HANDOFF__V1__TASK_COMPLETED__INIT;
@@ -148,8 +148,12 @@ static void say_completed(const char *id, const char *patient, const char *task)
     e->body_case = HANDOFF__V1__EVENT__BODY_TASK_COMPLETED;
     e->task_completed = &body;
     body.outcome = HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_DONE;
-    body.by = (char *)"nurse-1";
-    assert_int_equal(world_publish(w, world_pack(w, e))->code, CODE(ACCEPTED));
+    body.by = arena_string(w->arena, who);
+    return world_publish(w, world_pack(w, e))->code;
+}
+static void say_completed(const char *id, const char *patient, const char *task)
+{
+    assert_int_equal(say_completed_by("nurse-1", id, patient, task), CODE(ACCEPTED));
 }
 
 static void say_merged(const char *id, const char *loser, const char *survivor)
@@ -217,6 +221,23 @@ static void an_event_that_was_taken_back_is_taken_back_in_both_courses(void **st
     backtest_free(&r);
 }
 
+static void an_event_that_came_again_with_other_content_stands_as_it_first_was(void **state)
+{
+    (void)state;
+    world_publish(w, world_opened(w, "e1", "joe"));
+    pass(2 * WORLD_HOUR);
+    say_completed("e2", "joe", "t1");
+    assert_int_equal(say_completed_by("nurse-2", "e2", "joe", "t1"), CODE(DUPLICATE_DIFFERS));
+    pass(30 * MS_PER_DAY);
+    write_pathway("wait: 60min", "wait: 60min");
+    struct backtest_result r = run(0);
+    assert_int_equal(r.patients_differ, 0);
+    assert_int_equal(r.patients_unlike_journal, 0);
+    assert_int_equal(r.events, 2);
+    assert_int_equal(r.matched[COURSE_CANDIDATE], 1);
+    backtest_free(&r);
+}
+
 static void an_empty_journal_is_said_to_be_empty(void **state)
 {
     (void)state;
@@ -240,6 +261,7 @@ int main(void)
         TEST(timers_that_were_late_are_noticed_and_cancel_out),
         TEST(a_patient_who_took_in_another_goes_on_from_the_journal),
         TEST(an_event_that_was_taken_back_is_taken_back_in_both_courses),
+        TEST(an_event_that_came_again_with_other_content_stands_as_it_first_was),
         TEST(an_empty_journal_is_said_to_be_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

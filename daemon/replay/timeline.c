@@ -1,4 +1,7 @@
-/* See timeline.h. Changes of one batch count together, from the next batch on. */
+/* See timeline.h. Changes of one batch count together, from the next batch on.
+ *
+ * Each point is a set of rules of its own. Where many have been made by events (absences, rows of the directory: one
+ * entry each, for years), several of these are taken together, so that all points fit. */
 #include "replay/timeline.h"
 
 #include <errno.h>
@@ -9,11 +12,15 @@ struct journaled_change {
     int64_t at_ms;
     uint8_t *packed;
     size_t bytes;
+    bool is_by_event, is_point; /* the rules are built after it */
 };
 struct changes_over_time {
     struct journaled_change *list;
     size_t count, max;
 };
+
+/* About so many points at most, and so many rows (absences, agencies) in all of them together. */
+enum { POINTS_BY_EVENTS = 1024, ROWS_OF_POINTS = 8 * 1024 * 1024 };
 
 /* --- looking up -------------------------------------------------------------------------------------------------- */
 
@@ -93,6 +100,20 @@ void timeline_changes_free(struct changes_over_time *c)
     free(c);
 }
 
+static bool is_made_by_event(const Handoff__V1__RulesChange *change)
+{
+    return change->body_case >= HANDOFF__V1__RULES_CHANGE__BODY_ABSENCE;
+}
+
+/* The change need not be understood here: what does not unpack is said when it is applied. */
+static bool is_entry_by_event(const struct entry *entry)
+{
+    Handoff__V1__RulesChange *change = handoff__v1__rules_change__unpack(NULL, entry->input.len, entry->input.data);
+    bool is = change && is_made_by_event(change);
+    if (change) handoff__v1__rules_change__free_unpacked(change, NULL);
+    return is;
+}
+
 int timeline_take(struct changes_over_time *c, const struct entry *entry, uint64_t batch_end)
 {
     if (c->count == c->max) {
@@ -105,15 +126,39 @@ int timeline_take(struct changes_over_time *c, const struct entry *entry, uint64
     uint8_t *packed = malloc(entry->input.len + 1);
     if (!packed) return -1;
     memcpy(packed, entry->input.data, entry->input.len);
-    c->list[c->count++] =
-        (struct journaled_change){entry->sequence, batch_end, entry->time_ms, packed, entry->input.len};
+    c->list[c->count++] = (struct journaled_change){
+        entry->sequence, batch_end, entry->time_ms, packed, entry->input.len, is_entry_by_event(entry), false};
     return 0;
 }
 
-/* The last of its batch: then the rules are built. */
 static bool is_last_of_batch(const struct changes_over_time *c, size_t i)
 {
     return i + 1 == c->count || c->list[i + 1].batch_end != c->list[i].batch_end;
+}
+
+/* Of how many batches of changes by events the rules are built once. */
+static size_t stride_of(const struct changes_over_time *c)
+{
+    size_t batches = 0, rows = 0, points;
+    for (size_t i = 0; i < c->count; i++) {
+        rows += c->list[i].is_by_event;
+        batches += c->list[i].is_by_event && is_last_of_batch(c, i);
+    }
+    points = rows * POINTS_BY_EVENTS > ROWS_OF_POINTS ? ROWS_OF_POINTS / rows + 1 : POINTS_BY_EVENTS;
+    return batches / points + 1;
+}
+
+/* At the end of each batch in which somebody changed the rules; of batches of changes by events, of every n-th. */
+static void choose_points(struct changes_over_time *c)
+{
+    size_t stride = stride_of(c), count = 0;
+    bool is_by_event = true;
+    for (size_t i = 0; i < c->count; i++) {
+        is_by_event &= c->list[i].is_by_event;
+        if (!is_last_of_batch(c, i)) continue;
+        c->list[i].is_point = !is_by_event || i + 1 == c->count || ++count % stride == 0;
+        is_by_event = true;
+    }
 }
 
 static Handoff__V1__RulesChange *unpack(const struct journaled_change *change, struct yaml_errors *errors)
@@ -123,17 +168,17 @@ static Handoff__V1__RulesChange *unpack(const struct journaled_change *change, s
     return message;
 }
 
-int timeline_journaled(const struct changes_over_time *c, struct ruleset *rs, struct timeline *ret_timeline,
+int timeline_journaled(struct changes_over_time *c, struct ruleset *rs, struct timeline *ret_timeline,
                        struct yaml_errors *errors)
 {
     int error = 0;
+    choose_points(c);
     for (size_t i = 0; i < c->count && !error; i++) {
         const struct journaled_change *at = &c->list[i];
         Handoff__V1__RulesChange *change = unpack(at, errors);
         error = change ? ruleset_apply(rs, change, at->sequence, errors) : -EINVAL;
         if (change) handoff__v1__rules_change__free_unpacked(change, NULL);
-        if (!error && is_last_of_batch(c, i))
-            error = add_point(ret_timeline, at->batch_end + 1, at->at_ms, ruleset_build(rs));
+        if (!error && at->is_point) error = add_point(ret_timeline, at->batch_end + 1, at->at_ms, ruleset_build(rs));
     }
     return error;
 }
@@ -171,7 +216,7 @@ static int take(struct telling *t, size_t i)
     if (!change) return -EINVAL;
     error = candidate_apply(t->candidate, change, at->sequence, t->errors);
     handoff__v1__rules_change__free_unpacked(change, NULL);
-    if (error || !is_last_of_batch(t->changes, i)) return error;
+    if (error || !at->is_point) return error;
     if (!t->has_begun && t->since_ms == INT64_MIN) error = begin(t, at->batch_end + 1);
     return error ? error : add_point(t->timeline, at->batch_end + 1, at->at_ms, candidate_build(t->candidate));
 }

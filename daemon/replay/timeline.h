@@ -32,9 +32,9 @@ void timeline_changes_free(struct changes_over_time *c);
 int timeline_take(struct changes_over_time *c, const struct entry *entry, uint64_t batch_end);
 
 /* 0, or -EINVAL with the reasons: a change does not load with this version of handoffd. rs is empty. */
-int timeline_journaled(const struct changes_over_time *c, struct ruleset *rs, struct timeline *ret_timeline,
+int timeline_journaled(struct changes_over_time *c, struct ruleset *rs, struct timeline *ret_timeline,
                        struct yaml_errors *errors);
-/* since_ms INT64_MIN: from the beginning. journaled: what timeline_journaled has filled. */
+/* After timeline_journaled. since_ms INT64_MIN: from the beginning. journaled: what timeline_journaled has filled. */
 int timeline_candidate(const struct changes_over_time *c, struct candidate *candidate, const struct ruleset *journaled,
                        int64_t since_ms, struct timeline *ret_timeline, struct yaml_errors *errors);
 

@@ -15,6 +15,10 @@ static bool is_about_escalation(const Handoff__V1__Event *e)
 {
     return e->body_case == BODY(ESCALATION_ACKNOWLEDGED) || e->body_case == BODY(ESCALATION_RESOLVED);
 }
+static bool is_reopening(const Handoff__V1__Event *e)
+{
+    return e->body_case == BODY(EPISODE_OPENED) && e->episode_opened->reopens[0];
+}
 static bool is_about_episode(const Handoff__V1__Event *e)
 {
     return (e->body_case == BODY(EPISODE_CLOSED) || e->body_case == BODY(EPISODE_CORRECTED)) && e->episode_id[0];
@@ -70,6 +74,7 @@ static void note_subject(const struct speech *s, struct translation *t)
     const Handoff__V1__Event *e = s->event;
     if (is_about_task(e)) t->task = names_task(s->journal, number_of(s, "t", e->task_id));
     if (is_about_escalation(e)) t->escalation = names_escalation(s->journal, number_of(s, "e", e->escalation_id));
+    if (is_reopening(e)) t->episode = names_episode(s->journal, number_of(s, "ep", e->episode_opened->reopens));
     if (is_about_episode(e)) t->episode = names_episode(s->journal, number_of(s, "ep", e->episode_id));
 }
 
@@ -77,17 +82,19 @@ enum translated translate_event(Handoff__V1__Event *event, const struct names *j
                                 struct arena *arena, struct translation *ret)
 {
     struct speech s = {event, journal, other, arena};
+    bool begins_again = is_reopening(event), is_of_episode = begins_again || is_about_episode(event); /* as it was said */
+    char **episode_id = begins_again ? &event->episode_opened->reopens : &event->episode_id;
     *ret = (struct translation){.is_work = true, .why = MATCH_EXACT};
     note_subject(&s, ret);
     enum match task = translate_id(&s, &event->task_id, "t", names_match_task);
     enum match escalation = translate_id(&s, &event->escalation_id, "e", names_match_escalation);
-    enum match episode = translate_id(&s, &event->episode_id, "ep", names_match_episode);
+    enum match episode = translate_id(&s, episode_id, "ep", names_match_episode);
     translate_referral(event, journal, other);
     if (is_about_task(event))
         ret->why = task;
     else if (is_about_escalation(event))
         ret->why = escalation;
-    else if (is_about_episode(event))
+    else if (is_of_episode)
         ret->why = episode;
     else
         ret->is_work = false;

@@ -238,6 +238,40 @@ static void an_event_that_came_again_with_other_content_stands_as_it_first_was(v
     backtest_free(&r);
 }
 
+static void say_absent(int day)
+{
+    Handoff__V1__Event *e = event_of("", "");
+    Handoff__V1__StaffAbsent body = HANDOFF__V1__STAFF_ABSENT__INIT;
+    char id[32];
+    snprintf(id, sizeof id, "absent-%d", day);
+    e->id = id;
+    e->body_case = HANDOFF__V1__EVENT__BODY_STAFF_ABSENT;
+    e->staff_absent = &body;
+    body.person_id = (char *)"nurse-1";
+    body.from_at_ms = e->occurred_at_ms;
+    body.to_at_ms = e->occurred_at_ms + WORLD_HOUR;
+    assert_int_equal(world_publish(w, world_pack(w, e))->code, CODE(ACCEPTED));
+}
+
+/* Each change of the roster is another set of rules; a folder of years has thousands. */
+static void years_of_absences_are_taken_several_at_a_time(void **state)
+{
+    (void)state;
+    for (int day = 0; day < 2500; day++) {
+        char name[32];
+        snprintf(name, sizeof name, "patient-%d", day);
+        say_absent(day);
+        if (day % 100 == 0) assert_int_equal(world_publish(w, world_opened(w, name, name))->code, CODE(ACCEPTED));
+        pass(MS_PER_DAY);
+    }
+    write_pathway("wait: 60min", "wait: 60min");
+    struct backtest_result r = run(0);
+    assert_int_equal(r.patients, 25);
+    assert_int_equal(r.patients_differ, 0);
+    assert_int_equal(r.patients_unlike_journal, 0);
+    backtest_free(&r);
+}
+
 static void an_empty_journal_is_said_to_be_empty(void **state)
 {
     (void)state;
@@ -262,6 +296,7 @@ int main(void)
         TEST(a_patient_who_took_in_another_goes_on_from_the_journal),
         TEST(an_event_that_was_taken_back_is_taken_back_in_both_courses),
         TEST(an_event_that_came_again_with_other_content_stands_as_it_first_was),
+        TEST(years_of_absences_are_taken_several_at_a_time),
         TEST(an_empty_journal_is_said_to_be_empty),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

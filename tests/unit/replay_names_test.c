@@ -255,6 +255,45 @@ static void a_referral_named_after_its_episode_is_found_under_its_other_name(voi
     assert_string_equal(event->referral_id, "r-1-ep3");
 }
 
+static void an_end_of_an_episode_that_is_not_there_ends_no_other(void **state)
+{
+    (void)state;
+    struct translation t;
+    opened(&journal, 1, REFERRAL, "r-1");
+    opened(&other, 1, SAFETY, "");
+    Handoff__V1__Event *event = completed("");
+    event->body_case = HANDOFF__V1__EVENT__BODY_EPISODE_CLOSED;
+    event->episode_id = arena_string(arena, "ep1");
+    assert_int_equal(translate_event(event, &journal, &other, arena, &t), UNTRANSLATABLE);
+    assert_int_equal(t.why, MATCH_NOT_ASKED);
+}
+
+static Handoff__V1__Event *reopening(const char *episode_id)
+{
+    Handoff__V1__Event *event = completed("");
+    event->body_case = HANDOFF__V1__EVENT__BODY_EPISODE_OPENED;
+    event->episode_opened = ARENA_NEW(arena, Handoff__V1__EpisodeOpened);
+    handoff__v1__episode_opened__init(event->episode_opened);
+    event->episode_opened->reopens = arena_string(arena, episode_id);
+    return event;
+}
+
+static void an_episode_that_is_begun_again_is_found_under_its_other_number(void **state)
+{
+    (void)state;
+    struct translation t;
+    opened(&journal, 1, REFERRAL, "r-1");
+    opened(&other, 1, SAFETY, "");
+    opened(&other, 2, REFERRAL, "r-1");
+    Handoff__V1__Event *event = reopening("ep1");
+    assert_int_equal(translate_event(event, &journal, &other, arena, &t), TRANSLATED);
+    assert_string_equal(event->episode_opened->reopens, "ep2");
+    assert_true(t.is_work);
+    opened(&journal, 2, REFERRAL, "r-2");
+    assert_int_equal(translate_event(reopening("ep2"), &journal, &other, arena, &t), UNTRANSLATABLE);
+    assert_string_equal(t.episode->about, "r-2");
+}
+
 #define TEST(NAME) cmocka_unit_test_setup_teardown(NAME, begin, end)
 int main(void)
 {
@@ -270,6 +309,8 @@ int main(void)
         TEST(work_on_what_is_not_there_is_not_translated_and_says_what_it_was),
         TEST(an_event_that_only_mentions_a_task_counts_without_it),
         TEST(a_referral_named_after_its_episode_is_found_under_its_other_name),
+        TEST(an_end_of_an_episode_that_is_not_there_ends_no_other),
+        TEST(an_episode_that_is_begun_again_is_found_under_its_other_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -261,10 +261,8 @@ static int for_each_patient(struct forecast *f, int (*visit)(struct forecast *f,
         if (code != 1) break;
         if (visit(f, &chain, newest)) code = FAILED;
         f->done += chain.count;
-        if (count % PATIENTS_A_SNAPSHOT == 0) {
-            share_rest(f->folder.shares);
-            tell_progress(f);
-        }
+        if (count % PATIENTS_A_SNAPSHOT == 0) share_rest(f->folder.shares);
+        tell_progress(f);
     }
     return code;
 }

@@ -1,21 +1,26 @@
 """`handoffd backtest` on a journal of the scenarios: what would have been with other pathways, and nothing is changed."""
 
 import hashlib
+import importlib.util
 import json
+import os
 import pathlib
+import pty
+import re
 import subprocess
 
 import pytest
-from peer import BOUND_S, BUILD, DAY_MS, START_MS, Daemon, referral, registered, voicemail
+from peer import BOUND_S, BUILD, DAY_MS, ROOT, START_MS, Daemon, referral, registered, voicemail
 from scenario import FILES, PATHWAYS, Mortal, Play, Scenario
 
 SHIPPED = sorted(str(path) for path in PATHWAYS.glob("*.yaml"))
 REFERRAL = PATHWAYS / "referral.yaml"
+CASES = ["mary", "mary-intake-completed", "david", "sarah", "sarah-gap", "readmission-day-5"]
 AFTER_MS = 60 * DAY_MS  # the clock goes on this long after the last event
 
 
 def play_together(mortal, scenarios):
-    """All scenarios on one daemon, each patient under the scenario's name, in the order of their times."""
+    """The scenarios on one daemon, each patient under the scenario's name, in the order of their times."""
     plays = [Play(scenario, mortal, patient_id=scenario.name) for scenario in scenarios]
     steps = sorted((play.at_ms(i), n, i) for n, play in enumerate(plays) for i in range(len(play.scenario.steps)))
     for at_ms, n, i in steps:
@@ -28,8 +33,8 @@ def play_together(mortal, scenarios):
 
 @pytest.fixture(scope="session")
 def played(tmp_path_factory):
-    """A data folder with every scenario in it; its daemon has ended. For reading alone."""
-    scenarios = [Scenario(path) for path in FILES]
+    """A data folder with some cases in it; its daemon has ended. For reading alone."""
+    scenarios = [Scenario(path) for path in FILES if path.stem in CASES]
     daemon = Daemon(tmp_path_factory.mktemp("played"))
     mortal = Mortal(daemon, min(scenario.start_ms for scenario in scenarios))
     play_together(mortal, scenarios)
@@ -91,13 +96,38 @@ def call_back_after(folder, delay):
 def test_the_shipped_pathways_make_no_difference_and_nothing_is_changed(played):
     before = bytes_of(played)
     result = backtest(played, "--pathway", *SHIPPED)
-    assert result["patients"] == len(FILES)
+    assert result["patients"] == len(CASES)
     assert result["patientsDiffer"] == result["patientsUnlikeJournal"] == 0
     assert differing(result) == {} and result["patientIds"] == []
     assert result["humanWork"]["candidate"]["unmatched"] == 0 < result["humanWork"]["candidate"]["matched"]
     assert all(row["present"] == row["journal"] for row in result["rows"])
     assert "\nNo difference.\n" in run(played, "--pathway", *SHIPPED).stdout
     assert bytes_of(played) == before
+
+
+def demo_module():
+    spec = importlib.util.spec_from_file_location("demo", ROOT / "clients" / "demo" / "demo.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+DEMO = demo_module()
+
+
+@pytest.mark.parametrize("case", DEMO.CASES)
+def test_the_shipped_pathways_make_no_difference_to_what_the_demo_does(case, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    scenario = DEMO.yaml.load((ROOT / "tests" / "scenarios" / f"{case}.yaml").read_text(), DEMO.TextLoader)
+    daemon = DEMO.Daemon(scenario["start"])
+    try:
+        DEMO.Case(daemon, scenario).run()
+        result = backtest(pathlib.Path(daemon.folder) / "data", "--pathway", *SHIPPED)
+    finally:
+        daemon.stop()
+    assert (result["patients"], result["patientsDiffer"], result["patientsUnlikeJournal"]) == (1, 0, 0)
+    assert differing(result) == {} and result["unmatched"] == []
+    assert all(row["present"] == row["candidate"] == row["journal"] for row in result["rows"])
 
 
 def test_a_folder_that_a_daemon_serves_is_read_and_the_reader_says_so(daemon, client):
@@ -120,6 +150,50 @@ def test_with_a_shorter_call_back_exactly_the_work_of_the_call_back_moves(played
     }
     assert sorted(result["patientIds"]) == ["mary", "mary-intake-completed"]
     assert result["humanWork"]["candidate"]["unmatched"] == 0  # what people did found the same calls
+    assert all(row["difference"] == row["candidate"] - row["present"] for row in result["rows"])
+
+
+def table_of(text):
+    """By pathway and work: the other cells."""
+    lines = [line for line in text.splitlines() if re.search(r"\d of \d+$", line)]
+    rows = [re.split(r"\s{2,}", line) for line in lines]
+    return {(row[0], row[1]): row[2:] for row in rows}
+
+
+def test_the_table_says_the_same_as_json(played, tmp_path):
+    quick = call_back_after(tmp_path, "1bd")
+    table = table_of(run(played, "--pathway", quick).stdout)
+    rows = [row for row in backtest(played, "--pathway", quick)["rows"] if "kind" in row]
+    assert len(rows) > 20
+    for row in rows:
+        numbers = [str(row[name]) for name in ("present", "candidate", "difference", "moved")]
+        assert table[row["pathway"] or "-", row["kind"]][:4] == numbers
+    assert "3d, now" not in table["referral", "clinical-review"][4]
+    assert ", now " in table["referral", "call-family"][4]
+
+
+def shown_on_a_terminal(*arguments):
+    """What the command says on standard error when that is a terminal; standard output is a file."""
+    near, far = pty.openpty()
+    said = b""
+    with subprocess.Popen([BUILD / "handoffd", *arguments], stdout=subprocess.DEVNULL, stderr=far) as process:
+        os.close(far)
+        try:
+            while some := os.read(near, 65536):
+                said += some
+        except OSError:  # the other end is closed
+            pass
+        assert process.wait(BOUND_S) == 0
+    os.close(near)
+    return said.decode()
+
+
+@pytest.mark.parametrize("command", [["backtest", "--pathway", *SHIPPED], ["forecast"]], ids=lambda c: c[0])
+def test_there_is_a_progress_bar_on_a_terminal_alone(played, command):
+    bar = re.compile(r"\r\[#*\.*\] +\d+ %")
+    assert bar.search(shown_on_a_terminal(*command, played))
+    piped = subprocess.run([BUILD / "handoffd", *command, played], capture_output=True, text=True, timeout=BOUND_S)
+    assert piped.returncode == 0 and "[" not in piped.stderr and "\r" not in piped.stderr
 
 
 def test_what_nobody_had_been_asked_for_is_listed_as_unmatched(played, tmp_path):

@@ -1,10 +1,12 @@
 """The cases as data, through the real daemon: what must come out does, whatever it is killed in the middle of, and it
 is to the letter what comes out of the rules alone."""
 
+import json
 import shutil
+import subprocess
 
 import pytest
-from scenario import FILES, Mortal, Play, Scenario, api_pb2
+from scenario import BOUND_S, FILES, PATHWAYS, Mortal, Play, Scenario, api_pb2
 
 SCENARIOS = [Scenario(path) for path in FILES]
 NEIGHBOURS = list(zip(SCENARIOS, SCENARIOS[1:] + SCENARIOS[:1]))
@@ -68,6 +70,17 @@ def test_a_scenario_comes_out_as_written_with_a_kill_at_every_step(mortal, scena
     shutil.rmtree(mortal.daemon.data / "index")
     mortal.run("reindex")
     assert play.patient() == before
+    assert_folded_again_it_is_the_same(mortal)
+
+
+def assert_folded_again_it_is_the_same(mortal):
+    """Timers simulated, human work matched by what it was about: what comes out is what is in the journal."""
+    files = sorted(PATHWAYS.glob("*.yaml"))
+    command = mortal.daemon.command("backtest", "--json", "--pathway", *map(str, files), str(mortal.daemon.data))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["patientsDiffer"], result["patientsUnlikeJournal"], result["unmatched"]) == (0, 0, [])
 
 
 def test_an_event_said_twice_happens_once(mortal, scenario, alone):

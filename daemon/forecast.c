@@ -101,8 +101,9 @@ static void print_usual(const struct forecast_result *r)
 
 static void print_for_people(const struct command *c, const struct forecast_result *r)
 {
-    printf("%s: %llu patients, %llu of them with work ahead; %u days after the journal's last entry%s\n\n", c->folder,
+    printf("%s: %llu patients, %llu of them with work ahead; %u %s after the journal's last entry%s\n\n", c->folder,
            (unsigned long long)r->patients, (unsigned long long)r->patients_with_work, r->days,
+           r->days == 1 ? "day" : "days",
            c->is_nobody ? ", if nobody acts" : "");
     print_table(r);
     if (c->is_nobody) return;

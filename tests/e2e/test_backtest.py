@@ -172,6 +172,16 @@ def test_the_table_says_the_same_as_json(played, tmp_path):
     assert ", now " in table["referral", "call-family"][4]
 
 
+def test_the_table_in_the_readme_shows_what_moves(played, tmp_path):
+    done = run(played, "--patients", "--pathway", call_back_after(tmp_path, "1bd"))
+    shown = (ROOT / "README.md").read_text().split("$ handoffd backtest", 1)[1].split("```", 1)[0]
+    moved = {key: cells for key, cells in table_of(done.stdout).items() if cells[3] != "0"}
+    assert table_of(shown).keys() == moved.keys()
+    for line in shown.splitlines():
+        if line.startswith(("pathway ", "  differs: ", "Work differs ")):
+            assert line in done.stdout.splitlines()
+
+
 def shown_on_a_terminal(*arguments):
     """What the command says on standard error when that is a terminal; standard output is a file."""
     near, far = pty.openpty()

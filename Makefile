@@ -28,7 +28,7 @@ GEN_O    := $(GEN_C:$(GEN)/%.c=$(BUILD)/obj/gen/%.o)
 GEN_PY   := $(PROTOS:proto/%.proto=$(BUILD)/python/%_pb2.py)
 
 # What each ring may see: folders are listed from the inside out.
-RINGS    := base core pathway store engine net ops
+RINGS    := base core pathway store engine replay net ops
 LIB_C    := $(foreach r,$(RINGS),$(wildcard daemon/$(r)/*.c))
 LIB_O    := $(LIB_C:%.c=$(BUILD)/obj/%.o)
 MAIN_O   := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard daemon/*.c))

@@ -137,9 +137,10 @@ check: all unit scenarios mutate-pathways purity pathways
 sanitize:
 	$(MAKE) BUILD=$(BUILD)/sanitize CC=clang SANITIZE=address,undefined OPT=-O1 unit scenarios
 
-# The real daemon over ZeroMQ, with an independent client.
+# The real daemon over ZeroMQ, with an independent client. The tests wait for disks and processes half of the time.
+E2E_WORKERS ?= $(shell expr 2 '*' $$(nproc))
 e2e: all
-	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e
+	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider -n $(E2E_WORKERS) tests/e2e
 
 test: check sanitize e2e
 

@@ -367,6 +367,24 @@ static void a_word_to_a_family_that_is_to_be_left_alone_is_seen(void **state)
     assert_int_equal(broken(), 0);
 }
 
+static void not_even_an_emergency_reaches_a_family_that_is_to_be_left_alone(void **state)
+{
+    (void)state;
+    static const char asked[] = "with: {recipient: {party: GUARDIAN, id: mom}, category: BEHAVIORAL_HEALTH, is_emergency: true, "
+                                "invoked_by: clinician-1, nature: 'imminent harm'}";
+    begin(SHIPPED);
+    hear("patient.registered", "with: {birth_date: 2010-05-01, category: BEHAVIORAL_HEALTH, care_team: [{party: GUARDIAN, id: mom, custody: LEGAL_AUTHORITY}]}");
+    hear("disclosure.requested", asked);
+    assert_int_equal(told_kind(HANDOFF__V1__EMISSION__BODY_STATUS), 1); /* at fifteen a guardian is an outside recipient */
+    hear("service.declined", "with: {by: PATIENT, scope: ALL_CONTACT}");
+    assert_true(w->record->is_opted_out);
+    forget();
+    hear("disclosure.requested", asked);
+    assert_int_equal(told_kind(HANDOFF__V1__EMISSION__BODY_STATUS), 0);
+    assert_int_equal(told_audits(AUDITED(REFUSED_ACTION)), 1);
+    assert_int_equal(open_tasks(TASK(ASK_COMPLIANCE)), 1);
+}
+
 /* --- 10 ----------------------------------------------------------------------------------------------------------- */
 static void begin_climbed(void)
 {
@@ -525,6 +543,7 @@ int main(void)
         SENTENCE(a_finding_that_nobody_hears_of_is_seen),
         SENTENCE(a_flag_that_a_timer_clears_is_seen),
         SENTENCE(a_word_to_a_family_that_is_to_be_left_alone_is_seen),
+        SENTENCE(not_even_an_emergency_reaches_a_family_that_is_to_be_left_alone),
         SENTENCE(a_ladder_that_falls_by_rung_or_severity_is_seen),
         SENTENCE(a_ladder_that_ends_untold_is_seen),
         SENTENCE(an_end_that_a_timer_would_reach_is_parked_and_the_episode_stays_open),

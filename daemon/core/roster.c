@@ -22,6 +22,18 @@ static const char *first_with(const struct site *site, Handoff__V1__Role role)
     return NULL;
 }
 
+/* Where only one is on call, the first is told again. */
+static const char *second_on_call(const struct site *site)
+{
+    const char *first = first_with(site, ROLE(ON_CALL)), *second = first_with(site, ROLE(SECOND_ON_CALL));
+    for (size_t i = 0; i < site->roster->n_people && !second; i++) {
+        const Handoff__V1__Person *p = site->roster->people[i];
+        for (size_t r = 0; r < p->n_roles; r++)
+            if (p->roles[r] == ROLE(ON_CALL) && strcmp(p->id, first) != 0) second = p->id;
+    }
+    return second ? second : first;
+}
+
 static const char *queue(const struct site *site)
 {
     for (size_t i = 0; i < site->roster->n_people; i++)
@@ -54,6 +66,7 @@ const char *roster_resolve(const struct rules *rules, const struct site *site, c
         const char *coordinator = assigned(site, record, ROLE(COORDINATOR));
         person = above(site, coordinator ? coordinator : first_with(site, ROLE(COORDINATOR)));
     }
+    if (!person && role == ROLE(SECOND_ON_CALL)) person = second_on_call(site);
     if (!person) person = first_with(site, role);
     if (!person) person = queue(site);
     if (!person) person = first_with(site, ROLE(SUPERVISOR));

@@ -62,7 +62,7 @@ Handoff__V1__TaskView *view_task(const struct view *v, const struct view_subject
     view->site = text(rules_site(v->rules, of->record->site)->name);
     view->kind = task->kind;
     view->owner = task->owner;
-    view->person_id = person(v, of->record, task->owner);
+    view->person_id = task->owner_id[0] ? task->owner_id : person(v, of->record, task->owner);
     view->severity = task->severity;
     view->due_at_ms = task->due_at_ms;
     view->opened_at_ms = task->opened_at_ms;
@@ -97,6 +97,13 @@ static const char *escalation_reason(const struct view *v, const Handoff__V1__Pa
     return reason != NULL ? reason : VIEW_ALERT_REASON;
 }
 
+static void show_roles(const struct view *v, const Handoff__V1__Escalation *e, Handoff__V1__EscalationView *view)
+{
+    if (e->roles) view->roles = ARENA_ARRAY(v->arena, Handoff__V1__Role, (size_t)__builtin_popcount(e->roles));
+    for (uint32_t role = 1; role < 32; role++)
+        if (e->roles >> role & 1) view->roles[view->n_roles++] = (Handoff__V1__Role)role;
+}
+
 Handoff__V1__EscalationView *view_escalation(const struct view *v, const struct view_subject *of,
                                              const Handoff__V1__Escalation *e)
 {
@@ -113,6 +120,7 @@ Handoff__V1__EscalationView *view_escalation(const struct view *v, const struct 
     view->reason = text(escalation_reason(v, of->record, e));
     view->task_id = id_text(v, of->key, "t", e->task);
     view->acknowledged_by = e->acknowledged_by;
+    show_roles(v, e, view);
     if (e->cause == NULL) return view;
     view->pathway = pathway_name(v, of->record, e->cause->episode);
     view->episode_id = id_text(v, of->key, "ep", e->cause->episode);

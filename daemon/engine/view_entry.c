@@ -139,7 +139,7 @@ static void render_body(const struct view *v, const char *key, const struct path
     }
     if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK) {
         e->task->task_id = text(make_id(v->arena, key, "t", e->task->number, 0));
-        e->person_id = text(resolve(v, now, e->task->owner));
+        e->person_id = e->task->owner_id[0] ? e->task->owner_id : text(resolve(v, now, e->task->owner));
     } else if (e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION) {
         e->escalation->escalation_id = text(make_id(v->arena, key, "e", e->escalation->number, 0));
         e->person_id = text(resolve(v, now, e->escalation->rung));

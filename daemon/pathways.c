@@ -302,7 +302,8 @@ static void print_predicates(void)
                                             [ARGUMENT_ASPECT] = "(sending, reminders, misses or family)",
                                             [ARGUMENT_TASK_KIND] = "(task)",
                                             [ARGUMENT_PATHWAY] = "(pathway)",
-                                            [ARGUMENT_BARRIER] = "(BARRIER)"};
+                                            [ARGUMENT_BARRIER] = "(BARRIER)",
+                                            [ARGUMENT_DAYS] = "(day, day)"};
     printf("\nPredicates\n");
     for (size_t i = 0; predicate_at(i); i++)
         printf("  %s%s%s\n", predicate_at(i)->name, arguments[predicate_at(i)->argument],

@@ -22,6 +22,10 @@ static const char *change_sentence(const Handoff__V1__RulesChange *change, struc
     case HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY_RETIRED:
         return view_format(arena, "pathway number %u: retired, running episodes stay on it",
                            change->pathway_retired->number);
+    case HANDOFF__V1__RULES_CHANGE__BODY_ABSENCE: /* these come by events, never from files */
+    case HANDOFF__V1__RULES_CHANGE__BODY_LISTING:
+    case HANDOFF__V1__RULES_CHANGE__BODY_DELISTING:
+    case HANDOFF__V1__RULES_CHANGE__BODY_DOUBT:
     case HANDOFF__V1__RULES_CHANGE__BODY__NOT_SET:
     case _HANDOFF__V1__RULES_CHANGE__BODY__CASE_IS_INT_SIZE: break;
     }

@@ -87,6 +87,8 @@ int typed_event_parse(struct cli *cli, const struct typed_event *typed, int argc
                       struct flags **ret_flags);
 /* Fills id, source and occurred_at where empty, publishes and prints the result. */
 int publish_event(struct cli *cli, Handoff__V1__Event *event);
+/* The same for an answer to a task or escalation: one that changed nothing has failed, though it is kept. */
+int publish_answer(struct cli *cli, Handoff__V1__Event *event);
 
 /* --- commands
  * ----------------------------------------------------------------------------------------------------- */
@@ -104,6 +106,7 @@ int run_task_cancel(struct cli *cli, int argc, char **argv);
 int run_escalations(struct cli *cli, int argc, char **argv);
 int run_escalations_ack(struct cli *cli, int argc, char **argv);
 int run_escalations_resolve(struct cli *cli, int argc, char **argv);
+int run_list(struct cli *cli, int argc, char **argv);
 int run_stats(struct cli *cli, int argc, char **argv);
 int run_info(struct cli *cli, int argc, char **argv);
 int run_clock_show(struct cli *cli, int argc, char **argv);

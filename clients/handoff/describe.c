@@ -166,13 +166,14 @@ static bool is_open_after(Handoff__V1__TaskChange change)
 {
     return change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED ||
            change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED ||
+           change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_REOPENED ||
            change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_ATTEMPTED;
 }
 
 static void append_task(const Handoff__V1__Emission *emission, char *text, size_t size)
 {
     const Handoff__V1__TaskEmission *task = emission->task;
-    append(text, size, "task %s %s: %s", short_id(task->task_id),
+    append(text, size, "task %s %s: %s", emission->origin_key.len ? task->task_id : short_id(task->task_id),
            WORD(handoff__v1__task_change__descriptor, task->change),
            WORD(handoff__v1__task_kind__descriptor, task->kind));
     append_recipient(task->subject, " about ", text, size);
@@ -189,7 +190,8 @@ static void append_task(const Handoff__V1__Emission *emission, char *text, size_
 static void append_escalation(const Handoff__V1__Emission *emission, char *text, size_t size)
 {
     const Handoff__V1__EscalationEmission *escalation = emission->escalation;
-    append(text, size, "escalation %s %s", short_id(escalation->escalation_id),
+    append(text, size, "escalation %s %s",
+           emission->origin_key.len ? escalation->escalation_id : short_id(escalation->escalation_id),
            WORD(handoff__v1__escalation_change__descriptor, escalation->change));
     if (escalation->task_kind) {
         append(text, size, ": %s t%u", WORD(handoff__v1__task_kind__descriptor, escalation->task_kind),
@@ -267,7 +269,8 @@ const char *describe_step(const Handoff__V1__TimelineStep *step, char *text, siz
         append(text, size, ": %s", step->to_state);
     }
     if (step->kind == HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_OPENED ||
-        step->kind == HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_CLOSED) {
+        step->kind == HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_CLOSED ||
+        step->kind == HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_PASSED) {
         append(text, size, " (%s)", WORD(handoff__v1__applied_kind__descriptor, step->kind));
     }
     return text;

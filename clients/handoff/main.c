@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"escalations list", "", "the same", run_escalations},
     {"escalations ack", "ID", "take one: stops its climb for a while", run_escalations_ack},
     {"escalations resolve", "ID", "end an escalation", run_escalations_resolve},
+    {"list", "PATIENT ID", "the patients behind a hand-over or a storm", run_list},
     {"stats", "", "the daemon's numbers", run_stats},
     {"info", "", "version, clock, pathways, journal", run_info},
     {"clock", "", "what time it is for the daemon", run_clock_show},

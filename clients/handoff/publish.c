@@ -110,17 +110,39 @@ static int print_result(const Handoff__V1__Event *event, const struct handoff_re
     return code;
 }
 
-int publish_event(struct cli *cli, Handoff__V1__Event *event)
+static int publish_one(struct cli *cli, Handoff__V1__Event *event, struct handoff_result *ret_result)
 {
     int code = cli_connect(cli);
     if (!code) code = complete_envelope(cli, event);
     if (code) return code;
+    int error = handoff_publish(cli->client, event, 1, ret_result);
+    return error ? cli_failed(cli, error) : EXIT_DONE;
+}
+
+static int show_result(struct cli *cli, const Handoff__V1__Event *event, const struct handoff_result *result)
+{
+    if (!cli->is_json) return print_result(event, result);
+    print_result_json(result);
+    return exit_code_of(result);
+}
+
+int publish_event(struct cli *cli, Handoff__V1__Event *event)
+{
     struct handoff_result result;
-    int error = handoff_publish(cli->client, event, 1, &result);
-    if (error) return cli_failed(cli, error);
-    if (!cli->is_json) return print_result(event, &result);
-    print_result_json(&result);
-    return exit_code_of(&result);
+    int code = publish_one(cli, event, &result);
+    return code ? code : show_result(cli, event, &result);
+}
+
+int publish_answer(struct cli *cli, Handoff__V1__Event *event)
+{
+    struct handoff_result result;
+    int code = publish_one(cli, event, &result);
+    if (code) return code;
+    bool is_in_vain = handoff_is_accepted(&result) && *result.sentence &&
+                      result.verdict == HANDOFF__V1__VERDICT__VERDICT_RECORDED;
+    if (is_in_vain && !cli->is_json) return cli_say(EXIT_REFUSED, "%s", result.sentence);
+    code = show_result(cli, event, &result);
+    return is_in_vain ? EXIT_REFUSED : code;
 }
 
 /* --- flags
@@ -231,7 +253,7 @@ int publish_typed(struct cli *cli, const struct typed_event *typed, int argc, ch
     struct flags *flags = NULL;
     int code = typed_event_parse(cli, typed, argc, argv, &flags);
     if (code) return code;
-    code = publish_event(cli, flags->event);
+    code = typed->preset_fields ? publish_answer(cli, flags->event) : publish_event(cli, flags->event);
     flags_close(&flags);
     return code;
 }

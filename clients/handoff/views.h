@@ -16,4 +16,10 @@ void print_tasks(Handoff__V1__TaskView *const *tasks, size_t count, bool has_pat
 void print_escalations(Handoff__V1__EscalationView *const *escalations, size_t count, bool has_patient,
                        const char *title, const char *if_empty);
 
+/* All pages of a listing, added to `all`. An exit code. */
+struct cli;
+int fetch_tasks(struct cli *cli, Handoff__V1__TasksRequest *filter, Handoff__V1__TasksReply *all);
+int fetch_escalations(struct cli *cli, Handoff__V1__EscalationsRequest *filter,
+                      Handoff__V1__EscalationsReply *all);
+
 #endif

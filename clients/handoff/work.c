@@ -30,6 +30,13 @@ static const char *holder(const char *person_id, Handoff__V1__Role role, char wo
     return *person_id ? person_id : word_of(&handoff__v1__role__descriptor, (int)role, word);
 }
 
+/* What is a site's or a source's own is answered with its whole id: a patient may have the same name. */
+static bool has_patient_id(const Handoff__V1__TaskView *task)
+{
+    return task->kind != HANDOFF__V1__TASK_KIND__TASK_KIND_TAKE_OVER &&
+           task->kind != HANDOFF__V1__TASK_KIND__TASK_KIND_SOURCE_SILENT;
+}
+
 static void add_task(struct libscols_table *table, const Handoff__V1__TaskView *task)
 {
     struct libscols_line *line = table_line(table, NULL);
@@ -37,7 +44,7 @@ static void add_task(struct libscols_table *table, const Handoff__V1__TaskView *
     bool has_subject = *describe_recipient(task->subject, about, sizeof about) != 0;
     table_cellf(line, 0, "%s%s", when_format(task->due_at_ms, when), task->is_overdue ? " overdue" : "");
     table_cell(line, 1, task->patient_id);
-    table_cell(line, 2, short_id(task->task_id));
+    table_cell(line, 2, has_patient_id(task) && !*task->made_under ? short_id(task->task_id) : task->task_id);
     table_cellf(line, 3, "%s%s%s", WORD(handoff__v1__task_kind__descriptor, task->kind),
                 has_subject ? " about " : "", about);
     table_cell(line, 4, holder(task->person_id, task->owner, word));
@@ -69,7 +76,7 @@ static void add_escalation(struct libscols_table *table, const Handoff__V1__Esca
     char when[WHEN_TEXT_BYTES], word[64];
     table_cell(line, 0, when_format(escalation->next_at_ms, when));
     table_cell(line, 1, escalation->patient_id);
-    table_cell(line, 2, short_id(escalation->escalation_id));
+    table_cell(line, 2, *escalation->made_under ? escalation->escalation_id : short_id(escalation->escalation_id));
     table_cellf(line, 3, "%s%s%s", WORD(handoff__v1__escalation_state__descriptor, escalation->state),
                 *escalation->acknowledged_by ? " by " : "", escalation->acknowledged_by);
     table_cell(line, 4, WORD(handoff__v1__role__descriptor, escalation->rung));
@@ -147,7 +154,7 @@ static void keep_cursor(ProtobufCBinaryData *kept, ProtobufCBinaryData *page)
     *page = (ProtobufCBinaryData){0};
 }
 
-static int fetch_tasks(struct cli *cli, Handoff__V1__TasksRequest *filter, Handoff__V1__TasksReply *all)
+int fetch_tasks(struct cli *cli, Handoff__V1__TasksRequest *filter, Handoff__V1__TasksReply *all)
 {
     Handoff__V1__Request request = HANDOFF__V1__REQUEST__INIT;
     request.body_case = HANDOFF__V1__REQUEST__BODY_TASKS;
@@ -169,7 +176,7 @@ static int fetch_tasks(struct cli *cli, Handoff__V1__TasksRequest *filter, Hando
     return cli_say(EXIT_REFUSED, "the list does not end");
 }
 
-static int fetch_escalations(struct cli *cli, Handoff__V1__EscalationsRequest *filter,
+int fetch_escalations(struct cli *cli, Handoff__V1__EscalationsRequest *filter,
                              Handoff__V1__EscalationsReply *all)
 {
     Handoff__V1__Request request = HANDOFF__V1__REQUEST__INIT;
@@ -383,6 +390,7 @@ static int find_patient(struct cli *cli, Handoff__V1__Event *event)
     size_t matches = 0;
     for (size_t i = 0; i < all->n_escalations; i++) {
         if (!is_id(all->escalations[i]->escalation_id, event->escalation_id)) continue;
+        if (*event->patient_id && strcmp(all->escalations[i]->patient_id, event->patient_id) != 0) continue;
         found = all->escalations[i];
         matches++;
     }
@@ -402,8 +410,9 @@ static int answer_escalation(struct cli *cli, const struct typed_event *typed, i
     struct flags *flags = NULL;
     int code = typed_event_parse(cli, typed, argc, argv, &flags);
     if (code) return code;
-    if (!*flags->event->patient_id) code = find_patient(cli, flags->event);
-    if (!code) code = publish_event(cli, flags->event);
+    bool is_whole = *flags->event->patient_id && strchr(flags->event->escalation_id, '-');
+    if (!is_whole) code = find_patient(cli, flags->event);
+    if (!code) code = publish_answer(cli, flags->event);
     flags_close(&flags);
     return code;
 }

@@ -57,6 +57,9 @@ static bool may_repeat(const Handoff__V1__Request *request)
     case HANDOFF__V1__REQUEST__BODY_EMISSIONS:
     case HANDOFF__V1__REQUEST__BODY_INFO:
     case HANDOFF__V1__REQUEST__BODY_RELOAD:
+    case HANDOFF__V1__REQUEST__BODY_DIRECTORY_LIST:
+    case HANDOFF__V1__REQUEST__BODY_DIRECTORY_MATCH:
+    case HANDOFF__V1__REQUEST__BODY_LIST:
     case _HANDOFF__V1__REQUEST__BODY__CASE_IS_INT_SIZE:
         break;
     }

@@ -303,7 +303,7 @@ static void take(struct moment *m, const struct action *a)
 
 static void mark(struct moment *m, const struct action *a)
 {
-    *(int64_t *)((char *)m->episode + a->to->offset) = m->occurred_ms;
+    *(int64_t *)(void *)((char *)m->episode + a->to->offset) = m->occurred_ms;
     m->is_changed = true;
     timer_follow(m, a->to);
 }
@@ -366,6 +366,7 @@ static void act(struct moment *m, const struct action *a)
     case ACTION_REFUSE: refuse(m, a); return;
     case ACTION_NOTE: moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_NOTE, a->text, NULL, a->rule); return;
     case ACTION_REMIND: remind(m, a); return;
+    case ACTION_BASELINE: scores_rebase(m, a->number); return;
     case ACTION_DOUBT:
         moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_DIRECTORY_DOUBTFUL, recipient_of(m, a), NULL, a->rule);
         return;

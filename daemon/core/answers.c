@@ -92,13 +92,6 @@ static void episode_corrected(struct moment *m)
     m->sentence = "the pathway has no open state of that name: nothing changed";
 }
 
-static void event_retracted(struct moment *m)
-{
-    m->is_used = true;
-    work_open_task(
-        m, &(struct task_order){.kind = KIND(REVIEW_RETRACTION), .severity = HANDOFF__V1__SEVERITY__SEVERITY_URGENT});
-}
-
 static void staff_absent(struct moment *m)
 {
     m->is_used = true; /* journaled on the site's record */
@@ -116,7 +109,8 @@ static const struct {
     {BODY(EPISODE_OPENED), episode_opened},
     {BODY(EPISODE_CLOSED), episode_closed},
     {BODY(EPISODE_CORRECTED), episode_corrected},
-    {BODY(EVENT_RETRACTED), event_retracted},
+    {BODY(EVENT_RETRACTED), retract_apply},
+    {BODY(PATIENT_MERGED), merge_leave},
     {BODY(STAFF_ABSENT), staff_absent},
 };
 

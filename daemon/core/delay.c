@@ -37,6 +37,9 @@ int64_t delay_resolve(const struct delay *d, const struct calendar *c, const Han
     case DELAY_OPENING: return calendar_next_opening(c, delay_resolve(d->a, c, episode, base_ms));
     case DELAY_CLOSING: return calendar_closing(c, delay_resolve(d->a, c, episode, base_ms));
     case DELAY_AT: return resolve_at(c, delay_resolve(d->a, c, episode, base_ms), d->amount);
+    case DELAY_MIDNIGHT:
+        a = delay_resolve(d->a, c, episode, base_ms);
+        return calendar_instant(c, calendar_local_day(c, a) + 1, 0);
     case DELAY_COMPRESSED: return resolve_compressed(d, c, episode, base_ms);
     }
     return base_ms;

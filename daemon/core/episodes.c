@@ -64,11 +64,13 @@ bool episode_is_open_for(const struct moment *m, const struct pathway *p)
     return false;
 }
 
-/* A request that is repeated under another event id after its referral ended opens nothing anew. */
+/* A request that is repeated under another event id after its referral ended opens nothing anew. What was entered in
+ * error never was one. */
 bool episode_was_closed(const struct moment *m)
 {
     for (size_t i = 0; m->event->referral_id[0] && i < m->record->n_closed_episodes; i++)
         if (strcmp(m->record->closed_episodes[i]->referral_id, m->event->referral_id) == 0 &&
+            m->record->closed_episodes[i]->reason != HANDOFF__V1__CLOSE_REASON__CLOSE_REASON_ENTERED_IN_ERROR &&
             m->occurred_ms < m->record->closed_episodes[i]->closed_at_ms)
             return true;
     return false;

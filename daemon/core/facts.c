@@ -151,12 +151,14 @@ static void assigned(struct moment *m)
     for (size_t i = 0; i < r->n_assignments; i++) {
         if (r->assignments[i]->role != a->role) continue;
         r->assignments[i]->person_id = a->person_id;
+        r->assignments[i]->sequence = m->input->sequence;
         return;
     }
     if (r->n_assignments >= ASSIGNMENTS_MAX) list_remove(&r->assignments, &r->n_assignments, 0);
     Handoff__V1__Assignment *n = MESSAGE_NEW(m->arena, Handoff__V1__Assignment, assignment);
     n->role = a->role;
     n->person_id = a->person_id;
+    n->sequence = m->input->sequence;
     list_append(m->arena, &r->assignments, &r->n_assignments, n);
 }
 
@@ -372,8 +374,11 @@ static const struct {
     {BODY(APPOINTMENT_CANCELLED), cancelled},   {BODY(APPOINTMENT_RETRACTED), cancelled},
     {BODY(APPOINTMENT_NO_SHOW), no_show},       {BODY(APPOINTMENT_ARRIVED), arrived},
     {BODY(APPOINTMENT_FULFILLED), fulfilled},   {BODY(SAFETY_FLAG_RAISED), facts_flag_raised},
-    {BODY(SCREENING_SCORED), facts_screened},         {BODY(SAFETY_CLEARED), facts_cleared},
-    {BODY(PATIENT_DECEASED), deceased},
+    {BODY(SCREENING_SCORED), facts_screened},   {BODY(SAFETY_CLEARED), facts_cleared},
+    {BODY(PATIENT_DECEASED), deceased},         {BODY(ENCOUNTER_ADMITTED), days_keep_stay},
+    {BODY(ENCOUNTER_DISCHARGED), days_keep_stay},
+    {BODY(ENCOUNTER_ADMIT_CANCELLED), days_keep_stay},
+    {BODY(ENCOUNTER_DISCHARGE_CANCELLED), days_keep_stay},
 };
 
 static const char *agency_of(const struct moment *m)

@@ -137,6 +137,7 @@ void facts_flag_raised(struct moment *m)
 void facts_screened(struct moment *m)
 {
     if (m->occurred_ms > m->record->assessed_at_ms) m->record->assessed_at_ms = m->occurred_ms;
+    scores_keep(m);
     if (facts_finding(m->event)) raise_flag(m, KIND_SELF, level_of_screen(m->event->screening_scored));
 }
 

@@ -75,11 +75,25 @@ static struct gate_decision disclosure(const struct rules *rules, const struct s
     return c ? deliver(c) : withhold("no active consent covers this recipient");
 }
 
+/* An event that should never have been said caused it, or opened the episode that did. */
+static bool is_taken_back(const Handoff__V1__PatientRecord *record, const Handoff__V1__Emission *e)
+{
+    for (size_t i = 0; e->sequence && i < record->n_retracted; i++)
+        if (record->retracted[i] == e->sequence) return true;
+    for (size_t i = 0; e->episode && i < record->n_closed_episodes; i++)
+        if (record->closed_episodes[i]->number == e->episode)
+            return record->closed_episodes[i]->reason == HANDOFF__V1__CLOSE_REASON__CLOSE_REASON_ENTERED_IN_ERROR;
+    return false;
+}
+
 struct gate_decision gate(const struct rules *rules, const Handoff__V1__PatientRecord *record,
                           const Handoff__V1__Emission *emission, const Handoff__V1__Recipient *recipient,
                           int64_t now_ms)
 {
     const struct site *site = rules_site(rules, record->site);
+    bool is_for_others = emission->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER ||
+                         emission->body_case == HANDOFF__V1__EMISSION__BODY_STATUS;
+    if (is_for_others && is_taken_back(record, emission)) return withhold("its cause was taken back");
     if (emission->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER)
         return reminder(site, record, emission->reminder, now_ms);
     if (emission->body_case != HANDOFF__V1__EMISSION__BODY_STATUS) return deliver(NULL);

@@ -1,6 +1,7 @@
 /* Guards: are they true of this moment? And the table of predicates that they may call. */
 #include "core/moment.h"
 #include "core/consent.h"
+#include "core/days.h"
 
 #include <string.h>
 
@@ -310,6 +311,21 @@ static const struct predicate predicates[] = {
     {"is_my_agency", false, ARGUMENT_NONE, ask_is_my_agency},
     {"is_same_level_elsewhere", false, ARGUMENT_NONE, ask_is_same_level_elsewhere},
     {"is_replacement", false, ARGUMENT_NONE, ask_is_replacement},
+    {"is_admitted", false, ARGUMENT_NONE, ask_is_admitted},
+    {"days_since_discharge", true, ARGUMENT_NONE, ask_days_since_discharge},
+    {"is_after_discharge", false, ARGUMENT_NONE, ask_is_after_discharge},
+    {"days_open", true, ARGUMENT_NONE, ask_days_open},
+    {"days_late", true, ARGUMENT_NONE, ask_days_late},
+    {"age_at_discharge", true, ARGUMENT_NONE, ask_age_at_discharge},
+    {"booked_between", true, ARGUMENT_DAYS, ask_booked_between},
+    {"kept_between", true, ARGUMENT_DAYS, ask_kept_between},
+    {"is_booked_elsewhere", false, ARGUMENT_NONE, ask_is_booked_elsewhere},
+    {"is_same_service", false, ARGUMENT_NONE, ask_is_same_service},
+    {"days_since_scored", true, ARGUMENT_NONE, ask_days_since_scored},
+    {"has_instrument", false, ARGUMENT_NONE, ask_has_instrument},
+    {"is_judged", false, ARGUMENT_NONE, ask_is_judged},
+    {"is_worse", false, ARGUMENT_NONE, ask_is_worse},
+    {"is_unresponsive", false, ARGUMENT_NONE, ask_is_unresponsive},
 };
 
 const struct predicate *predicate_at(size_t i)

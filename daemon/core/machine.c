@@ -69,10 +69,20 @@ static void close_episode(struct moment *m)
     c->closed_at_ms = m->now_ms;
     c->level_of_care = e->level_of_care;
     c->agency_id = e->agency_id;
+    c->origin = e->origin;
+    c->opened_sequence = e->opened_sequence;
     if (r->n_closed_episodes >= CLOSED_MAX) list_remove(&r->closed_episodes, &r->n_closed_episodes, 0);
     list_append(m->arena, &r->closed_episodes, &r->n_closed_episodes, c);
     for (size_t i = 0; i < r->n_episodes; i++)
         if (r->episodes[i] == e) list_remove(&r->episodes, &r->n_episodes, i);
+}
+
+void machine_end(struct moment *m, Handoff__V1__CloseReason reason)
+{
+    moment_apply(m, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_CLOSED, MACHINE_MAIN, m->episode->state, m->episode->state,
+                 0);
+    close_episode(m);
+    m->record->closed_episodes[m->record->n_closed_episodes - 1]->reason = reason;
 }
 
 /* A timer that the state before lists too runs on, also when its last firing is behind it. */
@@ -162,6 +172,7 @@ static bool is_too_late(const struct moment *m, uint32_t machine, const struct t
     const struct event_kind *k = event_kind_of(m->event->body_case);
     bool may_be_overtaken =
         k && (k->class == EVENT_LOOP || k->class == EVENT_FACT) && (t->target >= 0 || moment_is_course(m));
+    if (days_is_encounter(m->event)) return false; /* whoever minds their order asks is_admitted, is_after_discharge */
     if (m->event->appointment_id[0] && m->visit) return m->is_overtaken; /* each visit has its own order */
     return may_be_overtaken && m->occurred_ms < *moved_at(m->episode, machine);
 }
@@ -282,7 +293,7 @@ static Handoff__V1__LevelOfCare level_at(const struct moment *m, const char *age
     for (size_t i = r->n_episodes; agency_id[0] && i-- > 0;)
         if (strcmp(r->episodes[i]->agency_id, agency_id) == 0) return r->episodes[i]->level_of_care;
     for (size_t i = r->n_closed_episodes; agency_id[0] && i-- > 0;)
-        if (strcmp(r->closed_episodes[i]->agency_id, agency_id) == 0) return r->closed_episodes[i]->level_of_care;
+        if (strcmp(r->closed_episodes[i]->agency_id, agency_id) == 0 && !r->closed_episodes[i]->reason) return r->closed_episodes[i]->level_of_care;
     return HANDOFF__V1__LEVEL_OF_CARE__LEVEL_OF_CARE_UNSPECIFIED;
 }
 

@@ -54,6 +54,64 @@ void *message_copy(const void *message, struct arena *arena)
     return copy;
 }
 
+/* --- comparing ------------------------------------------------------------------------------------------------ */
+size_t message_element_bytes(const ProtobufCFieldDescriptor *field) { return element_bytes(field->type); }
+
+bool message_element_equal(const void *a, const void *b, const ProtobufCFieldDescriptor *field)
+{
+    if (field->type == PROTOBUF_C_TYPE_STRING)
+        return strcmp(*(const char *const *)a, *(const char *const *)b) == 0;
+    if (field->type == PROTOBUF_C_TYPE_MESSAGE)
+        return message_equal(*(const void *const *)a, *(const void *const *)b);
+    if (field->type == PROTOBUF_C_TYPE_BYTES) {
+        const ProtobufCBinaryData *x = a, *y = b;
+        return x->len == y->len && (x->len == 0 || memcmp(x->data, y->data, x->len) == 0);
+    }
+    return memcmp(a, b, element_bytes(field->type)) == 0;
+}
+
+bool message_field_equal(const void *a, const void *b, const ProtobufCFieldDescriptor *field)
+{
+    const char *x = (const char *)a + field->offset, *y = (const char *)b + field->offset;
+    if (field->label != PROTOBUF_C_LABEL_REPEATED) {
+        bool is_other = is_other_oneof_member(a, field);
+        if (is_other != is_other_oneof_member(b, field)) return false;
+        return is_other || message_element_equal(x, y, field);
+    }
+    size_t count = *(const size_t *)quantifier_at(a, field), bytes = element_bytes(field->type);
+    if (count != *(const size_t *)quantifier_at(b, field)) return false;
+    const char *of_x = *(const char *const *)(const void *)x, *of_y = *(const char *const *)(const void *)y;
+    for (size_t i = 0; i < count; i++)
+        if (!message_element_equal(of_x + i * bytes, of_y + i * bytes, field)) return false;
+    return true;
+}
+
+bool message_equal(const void *a, const void *b)
+{
+    if (!a || !b) return a == b;
+    const ProtobufCMessageDescriptor *d = ((const ProtobufCMessage *)a)->descriptor;
+    if (d != ((const ProtobufCMessage *)b)->descriptor) return false;
+    for (unsigned i = 0; i < d->n_fields; i++)
+        if (!message_field_equal(a, b, &d->fields[i])) return false;
+    return true;
+}
+
+void message_field_copy(void *to, const void *from, const ProtobufCFieldDescriptor *field)
+{
+    bool is_list = field->label == PROTOBUF_C_LABEL_REPEATED;
+    memcpy((char *)to + field->offset, field_at(from, field), is_list ? sizeof(void *) : element_bytes(field->type));
+    if (is_list) memcpy((char *)to + field->quantifier_offset, quantifier_at(from, field), sizeof(size_t));
+}
+
+/* --- lists ---------------------------------------------------------------------------------------------------- */
+void list_insert(struct arena *arena, void *array_of_pointers, size_t *count, size_t position, void *item)
+{
+    list_append(arena, array_of_pointers, count, item);
+    void **array = *(void ***)array_of_pointers;
+    memmove(array + position + 1, array + position, (*count - 1 - position) * sizeof(void *));
+    array[position] = item;
+}
+
 void list_append(struct arena *arena, void *array_of_pointers, size_t *count, void *item)
 {
     void ***array = array_of_pointers;

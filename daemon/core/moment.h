@@ -39,6 +39,7 @@ struct moment {
     const char *sentence;            /* what the sender should know */
     bool is_used;                    /* somebody had a use for the event */
     bool is_ignored;                 /* a pathway knows the event to be harmless here */
+    bool is_asked;                   /* somebody has a task because of it, perhaps since before */
     bool is_changed;                 /* beyond the facts of the record */
     bool is_overtaken;
     bool names_nothing; /* the event names a task, escalation or episode that is not open, or was refused: nobody is
@@ -95,12 +96,57 @@ bool facts_is_clinician(const struct moment *m, const char *person_id, bool is_m
 const char *facts_refuse_check(const struct moment *m, const Handoff__V1__Task *task);
 const char *facts_refuse_closing(const struct moment *m);
 
+/* --- days, stays and visits (days.c) -------------------------------------------------------------------------- */
+/* Keeps what an admission or discharge, or its cancelling, says of whether the patient is in a facility. */
+void days_keep_stay(struct moment *m);
+/* An admission, a discharge, or the cancelling of one: their order is kept by the stay, not by other events. */
+bool days_is_encounter(const Handoff__V1__Event *event);
+
+/* --- late events (late.c) ------------------------------------------------------------------------------------- */
+/* Of what an event begins that arrives late, the steps already past are recorded; one, the newest, is carried out now
+ * if the event itself asked nobody. */
+void late_settle(struct moment *m);
+/* When a task is due whose wait counts from when the event happened. */
+int64_t late_due(const struct moment *m, const struct delay *delay);
+
+/* --- scores (scores.c) ---------------------------------------------------------------------------------------- */
+void scores_keep(struct moment *m);
+/* Scores older than this are no baseline any more; the newest of the others is. */
+void scores_rebase(struct moment *m, int64_t length_ms);
+
 /* --- episodes (episodes.c) ----------------------------------------------------------------------------------- */
 /* An event that names another referral, visit, task or agency is not for this episode. */
 bool episode_is_meant(const struct moment *m, const Handoff__V1__Episode *e, const struct pathway *p);
 bool episode_is_open_for(const struct moment *m, const struct pathway *p); /* one with the event's subject */
 bool episode_was_closed(const struct moment *m);                           /* since the event occurred */
 bool episode_has_task(const Handoff__V1__Task *t, const Handoff__V1__Episode *e);
+
+/* --- what is kept of a patient, field by field (particulars.c) ----------------------------------------------------- */
+/* Says something of the patient, not of the work: what a retraction puts back and a merge unites. */
+bool particulars_has(const ProtobufCFieldDescriptor *field);
+/* Two elements of a list that speak of the same: the same consent, the same member of the care team. */
+bool particulars_is_same(const ProtobufCFieldDescriptor *field, const void *a, const void *b);
+/* What was so before, and was changed to what it is now: is again as it was. */
+void particulars_undo(struct moment *m, const Handoff__V1__PatientRecord *before,
+                      const Handoff__V1__PatientRecord *after);
+
+/* Takes in what is kept of another patient id for the same patient; appointments get numbers of this record's. */
+void particulars_unite(struct moment *m, Handoff__V1__PatientRecord *other);
+
+/* --- two that become one (merge.c) ------------------------------------------------------------------------------ */
+void merge_leave(struct moment *m); /* patient.merged, on the record of the one that becomes the other */
+void merge_join(struct moment *m);  /* on the survivor's */
+/* The event with its task, escalation and episode named as this record numbers them: an id keeps the patient under
+ * which it was made. */
+const Handoff__V1__Event *merge_translate(const struct moment *m, const Handoff__V1__Event *event);
+/* The key of what was made under another patient id; NULL: made here. */
+const ProtobufCBinaryData *merge_origin_key(const Handoff__V1__PatientRecord *record, const Handoff__V1__Origin *origin);
+
+/* --- taking back (retract.c) ------------------------------------------------------------------------------------ */
+void retract_apply(struct moment *m); /* event.retracted */
+/* The event was taken back before it came: it is not acted on, unless it is a finding, and a human looks. */
+bool retract_was_awaited(struct moment *m);
+void retract_review_awaited(struct moment *m);
 
 /* --- answers (answers.c) ------------------------------------------------------------------------------------- */
 /* Carries out an event about a task, an escalation or an episode; then no episode is in focus. */
@@ -136,6 +182,25 @@ void work_resolve(struct moment *m, Handoff__V1__Escalation *e);
 /* This episode's, made in a scope (0: any). */
 void work_resolve_scope(struct moment *m, uint32_t scope);
 void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e);
+/* Of a round: one list to the person whose work it is now, or one escalation about an agency. */
+void work_hand_over(struct moment *m, const Handoff__V1__RoundList *list);
+void work_raise_list(struct moment *m, const char *about, const Handoff__V1__RoundList *list);
+
+/* --- rounds (rounds.c): on a site's record ------------------------------------------------------------------- */
+void rounds_by_event(struct moment *m);
+void rounds_by_command(struct moment *m);
+bool rounds_fire(struct moment *m, const Handoff__V1__TimerInput *firing);
+
+/* Takes an entry out of the causes of tasks and escalations; what is left without a cause is withdrawn. Not those of
+ * which is_kept says so. */
+void work_forget(struct moment *m, uint64_t sequence, bool (*is_kept)(const struct moment *m, const Handoff__V1__Cause *c));
+/* One act asked for twice: the first takes over the causes of the second, which is withdrawn. */
+void work_join_tasks(struct moment *m, Handoff__V1__Task *kept, Handoff__V1__Task *gone);
+/* One matter raised twice: the higher one stays. */
+void work_join_escalations(struct moment *m);
+/* It stands again as it was, under the number it had; generation: its last one told. */
+void work_restore_task(struct moment *m, const Handoff__V1__Task *was, uint32_t generation);
+void work_restore_escalation(struct moment *m, const Handoff__V1__Escalation *was, uint32_t generation);
 
 /* --- timers (timers.c) --------------------------------------------------------------------------------------- */
 /* of the episode in focus */
@@ -148,6 +213,8 @@ void timer_follow(struct moment *m,
                   const ProtobufCFieldDescriptor *field); /* after a change of a time of the episode */
 void timer_hasten(struct moment *m); /* after a change to urgent: none is later than its urgent value from now */
 void timer_end_episode(struct moment *m);
+/* Of the episode in focus: as they were before an input that left them as they were after it. What is past fires. */
+void timer_put_back(struct moment *m, const Handoff__V1__PatientRecord *before, const Handoff__V1__PatientRecord *after);
 
 /* --- acting (act.c) ------------------------------------------------------------------------------------------ */
 void act_do(struct moment *m, const struct action *actions, uint32_t count);
@@ -172,8 +239,14 @@ void machine_signal_all(struct moment *m, const char *name);
 void machine_open(struct moment *m, const struct pathway *pathway, const struct opening_rule *rule,
                   const Handoff__V1__Episode *from, bool is_replacing);
 void machine_fire(struct moment *m, Handoff__V1__Timer *timer);
+/* Ends the episode in focus where it stands, without what its pathway does at an end. */
+void machine_end(struct moment *m, Handoff__V1__CloseReason reason);
 Handoff__V1__Episode *machine_episode(const Handoff__V1__PatientRecord *record, uint32_t number);
 /* Puts an episode in focus. */
 void machine_focus(struct moment *m, Handoff__V1__Episode *episode);
+
+/* --- sources (sources.c): on a source's record --------------------------------------------------------------- */
+void sources_by_command(struct moment *m);
+bool sources_fire(struct moment *m, const Handoff__V1__TimerInput *firing);
 
 #endif

@@ -43,6 +43,7 @@ enum delay_op {
     DELAY_OPENING,          /* a, moved to the next opening if that falls outside working hours */
     DELAY_CLOSING,          /* the close of the working day that a falls on (or of the next) */
     DELAY_AT,               /* amount: local minute of the day that a falls on; the next day if that has passed */
+    DELAY_MIDNIGHT,         /* the end of the local day that a falls on */
     DELAY_COMPRESSED        /* a, but never more than an even share of what is left until episode.<field>:
                                amount: shares; field 0 or past: a */
 };
@@ -103,7 +104,8 @@ enum argument_kind {
     ARGUMENT_ASPECT,
     ARGUMENT_TASK_KIND,
     ARGUMENT_PATHWAY,
-    ARGUMENT_BARRIER
+    ARGUMENT_BARRIER,
+    ARGUMENT_DAYS    /* two numbers of days, the first no later than the second */
 };
 struct moment; /* core/moment.h: what a guard is asked about */
 struct predicate {
@@ -134,7 +136,7 @@ enum action_op {
     ACTION_TASK, ACTION_WITHDRAW, ACTION_START, ACTION_STOP, ACTION_RAISE, ACTION_RESOLVE,
     ACTION_HOLD, ACTION_LIFT, ACTION_CONCERN, ACTION_SETTLE, ACTION_SET, ACTION_COUNT,
     ACTION_TAKE, ACTION_MARK, ACTION_OPEN, ACTION_SIGNAL, ACTION_STATUS, ACTION_MOVE, ACTION_REFUSE,
-    ACTION_NOTE, ACTION_REMIND, ACTION_IF, ACTION_DOUBT, ACTION_PLAN
+    ACTION_NOTE, ACTION_REMIND, ACTION_IF, ACTION_DOUBT, ACTION_BASELINE, ACTION_PLAN
 };
 struct action {
     enum action_op op;
@@ -156,7 +158,7 @@ struct action {
     bool is_each;                          /* TASK: one for each member of the care team of that party */
     Handoff__V1__StatusKind status;        /* STATUS */
     bool is_replacing;                     /* OPEN: the new episode takes over from this one */
-    int64_t number;                        /* SET: the value */
+    int64_t number;                        /* SET: the value; BASELINE: ms */
     const char *text;                      /* REFUSE, NOTE; OPEN: pathway's name; SIGNAL: name */
     const ProtobufCFieldDescriptor *from, *to; /* TAKE: of the event's body, of Episode; MARK, PLAN: to, a time of
                                               Episode (PLAN's from: NULL where the event has none) */
@@ -216,12 +218,13 @@ enum timer_from {
     TIMER_FROM_EVENT,   /* occurred_at of what started it; in a firing the due time */
     TIMER_FROM_OPENED,  /* occurred_at of the opening event */
     TIMER_FROM_VISIT,   /* start of the appointment (timer is `per: appointment`) */
-    TIMER_FROM_FIELD    /* an int64 time of Episode; 0: the timer does not start */
+    TIMER_FROM_FIELD    /* an int64 time of Episode; 0: the timer does not start, unless it is_of_past */
 };
 struct timer_kind {
     const char *name;
     enum timer_from from;
     const ProtobufCFieldDescriptor *field;
+    bool is_of_past;    /* of a field that `mark` alone sets, so it is never in the future; unknown: from the event */
     bool is_per_appointment;
     bool is_once;           /* ends after its last firing; does not count against silence */
     bool is_reminder;       /* a firing whose moment has passed is dropped and recorded */

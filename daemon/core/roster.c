@@ -5,71 +5,134 @@
 
 #define ROLE(NAME) HANDOFF__V1__ROLE__ROLE_##NAME
 
-static const Handoff__V1__Person *find_person(const struct site *site, const char *id)
+enum { DELEGATES_MAX = 8 }; /* in a row; a circle of people who are all away ends here */
+
+/* At whose site, and when. */
+struct asking {
+    const struct rules *rules;
+    const struct site *site;
+    int64_t at_ms;
+};
+
+const Handoff__V1__Person *roster_person(const struct site *site, const char *id)
 {
     for (size_t i = 0; i < site->roster->n_people; i++)
         if (strcmp(site->roster->people[i]->id, id) == 0) return site->roster->people[i];
     return NULL;
 }
 
-static const char *first_with(const struct site *site, Handoff__V1__Role role)
+static const Handoff__V1__Absence *absence(const struct asking *a, const char *person_id)
 {
-    for (size_t i = 0; i < site->roster->n_people; i++) {
-        const Handoff__V1__Person *p = site->roster->people[i];
-        for (size_t r = 0; r < p->n_roles; r++)
-            if (p->roles[r] == role) return p->id;
+    for (uint32_t i = 0; i < a->rules->absence_count; i++) {
+        const Handoff__V1__Absence *x = a->rules->absences[i];
+        if (x->from_at_ms <= a->at_ms && a->at_ms < x->to_at_ms && strcmp(x->person_id, person_id) == 0 &&
+            strcmp(x->site, a->site->name) == 0)
+            return x;
     }
     return NULL;
 }
 
-/* Where only one is on call, the first is told again. */
-static const char *second_on_call(const struct site *site)
+static const char *stand_in(const struct asking *a, const char *person_id)
 {
-    const char *first = first_with(site, ROLE(ON_CALL)), *second = first_with(site, ROLE(SECOND_ON_CALL));
-    for (size_t i = 0; i < site->roster->n_people && !second; i++) {
-        const Handoff__V1__Person *p = site->roster->people[i];
-        for (size_t r = 0; r < p->n_roles; r++)
-            if (p->roles[r] == ROLE(ON_CALL) && strcmp(p->id, first) != 0) second = p->id;
+    for (int i = 0; i < DELEGATES_MAX && roster_person(a->site, person_id); i++) {
+        const Handoff__V1__Absence *away = absence(a, person_id);
+        if (!away) return person_id;
+        person_id = away->delegate_id;
     }
+    return NULL;
+}
+
+const char *roster_stand_in(const struct rules *rules, const struct site *site, const char *person_id, int64_t at_ms)
+{
+    return stand_in(&(struct asking){rules, site, at_ms}, person_id);
+}
+
+static bool has_role(const Handoff__V1__Person *p, Handoff__V1__Role role)
+{
+    for (size_t r = 0; r < p->n_roles; r++)
+        if (p->roles[r] == role) return true;
+    return false;
+}
+
+/* Of those with a role the first who is there (but `not_this`), else whoever stands in for one of them. */
+static const char *present(const struct asking *a, Handoff__V1__Role role, const char *not_this)
+{
+    const char *found = NULL;
+    for (size_t i = 0; i < a->site->roster->n_people; i++) {
+        const Handoff__V1__Person *p = a->site->roster->people[i];
+        const char *person = has_role(p, role) ? stand_in(a, p->id) : NULL;
+        if (!person || (not_this && strcmp(person, not_this) == 0)) continue;
+        if (person == p->id) return person;
+        if (!found) found = person;
+    }
+    return found;
+}
+
+static const char *queue(const struct asking *a)
+{
+    for (size_t i = 0; i < a->site->roster->n_people; i++)
+        if (a->site->roster->people[i]->is_queue) return a->site->roster->people[i]->id;
+    return NULL;
+}
+
+/* Everybody may be away: then the first on call is told all the same, and somebody if nobody is on call. */
+static const char *anybody(const struct asking *a)
+{
+    for (size_t i = 0; i < a->site->roster->n_people; i++)
+        if (has_role(a->site->roster->people[i], ROLE(ON_CALL))) return a->site->roster->people[i]->id;
+    return "";
+}
+
+static const char *assigned(const Handoff__V1__PatientRecord *record, Handoff__V1__Role role)
+{
+    for (size_t i = 0; i < record->n_assignments; i++)
+        if (record->assignments[i]->role == role) return record->assignments[i]->person_id;
+    return NULL;
+}
+
+/* The supervisor of whoever coordinates this patient, away or not: a vacation changes nobody's superior. */
+static const char *supervisor(const struct asking *a, const Handoff__V1__PatientRecord *record)
+{
+    const char *coordinator = assigned(record, ROLE(COORDINATOR));
+    const Handoff__V1__Person *p = coordinator ? roster_person(a->site, coordinator) : NULL;
+    for (size_t i = 0; !p && i < a->site->roster->n_people; i++)
+        if (has_role(a->site->roster->people[i], ROLE(COORDINATOR))) p = a->site->roster->people[i];
+    const char *person = p && p->supervisor_id[0] ? stand_in(a, p->supervisor_id) : NULL;
+    return person ? person : present(a, ROLE(SUPERVISOR), NULL);
+}
+
+static const char *second_on_call(const struct asking *a)
+{
+    const char *first = present(a, ROLE(ON_CALL), NULL);
+    const char *second = first ? present(a, ROLE(ON_CALL), first) : NULL;
     return second ? second : first;
 }
 
-static const char *queue(const struct site *site)
+static const char *unassigned(const struct asking *a, const Handoff__V1__PatientRecord *record, Handoff__V1__Role role)
 {
-    for (size_t i = 0; i < site->roster->n_people; i++)
-        if (site->roster->people[i]->is_queue) return site->roster->people[i]->id;
-    return NULL;
-}
-
-/* Somebody who is not on the roster any more can receive nothing. */
-static const char *assigned(const struct site *site, const Handoff__V1__PatientRecord *record, Handoff__V1__Role role)
-{
-    for (size_t i = 0; i < record->n_assignments; i++)
-        if (record->assignments[i]->role == role && find_person(site, record->assignments[i]->person_id))
-            return record->assignments[i]->person_id;
-    return NULL;
-}
-
-/* Above a person: their own supervisor, as far as the roster knows one. */
-static const char *above(const struct site *site, const char *person_id)
-{
-    const Handoff__V1__Person *p = person_id ? find_person(site, person_id) : NULL;
-    return p && p->supervisor_id[0] ? p->supervisor_id : NULL;
+    if (role == ROLE(SUPERVISOR)) return supervisor(a, record);
+    if (role == ROLE(SECOND_ON_CALL)) return second_on_call(a);
+    return present(a, role, NULL);
 }
 
 const char *roster_resolve(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
-                           Handoff__V1__Role role)
+                           Handoff__V1__Role role, int64_t at_ms)
 {
-    (void)rules;
-    const char *person = assigned(site, record, role);
-    if (!person && role == ROLE(SUPERVISOR)) {
-        const char *coordinator = assigned(site, record, ROLE(COORDINATOR));
-        person = above(site, coordinator ? coordinator : first_with(site, ROLE(COORDINATOR)));
-    }
-    if (!person && role == ROLE(SECOND_ON_CALL)) person = second_on_call(site);
-    if (!person) person = first_with(site, role);
-    if (!person) person = queue(site);
-    if (!person) person = first_with(site, ROLE(SUPERVISOR));
-    if (!person) person = first_with(site, ROLE(ON_CALL));
-    return person ? person : "";
+    const struct asking a = {rules, site, at_ms};
+    const char *named = assigned(record, role);
+    const char *person = named ? stand_in(&a, named) : unassigned(&a, record, role);
+    if (!person) person = queue(&a);
+    if (!person) person = supervisor(&a, record);
+    if (!person) person = present(&a, ROLE(ON_CALL), NULL);
+    return person ? person : anybody(&a);
+}
+
+const char *roster_holder(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
+                          Handoff__V1__Role role, const Handoff__V1__Task *task, int64_t at_ms)
+{
+    bool is_owner = task && task->owner == role;
+    bool is_list = is_owner && task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_TAKE_OVER && task->subject;
+    const char *named = is_list ? task->subject->id : is_owner ? task->owner_id : "";
+    const char *person = named[0] ? roster_stand_in(rules, site, named, at_ms) : NULL;
+    return person ? person : roster_resolve(rules, site, record, role, at_ms);
 }

@@ -6,6 +6,7 @@
  *
  * An invariant that would break parks the input: the record stays as it was, with a safety-net timer and a task. */
 #include "core/moment.h"
+#include "core/roster.h"
 
 #include <string.h>
 
@@ -22,6 +23,7 @@ static Handoff__V1__PatientRecord *begin_record(const Handoff__V1__PatientRecord
     Handoff__V1__PatientRecord *r = MESSAGE_NEW(arena, Handoff__V1__PatientRecord, patient_record);
     r->patient_id = arena_string(arena, input->subject_name);
     if (input->event) r->site = input->event->site;
+    if (input->subject == SUBJECT_IS_SITE) r->site = r->patient_id;
     return r;
 }
 
@@ -40,6 +42,7 @@ static void begin_moment(struct moment *m, const struct rules *rules, const Hand
     m->record = begin_record(before, input, arena);
     m->site = rules_site(rules, m->record->site);
     if (m->event && m->event->occurred_at_ms < m->now_ms) m->occurred_ms = m->event->occurred_at_ms;
+    if (m->event && m->record->n_merged) m->event = merge_translate(m, m->event);
 }
 
 /* --- repeats ------------------------------------------------------------------------------------------------- */
@@ -172,6 +175,7 @@ static bool is_telling(const Handoff__V1__Emission *e)
 {
     if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK)
         return e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED ||
+               e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_REOPENED ||
                e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED;
     return e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION &&
            e->escalation->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED;
@@ -243,7 +247,7 @@ static void catch_unused(struct moment *m)
     Handoff__V1__Severity always = always_severity(m);
     if (!k) return;
     if (always) {
-        if (!has_human(m)) act_always(m, always);
+        if (!has_human(m) && !(k->class == EVENT_DISCHARGE && m->is_asked)) act_always(m, always);
         else if (!m->record->is_known && !is_recorded(m)) alert(m, always); /* nobody coordinates this patient yet */
     } else if (m->is_used) {
         return;
@@ -339,11 +343,21 @@ static void fire_safety_net(struct moment *m, Handoff__V1__Timer *t)
 /* --- inputs -------------------------------------------------------------------------------------------------- */
 static void run_event(struct moment *m)
 {
+    bool is_patients = m->input->subject == SUBJECT_IS_PATIENT; /* others have no episodes */
+    bool was_taken_back = retract_was_awaited(m);
+    if (was_taken_back && !facts_finding(m->event)) {
+        retract_review_awaited(m);
+        m->out->verdict = VERDICT(REVIEW);
+        return;
+    }
     facts_apply(m);
     answers_apply(m);
-    if (!m->fault && !m->names_nothing) offer_to_episodes(m);
-    if (!m->fault && !m->names_nothing) open_episodes(m);
+    if (m->input->subject == SUBJECT_IS_SITE) rounds_by_event(m);
+    if (!m->fault && !m->names_nothing && is_patients) offer_to_episodes(m);
+    if (!m->fault && !m->names_nothing && is_patients) open_episodes(m);
+    if (!m->fault && is_patients) late_settle(m);
     if (!m->fault) catch_unused(m);
+    if (was_taken_back) retract_review_awaited(m); /* last: it is no answer to the finding */
 }
 
 static Handoff__V1__Timer *due_timer(const struct moment *m, const Handoff__V1__TimerInput *f)
@@ -374,6 +388,10 @@ static void run_firing(struct moment *m)
         else moment_fault(m, "an episode's pathway is not loaded");
     } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_TIMER && timer) {
         fire_safety_net(m, timer);
+    } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ROUND && rounds_fire(m, f)) {
+        return;
+    } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_SOURCE && sources_fire(m, f)) {
+        return;
     } else {
         m->out->verdict = VERDICT(NO_OP);
     }
@@ -409,6 +427,26 @@ int64_t step_silence_ended(const Handoff__V1__PatientRecord *before, const Hando
     return longest;
 }
 
+static bool is_assigned(const Handoff__V1__PatientRecord *r, Handoff__V1__Role role)
+{
+    for (size_t i = 0; i < r->n_assignments; i++)
+        if (r->assignments[i]->role == role) return true;
+    return false;
+}
+
+/* Open tasks of the role that is assigned anew have become somebody else's. The first assignment hands over nothing. */
+static const char *hands_over_to(const struct moment *m, const Handoff__V1__PatientRecord *before)
+{
+    if (!before || !m->event || m->event->body_case != BODY(STAFF_ASSIGNED)) return NULL;
+    Handoff__V1__Role role = m->event->staff_assigned->role;
+    if (!is_assigned(before, role)) return NULL;
+    const char *was = roster_resolve(m->rules, m->site, before, role, m->now_ms);
+    const char *is = roster_resolve(m->rules, m->site, m->record, role, m->now_ms);
+    for (size_t i = 0; i < m->record->n_tasks && strcmp(was, is) != 0; i++)
+        if (m->record->tasks[i]->owner == role) return m->event->staff_assigned->person_id;
+    return NULL;
+}
+
 static Handoff__V1__Verdict verdict_of(const struct moment *m)
 {
     if (m->out->verdict) return m->out->verdict;
@@ -427,6 +465,11 @@ void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, c
     case STEP_EVENT: run_event(&m); break;
     case STEP_FIRING: run_firing(&m); break;
     case STEP_UNKNOWN_SUBJECT: run_unknown_subject(&m); break;
+    case STEP_COMMAND:
+        rounds_by_command(&m);
+        sources_by_command(&m);
+        break;
+    case STEP_JOIN: merge_join(&m); break;
     }
     if (!m.fault) m.fault = broken_invariant(m.record);
     if (m.fault) park(&m, rules, before, input, arena, out);
@@ -435,6 +478,7 @@ void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, c
     out->verdict = verdict_of(&m);
     if (m.sentence) out->sentence = arena_string(arena, m.sentence);
     ret_outcome->after = m.record;
+    ret_outcome->hands_over_to = hands_over_to(&m, before);
     ret_outcome->is_new = before == NULL;
     ret_outcome->tells_source = input->kind == STEP_EVENT && input->subject == SUBJECT_IS_PATIENT &&
                                 !is_ours(m.record) && out->verdict == VERDICT(REVIEW);
@@ -474,6 +518,15 @@ int64_t step_next_due(const Handoff__V1__PatientRecord *r, Handoff__V1__TimerInp
         if (e->next_at_ms >= due) continue;
         due = e->next_at_ms;
         fill_firing(f, HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION, due, e->number, e->generation);
+    }
+    for (size_t i = 0; i < r->n_rounds; i++) {
+        if (r->rounds[i]->is_begun || r->rounds[i]->begins_at_ms >= due) continue;
+        due = r->rounds[i]->begins_at_ms;
+        fill_firing(f, HANDOFF__V1__DUE_KIND__DUE_KIND_ROUND, due, (uint32_t)i + 1, 0);
+    }
+    if (r->silent_at_ms && r->silent_at_ms < due) {
+        due = r->silent_at_ms;
+        fill_firing(f, HANDOFF__V1__DUE_KIND__DUE_KIND_SOURCE, due, 0, 0);
     }
     return due;
 }

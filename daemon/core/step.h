@@ -10,6 +10,8 @@
 #ifndef HANDOFF_CORE_STEP_H
 #define HANDOFF_CORE_STEP_H
 
+#include <stdbool.h>
+
 #include "base/arena.h"
 #include "handoff/v1/journal.pb-c.h"
 #include "handoff/v1/record.pb-c.h"
@@ -20,7 +22,40 @@ struct site;
 
 enum subject_kind { SUBJECT_IS_PATIENT, SUBJECT_IS_SITE, SUBJECT_IS_SOURCE };
 
-enum step_kind { STEP_EVENT, STEP_FIRING, STEP_UNKNOWN_SUBJECT };
+/* EVENT of a subject that is not the event's own: an event of the site that concerns this patient too.
+ * JOIN: on the survivor's record, right after the patient.merged on the other's. */
+enum step_kind { STEP_EVENT, STEP_FIRING, STEP_UNKNOWN_SUBJECT, STEP_COMMAND, STEP_JOIN };
+
+/* What an event.retracted takes back, as the journal has it. */
+struct step_disclosure {
+    uint64_t sequence;
+    const Handoff__V1__StatusEmission *status;
+};
+struct step_retraction {
+    uint64_t sequence;                         /* of the entry of the event that is taken back */
+    const Handoff__V1__Event *event;
+    const Handoff__V1__PatientRecord *before;  /* NULL: the record began with it */
+    const Handoff__V1__PatientRecord *after;
+    const Handoff__V1__Outcome *outcome;
+    const struct step_disclosure *disclosures; /* its own, and the later ones of the episodes that it opened */
+    size_t disclosure_count;
+    bool is_elsewhere; /* it was of a patient that has become this one since: its numbers are others */
+};
+
+/* What a patient.merged meets. */
+enum merge_answer {
+    MERGE_NO_SURVIVOR, /* nobody knows the patient that it names */
+    MERGE_NO_PATIENT,  /* nor the one that it is about */
+    MERGE_SAME,        /* with itself, or the two are one already the other way round */
+    MERGE_ALREADY,     /* they are one already, as it says */
+    MERGE_OF_ALIAS,    /* it speaks of one that has become another already */
+    MERGE_TOO_LARGE,   /* together they are more than a record holds */
+    MERGE_POSSIBLE     /* the record becomes an alias; the survivor's STEP_JOIN follows in the same batch */
+};
+struct step_merge {
+    enum merge_answer answer;
+    const char *survivor_id; /* POSSIBLE: whom it becomes, aliases followed */
+};
 
 struct step_input {
     enum step_kind kind;
@@ -30,8 +65,15 @@ struct step_input {
     const char *subject_name;        /* patient id, site or source; for a record that begins */
     uint64_t seen_hash;              /* keyed hash of (source, id): dedupe. Events only */
     const Handoff__V1__Event *event; /* STEP_EVENT */
+    uint64_t retracted_hash;                        /* event.retracted: the keyed hash of what it names */
+    const struct step_retraction *retraction;       /* event.retracted: NULL: that event has not come */
+    const struct step_merge *merge;                 /* patient.merged; NULL: nobody knows */
+    const Handoff__V1__PatientJoined *joined;       /* STEP_JOIN */
+    const Handoff__V1__PatientRecord *loser, *alias; /* STEP_JOIN: the other's record before it became an alias, and after */
     const Handoff__V1__TimerInput *firing;          /* STEP_FIRING */
     const Handoff__V1__UnknownSubject *unknown;     /* STEP_UNKNOWN_SUBJECT, on a source's record */
+    const Handoff__V1__CommandInput *command;       /* STEP_COMMAND: what the engine itself has to say to a site's or
+                                                       source's record (round_wanted, round_done, source_heard) */
 };
 
 struct outcome {
@@ -40,6 +82,8 @@ struct outcome {
     bool is_new;                       /* the record did not exist */
     bool tells_source;                 /* the patient is unknown and nothing acted: the source's record gets a
                                           STEP_UNKNOWN_SUBJECT in the same batch */
+    const char *hands_over_to;         /* NULL, or the person whose work this patient's open tasks have become: the
+                                          site's record gets a round_wanted in the same batch */
 };
 
 /* before NULL: the subject has no record yet. before is not changed; parts of it may be shared by after. */

@@ -14,14 +14,26 @@ Handoff__V1__Timer *timer_find(const struct moment *m, uint32_t kind, uint32_t a
     return NULL;
 }
 
+static int64_t started_at(const struct moment *m)
+{
+    return m->event ? m->occurred_ms : m->due_ms ? m->due_ms : m->now_ms;
+}
+
+/* A time that only `mark` sets is when something happened: until then such a timer counts like any other. */
+static bool is_from_start(const struct moment *m, const struct timer_kind *k)
+{
+    return k->from == TIMER_FROM_EVENT || (k->is_of_past && !*(const int64_t *)field_at(m->episode, k->field));
+}
+
 /* The instant a timer's first wait counts from; 0: it does not start. */
 static int64_t base_of(const struct moment *m, const struct timer_kind *k, const Handoff__V1__Appointment *visit)
 {
     switch (k->from) {
-    case TIMER_FROM_EVENT: return m->event ? m->occurred_ms : (m->due_ms ? m->due_ms : m->now_ms);
+    case TIMER_FROM_EVENT: return started_at(m);
     case TIMER_FROM_OPENED: return m->episode->opened_at_ms;
     case TIMER_FROM_VISIT: return visit ? visit->starts_at_ms : 0;
-    case TIMER_FROM_FIELD: return *(const int64_t *)field_at(m->episode, k->field);
+    case TIMER_FROM_FIELD:
+        return is_from_start(m, k) ? started_at(m) : *(const int64_t *)field_at(m->episode, k->field);
     }
     return 0;
 }
@@ -50,7 +62,7 @@ void timer_start(struct moment *m, uint32_t kind)
     int64_t base = base_of(m, k, visit);
     if (!base) return;
     int64_t due = moment_resolve(m, moment_wait(m, &k->firings[0].wait), base);
-    bool is_from_late_firing = k->from == TIMER_FROM_EVENT && !m->event && due <= m->now_ms;
+    bool is_from_late_firing = is_from_start(m, k) && !m->event && due <= m->now_ms;
     if (is_from_late_firing) due = moment_resolve(m, moment_wait(m, &k->firings[0].wait), m->now_ms);
     if (k->is_reminder && due <= m->now_ms) return; /* booked later than that reminder's moment */
     Handoff__V1__Timer *t = MESSAGE_NEW(m->arena, Handoff__V1__Timer, timer);
@@ -148,4 +160,49 @@ void timer_end_episode(struct moment *m)
 {
     for (size_t i = m->record->n_timers; i-- > 0;)
         if (m->record->timers[i]->episode == m->episode->number) remove_timer(m, i);
+}
+
+/* --- taking back --------------------------------------------------------------------------------------------- */
+static const Handoff__V1__Timer *same_timer(const Handoff__V1__PatientRecord *r, const Handoff__V1__Timer *t)
+{
+    for (size_t i = 0; i < r->n_timers; i++)
+        if (r->timers[i]->episode == t->episode && r->timers[i]->kind == t->kind &&
+            r->timers[i]->appointment == t->appointment)
+            return r->timers[i];
+    return NULL;
+}
+
+/* What the input began stops; what it changed, and nothing has since, is as before. */
+static void undo_timer(struct moment *m, Handoff__V1__Timer *t, const Handoff__V1__Timer *before,
+                       const Handoff__V1__Timer *after)
+{
+    if (!after) return;
+    if (!before) {
+        uint32_t kind = t->kind;
+        remove_kind(m, kind, t->appointment);
+        if (timer_find(m, kind, 0)) return;
+        work_withdraw(m, 0, SCOPE_TIMER + kind);
+        work_resolve_scope(m, SCOPE_TIMER + kind);
+        return;
+    }
+    if (after->generation != t->generation || message_equal(before, after)) return;
+    *t = *before;
+    t->generation = next_generation(m);
+    m->is_changed = true;
+}
+
+void timer_put_back(struct moment *m, const Handoff__V1__PatientRecord *before, const Handoff__V1__PatientRecord *after)
+{
+    for (size_t i = m->record->n_timers; i-- > 0;) {
+        Handoff__V1__Timer *t = i < m->record->n_timers ? m->record->timers[i] : NULL;
+        if (t && t->episode == m->episode->number) undo_timer(m, t, same_timer(before, t), same_timer(after, t));
+    }
+    for (size_t i = 0; i < before->n_timers; i++) {
+        const Handoff__V1__Timer *was = before->timers[i];
+        if (was->episode != m->episode->number || same_timer(after, was) || same_timer(m->record, was)) continue;
+        Handoff__V1__Timer *t = message_copy(was, m->arena);
+        t->generation = next_generation(m);
+        list_append(m->arena, &m->record->timers, &m->record->n_timers, t);
+        m->is_changed = true;
+    }
 }

@@ -32,12 +32,22 @@ static const struct ladder_rule *ladder(const struct moment *m, Handoff__V1__Sev
     return &m->rules->policy.ladder[severity ? severity : SEVERITY(ROUTINE)];
 }
 
+/* Under which patient id it was made, if that became this one since: its id stays. */
+static void tell_origin(const struct moment *m, Handoff__V1__Emission *e, const Handoff__V1__Origin *origin)
+{
+    const ProtobufCBinaryData *key = merge_origin_key(m->record, origin);
+    if (!key) return;
+    e->origin_key = *key;
+    e->origin_number = origin->number;
+}
+
 /* --- tasks --------------------------------------------------------------------------------------------------- */
 static Handoff__V1__TaskEmission *tell_task(struct moment *m, Handoff__V1__Task *t, Handoff__V1__TaskChange change,
                                             uint32_t rule)
 {
     Handoff__V1__Emission *e = moment_emit(m, rule);
     if (t->n_causes) e->episode = t->causes[0]->episode;
+    tell_origin(m, e, t->origin);
     e->body_case = HANDOFF__V1__EMISSION__BODY_TASK;
     Handoff__V1__TaskEmission *told = MESSAGE_NEW(m->arena, Handoff__V1__TaskEmission, task_emission);
     e->task = told;
@@ -48,6 +58,7 @@ static Handoff__V1__TaskEmission *tell_task(struct moment *m, Handoff__V1__Task 
     told->severity = t->severity;
     told->due_at_ms = t->due_at_ms;
     told->attempts = t->attempts;
+    told->channels = t->channels;
     told->subject = t->subject;
     told->owner_id = t->owner_id;
     told->generation = ++t->generation;
@@ -116,9 +127,10 @@ void work_open_task(struct moment *m, const struct task_order *order)
     const struct delay *due = order->due             ? order->due
                               : rule->due[severity] ? rule->due[severity]
                                                     : ladder(m, severity)->due;
-    int64_t due_ms = moment_resolve(m, due, m->now_ms);
+    int64_t due_ms = late_due(m, due);
     Handoff__V1__Cause *cause = new_cause(m, order->rule);
     const char *subject_id = order->subject_id ? order->subject_id : "";
+    m->is_asked = true;
     for (size_t i = 0; i < m->record->n_tasks; i++) {
         if (!is_about(m->record->tasks[i], order->kind, order->party, subject_id)) continue;
         join(m, m->record->tasks[i], cause, severity, due_ms);
@@ -193,12 +205,39 @@ void work_cancel(struct moment *m, Handoff__V1__Task *t)
     remove_task(m, t);
 }
 
+/* By the middle of that working day, or by its close: whichever half of the day the last attempt was not in. */
+static int64_t other_half(const struct calendar *c, int64_t at_ms, int64_t attempt_ms)
+{
+    int64_t opens_ms = calendar_next_opening(c, calendar_instant(c, calendar_local_day(c, at_ms), 0));
+    int64_t closes_ms = calendar_closing(c, at_ms), middle_ms = opens_ms + (closes_ms - opens_ms) / 2;
+    bool was_early = calendar_local_minute(c, attempt_ms) < calendar_local_minute(c, middle_ms);
+    return was_early ? closes_ms : middle_ms;
+}
+
+/* Unless the policy says how long after: the next working day, at another time of day. What is emergent waits less. */
+static int64_t next_attempt(const struct moment *m, const Handoff__V1__Task *t)
+{
+    const struct calendar *c = &m->site->calendar;
+    const struct task_rule *rule = task_rule(m, t->kind);
+    if (rule->attempt_again[t->severity]) return moment_resolve(m, rule->attempt_again[t->severity], m->now_ms);
+    if (t->severity == SEVERITY(EMERGENT)) return moment_resolve(m, ladder(m, t->severity)->rung, m->now_ms);
+    return other_half(c, calendar_add_business_days(c, m->now_ms, 1), m->now_ms);
+}
+
+static void note_channel(const struct moment *m, Handoff__V1__Task *t)
+{
+    bool is_told = m->event && m->event->body_case == HANDOFF__V1__EVENT__BODY_TASK_ATTEMPTED;
+    if (is_told && m->event->task_attempted->channel)
+        t->channels |= UINT32_C(1) << m->event->task_attempted->channel;
+}
+
 /* An attempt is the act that was asked for: it meets the due time and arms the next attempt. */
 void work_attempt(struct moment *m, Handoff__V1__Task *t)
 {
     const struct task_rule *rule = task_rule(m, t->kind);
     Handoff__V1__Escalation *e = work_find_escalation(m->record, t->escalation);
     t->attempts++;
+    note_channel(m, t);
     if (e && e->task)
         leave_escalation(m, t); /* what a pathway raised stands until it is resolved, and covers the task */
     t->is_overdue = false;
@@ -209,9 +248,7 @@ void work_attempt(struct moment *m, Handoff__V1__Task *t)
         remove_task(m, t);
         return;
     }
-    const struct delay *again = rule->attempt_again[t->severity] ? rule->attempt_again[t->severity]
-                                                                : ladder(m, t->severity)->rung;
-    t->due_at_ms = moment_resolve(m, again, m->now_ms);
+    t->due_at_ms = next_attempt(m, t);
     tell_task(m, t, CHANGE(ATTEMPTED), rule_of(t));
 }
 
@@ -260,6 +297,7 @@ static void tell_role(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1_
 {
     Handoff__V1__Emission *told = moment_emit(m, e->cause ? e->cause->rule : 0);
     if (e->cause) told->episode = e->cause->episode;
+    tell_origin(m, told, e->origin);
     told->body_case = HANDOFF__V1__EMISSION__BODY_ESCALATION;
     Handoff__V1__EscalationEmission *x = MESSAGE_NEW(m->arena, Handoff__V1__EscalationEmission, escalation_emission);
     told->escalation = x;
@@ -272,6 +310,7 @@ static void tell_role(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1_
     x->task_kind = t ? t->kind : HANDOFF__V1__TASK_KIND__TASK_KIND_UNSPECIFIED;
     x->generation = ++e->generation;
     x->next_at_ms = e->next_at_ms;
+    x->about = e->about;
 }
 
 /* An acknowledgement and the end are said once; anything else each who holds the matter hears. What changed is the
@@ -309,9 +348,10 @@ static bool is_on_ladder(const struct ladder_rule *l, Handoff__V1__Role role)
 
 static bool is_held_by(const struct moment *m, const Handoff__V1__Escalation *e, const char *person_id)
 {
+    const Handoff__V1__Task *task = work_find_task(m->record, e->task);
     for (int role = 1; role < ROLES_MAX; role++)
         if (holders(e) >> role & 1 &&
-            strcmp(roster_resolve(m->rules, m->site, m->record, (Handoff__V1__Role)role), person_id) == 0)
+            strcmp(roster_holder(m->rules, m->site, m->record, (Handoff__V1__Role)role, task, m->now_ms), person_id) == 0)
             return true;
     return false;
 }
@@ -323,7 +363,8 @@ static Handoff__V1__Role rung_above(const struct moment *m, const Handoff__V1__E
     uint32_t at = rung_position(l, e->rung);
     uint32_t next = at < l->rung_count ? at + 1 : e->task ? 0 : rung_position(l, ROLE(SUPERVISOR));
     for (; next < l->rung_count; next++)
-        if (!is_held_by(m, e, roster_resolve(m->rules, m->site, m->record, l->rungs[next]))) return l->rungs[next];
+        if (!is_held_by(m, e, roster_resolve(m->rules, m->site, m->record, l->rungs[next], m->now_ms)))
+            return l->rungs[next];
     return e->rung;
 }
 
@@ -554,4 +595,160 @@ void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e)
     e->repeats = is_top ? e->repeats + 1 : 0;
     arm_rung(m, e);
     tell_escalation(m, e, was_acknowledged ? CLIMB(RESUMED) : is_top ? CLIMB(REPEATED) : CLIMB(CLIMBED));
+}
+
+/* --- lists --------------------------------------------------------------------------------------------------- */
+static Handoff__V1__Severity severity_of_list(const Handoff__V1__RoundList *list)
+{
+    bool is_urgent = list->n_lines && (list->lines[0]->is_flagged || list->lines[0]->severity >= SEVERITY(URGENT));
+    return is_urgent ? SEVERITY(URGENT) : SEVERITY(ROUTINE);
+}
+
+void work_hand_over(struct moment *m, const Handoff__V1__RoundList *list)
+{
+    const struct task_order order = {.kind = HANDOFF__V1__TASK_KIND__TASK_KIND_TAKE_OVER,
+                                     .severity = severity_of_list(list),
+                                     .party = HANDOFF__V1__PARTY__PARTY_COORDINATOR,
+                                     .subject_id = list->person_id};
+    size_t told_before = m->out->n_emissions;
+    work_open_task(m, &order);
+    for (size_t i = 0; !m->fault && i < m->record->n_tasks; i++) {
+        Handoff__V1__Task *t = m->record->tasks[i];
+        if (!is_about(t, order.kind, order.party, order.subject_id)) continue;
+        if (m->out->n_emissions == told_before) tell_task(m, t, CHANGE(JOINED), 0);
+        Handoff__V1__TaskEmission *told = m->out->emissions[m->out->n_emissions - 1]->task;
+        told->lines = list->lines;
+        told->n_lines = list->n_lines;
+        told->total = list->total;
+        return;
+    }
+}
+
+void work_raise_list(struct moment *m, const char *about, const Handoff__V1__RoundList *list)
+{
+    Handoff__V1__Escalation *e = NULL;
+    for (size_t i = 0; i < m->record->n_escalations; i++)
+        if (strcmp(m->record->escalations[i]->about, about) == 0) e = m->record->escalations[i];
+    if (e) {
+        e->cause = new_cause(m, 0); /* readers find the newest list there */
+        repeat(m, e, SEVERITY(URGENT));
+    } else {
+        e = new_escalation(m, UINT32_C(1) << ROLE(SUPERVISOR), SEVERITY(URGENT), new_cause(m, 0), 0);
+        if (!e) return;
+        e->about = arena_string(m->arena, about);
+        tell_escalation(m, e, CLIMB(RAISED));
+    }
+    Handoff__V1__EscalationEmission *told = m->out->emissions[m->out->n_emissions - 1]->escalation;
+    told->lines = list->lines;
+    told->n_lines = list->n_lines;
+    told->total = list->total;
+}
+
+/* --- taking back --------------------------------------------------------------------------------------------- */
+void work_forget(struct moment *m, uint64_t sequence, bool (*is_kept)(const struct moment *m, const Handoff__V1__Cause *c))
+{
+    for (size_t i = m->record->n_tasks; i-- > 0;) {
+        Handoff__V1__Task *t = m->record->tasks[i];
+        uint32_t rule = rule_of(t);
+        size_t count = t->n_causes;
+        for (size_t c = t->n_causes; c-- > 0;)
+            if (t->causes[c]->sequence == sequence && !is_kept(m, t->causes[c]))
+                list_remove(&t->causes, &t->n_causes, c);
+        if (t->n_causes == count) continue;
+        m->is_changed = true;
+        if (t->n_causes) {
+            hand_on(m, t);
+            continue;
+        }
+        tell_task(m, t, CHANGE(WITHDRAWN), rule);
+        remove_task(m, t);
+    }
+    for (size_t i = m->record->n_escalations; i-- > 0;) {
+        Handoff__V1__Escalation *e = m->record->escalations[i];
+        if (!e->task && e->cause && e->cause->sequence == sequence && !is_kept(m, e->cause)) work_resolve(m, e);
+    }
+}
+
+void work_restore_task(struct moment *m, const Handoff__V1__Task *was, uint32_t generation)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    Handoff__V1__Task *t = message_copy(was, m->arena);
+    size_t place = 0;
+    while (place < r->n_tasks && r->tasks[place]->number < t->number) place++;
+    list_insert(m->arena, &r->tasks, &r->n_tasks, place, t);
+    t->generation = generation;
+    tell_task(m, t, CHANGE(REOPENED), rule_of(t));
+}
+
+void work_restore_escalation(struct moment *m, const Handoff__V1__Escalation *was, uint32_t generation)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    Handoff__V1__Escalation *e = message_copy(was, m->arena);
+    size_t place = 0;
+    while (place < r->n_escalations && r->escalations[place]->number < e->number) place++;
+    list_insert(m->arena, &r->escalations, &r->n_escalations, place, e);
+    e->generation = generation;
+    tell_escalation(m, e, CLIMB(RAISED));
+}
+
+/* --- two that are one ---------------------------------------------------------------------------------------- */
+/* The escalation that keeps the time of the one that goes: it keeps the other's, unless that has one of its own. */
+static void hand_over(struct moment *m, Handoff__V1__Task *kept, Handoff__V1__Task *gone)
+{
+    Handoff__V1__Escalation *e = work_find_escalation(m->record, gone->escalation);
+    if (!e || work_find_escalation(m->record, kept->escalation)) return;
+    if (e->task == gone->number) e->task = kept->number;
+    kept->escalation = e->number;
+    kept->is_overdue |= gone->is_overdue;
+    gone->escalation = 0;
+}
+
+void work_join_tasks(struct moment *m, Handoff__V1__Task *kept, Handoff__V1__Task *gone)
+{
+    bool is_new_cause = false;
+    uint32_t rule = rule_of(gone);
+    for (size_t i = 0; i < gone->n_causes && kept->n_causes < CAUSES_MAX; i++) {
+        if (has_cause(kept, gone->causes[i])) continue;
+        list_append(m->arena, &kept->causes, &kept->n_causes, gone->causes[i]);
+        is_new_cause = true;
+    }
+    bool is_sooner = !kept->is_overdue && gone->due_at_ms < kept->due_at_ms, is_graver = gone->severity > kept->severity;
+    if (is_sooner) kept->due_at_ms = gone->due_at_ms;
+    if (is_graver) kept->severity = gone->severity;
+    if (gone->attempts > kept->attempts) kept->attempts = gone->attempts;
+    if (gone->opened_at_ms < kept->opened_at_ms) kept->opened_at_ms = gone->opened_at_ms;
+    kept->channels |= gone->channels;
+    hand_over(m, kept, gone);
+    tell_task(m, gone, CHANGE(WITHDRAWN), rule);
+    remove_task(m, gone);
+    if (is_new_cause || is_sooner || is_graver) tell_task(m, kept, CHANGE(JOINED), rule_of(kept));
+}
+
+static bool is_above(const struct moment *m, const Handoff__V1__Escalation *a, const Handoff__V1__Escalation *b)
+{
+    const struct ladder_rule *l = ladder(m, b->severity);
+    return rung_position(l, a->rung) > rung_position(l, b->rung);
+}
+
+static bool is_one_matter(const Handoff__V1__Escalation *a, const Handoff__V1__Escalation *b)
+{
+    const Handoff__V1__Cause *x = a->cause, *y = b->cause;
+    if (a->task || b->task || !x || !y || x->episode != y->episode) return false;
+    return x->scope == y->scope && x->rule == y->rule && a->roles == b->roles;
+}
+
+void work_join_escalations(struct moment *m)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    for (size_t i = 0; i < r->n_escalations; i++)
+        for (size_t k = r->n_escalations; k-- > i + 1;) {
+            Handoff__V1__Escalation *a = r->escalations[i], *b = r->escalations[k];
+            if (!is_one_matter(a, b)) continue;
+            bool is_higher = b->severity > a->severity || (b->severity == a->severity && is_above(m, b, a));
+            Handoff__V1__Escalation *kept = is_higher ? b : a, *gone = is_higher ? a : b;
+            for (size_t t = 0; t < r->n_tasks; t++)
+                if (r->tasks[t]->escalation == gone->number) r->tasks[t]->escalation = kept->number;
+            work_resolve(m, gone);
+            if (gone == a) k = r->n_escalations; /* another stands in its place */
+        }
 }

@@ -71,10 +71,15 @@ static void take_rules(struct auditor *a, const struct entry *e)
         report(a, e->sequence, "a change of rules does not load: %s", errors.count ? errors.list[0].sentence : "");
 }
 
-static const struct rules *current_rules(struct auditor *a)
+/* What a batch changes holds from the next one on. */
+static void let_rules_take_effect(struct auditor *a)
 {
     if (a->are_rules_stale) a->rules = ruleset_build(a->ruleset);
     a->are_rules_stale = false;
+}
+
+static const struct rules *current_rules(const struct auditor *a)
+{
     return a->are_rules_known ? a->rules : NULL;
 }
 
@@ -138,13 +143,65 @@ static void check_header(struct auditor *a, const struct entry *e, const struct 
 /* --- deciding again -------------------------------------------------------------------------------------------------
  */
 
+static int chain_entry(void *context, uint64_t sequence, struct entry *ret_entry)
+{
+    struct auditor *a = context;
+    uint64_t first;
+    uint32_t offset;
+    struct bytes blob;
+    struct batch_view view;
+    int code = a->journal->ops->find(a->reader, sequence, &first, &blob);
+    if (!code) code = batch_open(blob, &view);
+    if (!code) code = batch_find(&view, sequence, &offset);
+    return code ? code : batch_entry(&view, offset, ret_entry, NULL);
+}
+
+static int newest_entry(void *context, const struct patient_key *key, struct entry *ret_entry)
+{
+    struct auditor *a = context;
+    const struct index_change *row = changes_find(&a->subjects, key);
+    *ret_entry = (struct entry){0};
+    return row ? chain_entry(a, row->row.sequence, ret_entry) : 0;
+}
+
+/* The journal as it was when the entry at hand was decided. */
+static struct chains_read chains_of(struct auditor *a)
+{
+    return (struct chains_read){.context = a,
+                                .arena = a->arena,
+                                .hash_key = a->hash_key,
+                                .entry = chain_entry,
+                                .newest = newest_entry};
+}
+
 struct question {
     struct step_input input;
     struct patient_key key;
     Handoff__V1__Event *event;
+    struct merging merging;
 };
 
-static bool ask_event(struct auditor *a, const struct entry *e, const struct rules *rules, struct question *q)
+/* What was said of an alias is on the chain of the patient that it became. */
+static void follow_alias(struct auditor *a, const struct entry *e, struct question *q)
+{
+    struct entry newest;
+    const Handoff__V1__PatientRecord *record;
+    struct chains_read chains = chains_of(a);
+    if (!key_equals(&q->key, &e->key) && q->input.subject == SUBJECT_IS_PATIENT)
+        merging_follow(&chains, &q->key, &newest, &record); /* else the keys differ, and that is reported */
+}
+
+static bool gather(struct auditor *a, const struct entry *e, const struct subject *s, struct question *q)
+{
+    if (q->event->body_case != HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED) return true;
+    const Handoff__V1__EventRetracted *r = q->event->event_retracted;
+    struct chains_read chains = chains_of(a);
+    q->input.retracted_hash = subject_event_hash(a->hash_key, r->retracted_source, r->retracted_id);
+    return retraction_gather(&chains, r, s->before, e->prev_sequence, &q->input.retraction) == 0;
+}
+
+static bool ask_event(struct auditor *a, const struct entry *e, const struct subject *s, const struct rules *rules,
+                      struct question *q)
 {
     q->event = handoff__v1__event__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
     if (!q->event) return false;
@@ -153,7 +210,8 @@ static bool ask_event(struct auditor *a, const struct entry *e, const struct rul
     q->input.subject = subject_of_event(a->hash_key, q->event, site_name, &q->input.subject_name, &q->key);
     q->input.seen_hash = subject_event_hash(a->hash_key, q->event->source, q->event->id);
     q->input.event = q->event;
-    return true;
+    follow_alias(a, e, q);
+    return gather(a, e, s, q);
 }
 
 static bool ask_firing(struct auditor *a, const struct entry *e, const struct subject *s, struct question *q)
@@ -165,17 +223,81 @@ static bool ask_firing(struct auditor *a, const struct entry *e, const struct su
     return q->input.firing && s->before;
 }
 
-static bool ask_unknown(struct auditor *a, const struct entry *e, const struct subject *s, struct question *q)
+/* By what a command says: whose record it is for, and how step is asked. */
+static const struct {
+    Handoff__V1__CommandInput__BodyCase body;
+    enum step_kind kind;
+    enum subject_kind subject;
+} commands[] = {
+    {HANDOFF__V1__COMMAND_INPUT__BODY_UNKNOWN_SUBJECT, STEP_UNKNOWN_SUBJECT, SUBJECT_IS_SOURCE},
+    {HANDOFF__V1__COMMAND_INPUT__BODY_SHARED_EVENT, STEP_EVENT, SUBJECT_IS_PATIENT},
+    {HANDOFF__V1__COMMAND_INPUT__BODY_ROUND_WANTED, STEP_COMMAND, SUBJECT_IS_SITE},
+    {HANDOFF__V1__COMMAND_INPUT__BODY_ROUND_DONE, STEP_COMMAND, SUBJECT_IS_SITE},
+    {HANDOFF__V1__COMMAND_INPUT__BODY_SOURCE_HEARD, STEP_COMMAND, SUBJECT_IS_SOURCE},
+};
+
+static bool ask_command(struct auditor *a, const struct entry *e, const struct subject *s, struct question *q)
 {
     const Handoff__V1__CommandInput *command =
         handoff__v1__command_input__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
-    if (!command || command->body_case != HANDOFF__V1__COMMAND_INPUT__BODY_UNKNOWN_SUBJECT) return false;
-    q->input.kind = STEP_UNKNOWN_SUBJECT;
-    q->input.subject = SUBJECT_IS_SOURCE;
+    size_t i = 0, count = sizeof commands / sizeof *commands;
+    while (command && i < count && commands[i].body != command->body_case) i++;
+    if (!command || i == count) return false;
+    q->input.kind = commands[i].kind;
+    q->input.subject = commands[i].subject;
     q->input.subject_name = s->after->patient_id;
-    q->input.unknown = command->unknown_subject;
-    subject_key(a->hash_key, SUBJECT_IS_SOURCE, s->after->patient_id, &q->key);
+    q->input.command = command;
+    if (q->input.kind == STEP_UNKNOWN_SUBJECT) q->input.unknown = command->unknown_subject;
+    if (q->input.kind == STEP_EVENT) {
+        q->input.event = command->shared_event->event;
+        if (!q->input.event) return false;
+        q->input.seen_hash = subject_event_hash(a->hash_key, q->input.event->source, q->input.event->id);
+    }
+    subject_key(a->hash_key, (int)q->input.subject, s->after->patient_id, &q->key);
     return true;
+}
+
+static bool ask_joined(struct auditor *a, const struct entry *e, const struct subject *s, struct question *q)
+{
+    const Handoff__V1__CommandInput *command =
+        handoff__v1__command_input__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
+    const Handoff__V1__PatientRecord *alias;
+    struct chains_read chains = chains_of(a);
+    if (!command || !s->before || command->patient_joined->sequence + 1 != e->sequence) return false;
+    if (merging_read(&chains, command->patient_joined, s->before, &q->merging, &alias)) return false;
+    merging_fill(&q->merging, command->patient_joined->sequence, e->time_ms, alias, &q->input);
+    q->key = e->key;
+    return true;
+}
+
+static bool is_joined(struct auditor *a, const struct entry *e)
+{
+    const Handoff__V1__CommandInput *command =
+        handoff__v1__command_input__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
+    return command && command->body_case == HANDOFF__V1__COMMAND_INPUT__BODY_PATIENT_JOINED;
+}
+
+static bool ask(struct auditor *a, const struct entry *e, const struct subject *s, const struct rules *rules,
+                struct question *q)
+{
+    if (e->kind == ENTRY_EVENT) return ask_event(a, e, s, rules, q);
+    if (e->kind == ENTRY_TIMER) return ask_firing(a, e, s, q);
+    return is_joined(a, e) ? ask_joined(a, e, s, q) : ask_command(a, e, s, q);
+}
+
+/* Of a merge the survivor's step is tried too: whether the two fit one record decides what becomes of the event. */
+static int step_again(struct auditor *a, const struct subject *s, const struct rules *rules, struct question *q,
+                      struct outcome *ret_outcome)
+{
+    struct outcome joined;
+    if (!q->event || q->event->body_case != HANDOFF__V1__EVENT__BODY_PATIENT_MERGED) {
+        step(rules, s->before, &q->input, a->arena, ret_outcome);
+        return 0;
+    }
+    struct chains_read chains = chains_of(a);
+    int code = merging_judge(&chains, q->event, &q->key, s->before, &q->merging);
+    if (!code) merging_step(rules, a->arena, &q->merging, &q->input, ret_outcome, &joined);
+    return code;
 }
 
 static bool packs_to(struct auditor *a, const ProtobufCMessage *message, struct bytes expected)
@@ -190,16 +312,16 @@ static bool packs_to(struct auditor *a, const ProtobufCMessage *message, struct 
 static void decide_again(struct auditor *a, const struct entry *e, const struct subject *s, const struct rules *rules)
 {
     struct question q = {.input = {.sequence = e->sequence, .now_ms = e->time_ms}};
-    bool is_asked = e->kind == ENTRY_EVENT   ? ask_event(a, e, rules, &q)
-                    : e->kind == ENTRY_TIMER ? ask_firing(a, e, s, &q)
-                                             : ask_unknown(a, e, s, &q);
-    if (!is_asked) {
+    if (!ask(a, e, s, rules, &q)) {
         report(a, e->sequence, "its input does not unpack");
         return;
     }
     if (!key_equals(&q.key, &e->key)) report(a, e->sequence, "its key is not its subject's");
     struct outcome outcome;
-    step(rules, s->before, &q.input, a->arena, &outcome);
+    if (step_again(a, s, rules, &q, &outcome)) {
+        report(a, e->sequence, "what it merged cannot be read");
+        return;
+    }
     if (!packs_to(a, &outcome.after->base, e->record)) report(a, e->sequence, "decided again, its record is another");
     if (!packs_to(a, &outcome.journaled.base, e->outcome))
         report(a, e->sequence, "decided again, its outcome is another");
@@ -335,6 +457,7 @@ static uint64_t check_batch(struct auditor *a, uint64_t first, struct bytes blob
     struct batch_view view;
     a->batch = first;
     a->summary.batches++;
+    let_rules_take_effect(a);
     int code = batch_open(blob, &view);
     if (!code && view.first_sequence != first) code = ENTRY_E_ORDER;
     if (code) {

@@ -1,4 +1,5 @@
-/* What changes the folder itself: rules, epochs, the clock. Each is a batch of its own, on a chain of its own. */
+/* What changes the folder itself: rules, epochs, the clock. Each is a batch of its own, on a chain of its own; but the
+ * rules that an event changes for everybody are in the event's batch. */
 #include "engine/inside.h"
 
 #include <assert.h>
@@ -110,12 +111,36 @@ int change_fold_all(struct engine *e, struct ruleset *ruleset)
     return code;
 }
 
+static bool is_among(const Handoff__V1__Site *site, const char *person_id)
+{
+    for (size_t i = 0; i < site->n_people; i++)
+        if (strcmp(site->people[i]->id, person_id) == 0) return true;
+    return false;
+}
+
+/* Whoever has the work of somebody who left gets a list of it. As many as fit the batch; of more, the roster tells. */
+static void want_lists(struct engine *e, const Handoff__V1__Site *after)
+{
+    const struct site *before = e->rules ? rules_site(e->rules, after->name) : NULL;
+    for (size_t i = 0; before && strcmp(before->name, after->name) == 0 && i < before->roster->n_people; i++) {
+        Handoff__V1__RoundWanted wanted = HANDOFF__V1__ROUND_WANTED__INIT;
+        struct round_want want;
+        wanted.kind = HANDOFF__V1__ROUND_KIND__ROUND_KIND_LEFT;
+        wanted.about = before->roster->people[i]->id;
+        if (is_among(after, wanted.about) || !turn_has_room(e)) continue;
+        arena_reset(e->arena);
+        if (round_want(e, before->name, &wanted, &want) == 0 && want.is_needed) round_want_add(e, &want);
+    }
+}
+
 static int append_rules(struct engine *e, const Handoff__V1__RulesChange *const *changes, size_t count)
 {
     int code = 0;
     engine_turn_begin(e);
     for (size_t i = 0; i < count && !code; i++) code = add_own(e, ENTRY_RULES, SUBJECT_RULES, &changes[i]->base);
     assert(!code);
+    for (size_t i = 0; i < count; i++)
+        if (changes[i]->body_case == HANDOFF__V1__RULES_CHANGE__BODY_SITE) want_lists(e, changes[i]->site);
     return engine_turn_commit(e);
 }
 
@@ -152,7 +177,81 @@ int engine_change_rules(struct engine *e, const Handoff__V1__RulesChange *const 
     ruleset_free(e->ruleset);
     e->ruleset = trial;
     e->rules = ruleset_build(trial);
+    rounds_forget(e); /* sites may stand elsewhere in the new rules */
+    heard_forget(e);
+    rounds_find(e);
+    heard_find(e);
+    for (size_t i = 0; i < count; i++)
+        if (changes[i]->body_case == HANDOFF__V1__RULES_CHANGE__BODY_SITE) heard_configure(e, changes[i]->site->name);
     return 0;
+}
+
+/* --- rules by events -------------------------------------------------------------------------------------------- */
+
+static uint64_t hash_of_change(const struct engine *e, const Handoff__V1__RulesChange *change)
+{
+    switch (change->body_case) {
+    case HANDOFF__V1__RULES_CHANGE__BODY_LISTING:
+        return subject_event_hash(e->hash_key, "agency", change->listing->agency->agency_id);
+    case HANDOFF__V1__RULES_CHANGE__BODY_DELISTING:
+        return subject_event_hash(e->hash_key, "agency", change->delisting->agency_id);
+    case HANDOFF__V1__RULES_CHANGE__BODY_DOUBT:
+        return subject_event_hash(e->hash_key, "agency", change->doubt->agency_id);
+    case HANDOFF__V1__RULES_CHANGE__BODY_ABSENCE:
+        return subject_event_hash(e->hash_key, "absence", change->absence->person_id);
+    case HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY:
+    case HANDOFF__V1__RULES_CHANGE__BODY_POLICY:
+    case HANDOFF__V1__RULES_CHANGE__BODY_SITE:
+    case HANDOFF__V1__RULES_CHANGE__BODY_SITE_REMOVED:
+    case HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY_RETIRED:
+    case HANDOFF__V1__RULES_CHANGE__BODY__NOT_SET:
+    case _HANDOFF__V1__RULES_CHANGE__BODY__CASE_IS_INT_SIZE: break;
+    }
+    return 0;
+}
+
+static bool is_said_in_batch(const struct engine *e, uint64_t hash)
+{
+    for (uint32_t i = 0; i < e->rules_said_count; i++)
+        if (e->rules_said[i] == hash) return true;
+    return false;
+}
+
+/* Whether it says anything new, and where it goes. */
+static int find_change(struct engine *e, struct event_change *c)
+{
+    c->hash = hash_of_change(e, &c->said.change);
+    c->is_needed = is_said_in_batch(e, c->hash) || !ruleset_is_known(e->rules, &c->said.change);
+    subject_key(e->hash_key, SUBJECT_IS_FOLDER, SUBJECT_RULES, &c->key);
+    return c->is_needed ? lookup_subject(e, &c->key, &c->found) : 0;
+}
+
+int change_by_event(struct engine *e, const Handoff__V1__Event *event, struct event_change *c)
+{
+    const char *site_name = rules_site(e->rules, event->site)->name;
+    c->is_needed = ruleset_change_by_event(event, site_name, e->now_ms, &c->said);
+    return c->is_needed ? find_change(e, c) : 0;
+}
+
+int change_by_outcome(struct engine *e, const Handoff__V1__Outcome *outcome, struct event_change *c)
+{
+    c->is_needed = outcome->n_emissions > 0 && ruleset_change_by_outcome(outcome, &c->said);
+    return c->is_needed ? find_change(e, c) : 0;
+}
+
+void change_add(struct engine *e, const struct event_change *c)
+{
+    turn_add(e, &(struct addition){
+                    .kind = ENTRY_RULES, .key = &c->key, .found = &c->found, .input_message = &c->said.change.base});
+    e->rules_said[e->rules_said_count++] = c->hash;
+}
+
+/* What was accepted folds; only memory can fail, and then the rules of before hold until the next start says why. */
+void change_take_effect(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->entry_count && e->rules_said_count; i++)
+        if (e->entries[i].kind == ENTRY_RULES && change_fold_rules(e, e->ruleset, &e->entries[i])) return;
+    if (e->rules_said_count) e->rules = ruleset_build(e->ruleset);
 }
 
 const struct rules *engine_rules(const struct engine *e)

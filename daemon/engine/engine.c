@@ -32,7 +32,7 @@ static void set_defaults(struct engine_options *o)
     if (!o->changes_max) o->changes_max = LIMIT_CHANGES;
     if (!o->sweep_changes) o->sweep_changes = SWEEP_CHANGES;
     if (!o->code_version) o->code_version = "";
-    assert(o->batch_events >= 2 * ENTRIES_PER_EVENT && o->batch_events <= LIMIT_BATCH_EVENTS);
+    assert(o->batch_events >= ENTRIES_PER_EVENT && o->batch_events <= LIMIT_BATCH_EVENTS);
     assert(o->fire_per_turn <= LIMIT_BATCH_EVENTS);
 }
 
@@ -64,7 +64,9 @@ static int allocate(struct engine *e)
     e->builder = batch_builder_new();
     e->intake = intake_new();
     e->chains = chains_new();
-    if (!e->chains || !e->arena || !e->results_arena || !e->builder || !e->intake) return ENGINE_E_MEMORY;
+    e->rounds = rounds_new();
+    e->heard = heard_new();
+    if (!e->chains || !e->rounds || !e->heard || !e->arena || !e->results_arena || !e->builder || !e->intake) return ENGINE_E_MEMORY;
     return allocate_tables(e);
 }
 
@@ -92,6 +94,7 @@ static int open_all(struct engine *e)
     if (!e->indexer) return ENGINE_E_MEMORY;
     if (!e->ruleset) e->ruleset = ruleset_new();
     if (!e->ruleset) return ENGINE_E_MEMORY;
+    if (e->last_time_ms && engine_now_ms(e) - e->last_time_ms > MS_PER_HOUR) heard_resume(e);
     return change_append_epoch(e);
 }
 
@@ -140,6 +143,8 @@ void engine_abandon(struct engine *e)
     ruleset_free(e->ruleset);
     intake_free(e->intake);
     chains_free(e->chains);
+    rounds_free(e->rounds);
+    heard_free(e->heard);
     batch_builder_free(e->builder);
     arena_free(e->arena);
     arena_free(e->results_arena);

@@ -126,7 +126,10 @@ int engine_record(struct engine *e, const struct patient_key *key, struct arena 
 /* The state after the last entry whose time is <= at_ms, and sequence <= as_of (0: no bound). */
 int engine_record_at(struct engine *e, const struct patient_key *key, int64_t at_ms, uint64_t as_of, struct arena *arena,
                      Handoff__V1__PatientRecord **ret_record, uint64_t *ret_sequence, int64_t *ret_time_ms);
-/* Walks a subject's entries from the newest with sequence < before (0: newest) backwards. visit returns false to stop. */
+/* A patient id that became another: the key of the patient that it is, as of that time (INT64_MAX: now). What is no
+ * alias, or not known, stays as it is. */
+int engine_alias(struct engine *e, struct patient_key *key, int64_t at_ms, struct arena *arena);
+/* Walks a subject's entries, and those of the patients that became it, from the newest with sequence < before (0: newest) backwards. visit returns false to stop. */
 int engine_walk(struct engine *e, const struct patient_key *key, uint64_t before, void *context,
                 bool (*visit)(void *context, const struct entry *entry));
 /* Walks all entries from a sequence on, forwards; false stops. Bounded by max_entries. ret_last: last looked at. */

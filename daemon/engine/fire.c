@@ -111,6 +111,9 @@ static int fire_once(struct engine *e, const struct patient_key *key, const stru
         put_off(e, key, found);
         return 0;
     }
+    struct event_change change;
+    code = change_by_outcome(e, &outcome.journaled, &change);
+    if (code) return code;
     turn_add(e, &(struct addition){.kind = ENTRY_TIMER,
                                    .key = key,
                                    .found = found,
@@ -120,6 +123,7 @@ static int fire_once(struct engine *e, const struct patient_key *key, const stru
                                    .after_packed = after_packed,
                                    .outcome = &outcome.journaled,
                                    .is_firing = true});
+    if (change.is_needed) change_add(e, &change);
     *ret_result = (struct firing_result){true, next_ms <= e->now_ms};
     return 0;
 }
@@ -157,6 +161,18 @@ static bool can_fire(const struct engine *e)
     return !e->options.clock->is_held && !e->is_full && !e->is_stopped && e->rules && sweep_has_room(e);
 }
 
+/* What is done beside events and timers, some of it a turn. */
+static void go_on(struct engine *e)
+{
+    heard_go_on(e);
+    rounds_go_on(e);
+}
+
+static bool has_more(const struct engine *e)
+{
+    return rounds_have_work(e) || heard_have_work(e);
+}
+
 uint32_t engine_fire(struct engine *e, uint32_t limit)
 {
     assert(e->is_in_turn);
@@ -169,6 +185,7 @@ uint32_t engine_fire(struct engine *e, uint32_t limit)
         take(e, &due, from);
         fired += fire_subject(e, &due, from, limit - fired);
     }
+    if (can_fire(e)) go_on(e);
     return fired;
 }
 
@@ -185,7 +202,8 @@ int64_t fire_next_ms(struct engine *e)
 
 int64_t engine_next_due(struct engine *e)
 {
-    return can_fire(e) ? fire_next_ms(e) : NO_DUE;
+    if (!can_fire(e)) return NO_DUE;
+    return has_more(e) ? engine_now_ms(e) : fire_next_ms(e);
 }
 
 int64_t engine_oldest_overdue_ms(struct engine *e)
@@ -195,6 +213,17 @@ int64_t engine_oldest_overdue_ms(struct engine *e)
 }
 
 /* --- manual time ------------------------------------------------------------------------------------------------ */
+
+/* One turn without moving: whatever all records have to be gone through for comes before what is due later. */
+static int advance_nowhere(struct engine *e)
+{
+    if (rounds_wait_for_index(e) && engine_index_flush(e)) return ENGINE_E_INDEX;
+    engine_turn_begin(e);
+    if (!sweep_has_room(e)) indexer_wait(e->indexer);
+    if (can_fire(e)) go_on(e);
+    int code = engine_turn_commit(e);
+    return code ? code : 1;
+}
 
 /* One turn at the next due time. Returns 1, or why it failed. */
 static int advance_to_due(struct engine *e, int64_t at_ms, uint64_t *fired)
@@ -214,6 +243,10 @@ int engine_advance(struct engine *e, int64_t to_ms, uint64_t *ret_fired)
     uint64_t fired = 0;
     int code = 1;
     for (int turn = 0; turn < ADVANCE_TURNS && code == 1; turn++) {
+        if (can_fire(e) && (has_more(e) || rounds_wait_for_index(e))) {
+            code = advance_nowhere(e);
+            continue;
+        }
         int64_t next_ms = fire_next_ms(e);
         code = next_ms <= to_ms ? advance_to_due(e, next_ms, &fired) : change_set_clock(e, to_ms);
     }

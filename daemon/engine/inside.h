@@ -5,28 +5,33 @@
  *     lookup.c    where a record is                 repeat.c   has this event been here before?
  *     sweep.c     generations and the indexer       fire.c     what is due; manual time
  *     read.c      for those who only look           change.c   rules, commands, epochs
+ *     round.c     what concerns many patients        heard.c    sources that somebody waits for
  */
 #ifndef HANDOFF_ENGINE_INSIDE_H
 #define HANDOFF_ENGINE_INSIDE_H
 
+#include "base/limits.h"
 #include "engine/engine.h"
 #include "engine/chain.h"
+#include "engine/chains_read.h"
 #include "engine/changes.h"
 #include "engine/indexer.h"
 #include "engine/intake.h"
+#include "engine/merging.h"
 #include "engine/subject.h"
 #include "pathway/ruleset.h"
 
 enum {
     ENGINE_SCHEMA = 1,
     ENGINE_SENTENCE_BYTES = 256,
-    BATCH_SPARE_BYTES = 1024 * 1024, /* a batch is full this far from LIMIT_BATCH_BYTES: one event's entries fit */
-    ENTRIES_PER_EVENT = 2,           /* an event's own, and its source's */
+    BATCH_SPARE_BYTES = 2 * 1024 * 1024, /* a batch is full this far from LIMIT_BATCH_BYTES: one event's entries fit */
+    ENTRIES_PER_EVENT = 4,           /* an event's own, its source's, its site's, and the rules that it changes */
     RESULTS_PER_BATCH = 4,           /* pending results, in batches: repeats of what is in the batch wait with it */
+    ALIASES_MAX = 8,                 /* no merge makes them deeper (core/merge.c) */
     CANDIDATES_PER_FIRING = 4,       /* stale due times looked at beyond the fired ones, in one turn */
     SWEEP_CHANGES = 32768,
     PACKED_BYTES = 512 * 1024,       /* an entry's outcome and record; what is larger waits to be packed in its place */
-    RULES_PENDING_MAX = 4096         /* rules entries that the index does not know yet */
+    RULES_PENDING_MAX = 16384        /* rules entries that the index does not know yet */
 };
 
 /* Where a subject's newest record is. */
@@ -65,6 +70,8 @@ struct engine {
     const struct rules *rules;    /* what it builds; NULL: no policy or no site yet, nothing can be decided */
     struct intake *intake;
     struct chains *chains;        /* long ones, found by hash */
+    struct rounds *rounds;
+    struct heard *heard;
     struct arena *arena;          /* one input: rewound after each */
     struct arena *results_arena;  /* one batch: sentences of its results */
     char sentence[ENGINE_SENTENCE_BYTES];
@@ -90,6 +97,9 @@ struct engine {
     struct due *taken;            /* due times taken from the heaps in this turn: given back if it fails */
     enum due_origin *taken_from;
     uint32_t taken_count, taken_max;
+
+    uint64_t rules_said[LIMIT_BATCH_EVENTS]; /* what the rules entries of this batch's events are about, hashed */
+    uint32_t rules_said_count;
 
     /* What the index does not say yet. */
     struct changes generations[2];
@@ -133,6 +143,8 @@ int lookup_committed(struct engine *e, const struct patient_key *key, struct fou
 int lookup_entry(struct engine *e, const struct index_row *row, struct entry *ret_entry);
 /* By its sequence: from this batch or from the journal. */
 int lookup_sequence(struct engine *e, uint64_t sequence, struct entry *ret_entry);
+/* The journal as what decides needs it: this batch and what is committed. In the engine's arena. */
+struct chains_read lookup_chains(struct engine *e);
 int lookup_record(struct engine *e, const struct found *found, struct arena *arena, Handoff__V1__PatientRecord **ret_record);
 
 /* turn.c */
@@ -190,7 +202,52 @@ struct repeat_question {
     const Handoff__V1__Event *event;
 };
 int repeat_find(struct engine *e, const struct repeat_question *q, struct entry *ret_first);
+/* Along a chain from its newest entry on: 1 and the event's entry, 0, or ENGINE_E_. */
+int repeat_seek(struct engine *e, const struct patient_key *key, uint64_t newest, const char *source, const char *id,
+                struct entry *ret_entry);
 bool repeat_is_same(struct engine *e, struct bytes first, struct bytes again);
+
+/* round.c: what one event of a site means for all records */
+struct rounds;
+struct rounds *rounds_new(void); /* NULL: no memory */
+void rounds_free(struct rounds *r);
+/* Between turns: the next round, if none runs and a site's record has one. */
+void rounds_find(struct engine *e);
+/* A turn's share of the round that runs. */
+void rounds_go_on(struct engine *e);
+bool rounds_have_work(const struct engine *e);
+bool rounds_wait_for_index(const struct engine *e);
+/* A site's record has changed its rounds. */
+void rounds_look_again(struct engine *e);
+/* After a batch that did not become durable: the round begins again. */
+void rounds_forget(struct engine *e);
+struct round_want {
+    bool is_needed; /* false: the site's record has it already */
+    Handoff__V1__RoundWanted wanted;
+    const char *site_name;
+    struct patient_key key;
+    struct found found;
+    Handoff__V1__PatientRecord *before;
+};
+/* Adds nothing yet. `wanted` and site_name must live until round_want_add. */
+int round_want(struct engine *e, const char *site_name, const Handoff__V1__RoundWanted *wanted, struct round_want *ret_want);
+void round_want_add(struct engine *e, const struct round_want *want);
+
+/* heard.c: when each source that somebody waits for was last heard of */
+struct heard;
+struct heard *heard_new(void);
+void heard_free(struct heard *h);
+void heard_find(struct engine *e);   /* between turns: fills the memory from the records, if it is not known */
+void heard_forget(struct engine *e); /* other rules, or a batch that did not become durable */
+void heard_resume(struct engine *e); /* the daemon itself was away: each gets an hour more to report */
+/* A site was configured anew: what it waits for counts by its new rows. */
+void heard_configure(struct engine *e, const char *site_name);
+/* A record of a source was decided. */
+void heard_take(struct engine *e, const struct patient_key *key, const Handoff__V1__PatientRecord *record);
+/* An event of this source came: at most one entry an hour. */
+void heard_note(struct engine *e, const char *source);
+bool heard_have_work(const struct engine *e);
+void heard_go_on(struct engine *e);
 
 /* fire.c */
 int64_t fire_next_ms(struct engine *e);
@@ -206,6 +263,21 @@ int recover_into_index(struct engine *e);
 /* change.c */
 int change_append_epoch(struct engine *e);
 int change_set_clock(struct engine *e, int64_t to_ms);
+/* An event of a site that means something to everybody: its change of rules, in the same batch. They hold from the next
+ * batch on, so that a batch is decided by one set of rules however many of its events change them. */
+struct event_change {
+    bool is_needed;
+    uint64_t hash; /* of what it is about */
+    struct ruleset_event_change said;
+    struct patient_key key;
+    struct found found;
+};
+int change_by_event(struct engine *e, const Handoff__V1__Event *event, struct event_change *ret_change); /* adds nothing */
+/* The same of what was decided about a patient: a doubt about an agency. */
+int change_by_outcome(struct engine *e, const Handoff__V1__Outcome *outcome, struct event_change *ret_change);
+void change_add(struct engine *e, const struct event_change *change);
+/* After the commit of a batch: folds what its events changed. */
+void change_take_effect(struct engine *e);
 int change_fold_rules(struct engine *e, struct ruleset *ruleset, const struct entry *entry);
 /* Every rules entry that is committed, in order. */
 int change_fold_all(struct engine *e, struct ruleset *ruleset);

@@ -135,3 +135,34 @@ int lookup_record(struct engine *e, const struct found *found, struct arena *are
     *ret_record = stored_unpack(&handoff__v1__patient_record__descriptor, bytes, arena);
     return *ret_record ? 0 : engine_say_damaged(e, found->row.batch_sequence, "a record does not unpack");
 }
+
+/* --- for retractions and merges --------------------------------------------------------------------------------- */
+
+static int chain_entry(void *context, uint64_t sequence, struct entry *ret_entry)
+{
+    return lookup_sequence(context, sequence, ret_entry);
+}
+
+static int chain_seek(void *context, const struct patient_key *key, uint64_t newest, const char *source, const char *id,
+                      struct entry *ret_entry)
+{
+    return repeat_seek(context, key, newest, source, id, ret_entry);
+}
+
+static int chain_newest_of(void *context, const struct patient_key *key, struct entry *ret_entry)
+{
+    struct found found;
+    int code = lookup_subject(context, key, &found);
+    *ret_entry = (struct entry){0};
+    return code || !found.row.sequence ? code : lookup_sequence(context, found.row.sequence, ret_entry);
+}
+
+struct chains_read lookup_chains(struct engine *e)
+{
+    return (struct chains_read){.context = e,
+                                .arena = e->arena,
+                                .hash_key = e->hash_key,
+                                .entry = chain_entry,
+                                .seek = chain_seek,
+                                .newest = chain_newest_of};
+}

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include "core/pathway.h"
+#include "core/scores.h"
 
 struct publishing {
     struct bytes bytes;
@@ -176,11 +177,44 @@ static void refuse_foreign(struct engine *e, const struct publishing *p, const c
                         });
 }
 
-static int decide(struct engine *e, const struct publishing *p)
+/* What an instrument cannot have scored is a mistake of whoever sends it, and would be judged as if it were true. */
+static void refuse_score(struct engine *e, const struct publishing *p)
 {
-    struct decision d;
-    struct telling telling;
-    struct step_input input = {
+    const char *field = scores_out_of_range(&e->rules->policy, p->event);
+    char *sentence = arena_alloc(e->arena, ENGINE_SENTENCE_BYTES);
+    snprintf(sentence, ENGINE_SENTENCE_BYTES, "%s is out of the instrument's range; nothing was stored.", field);
+    turn_tell_result(e, &(struct result){
+                            .ticket = p->ticket,
+                            .position = p->position,
+                            .code = HANDOFF__V1__CODE__CODE_BAD_VALUE,
+                            .sentence = sentence,
+                            .field = field,
+                        });
+}
+
+/* A new owner gets one list of all that was handed over. */
+static int want_list(struct engine *e, const struct outcome *outcome, struct round_want *want)
+{
+    Handoff__V1__RoundWanted wanted = HANDOFF__V1__ROUND_WANTED__INIT;
+    wanted.kind = HANDOFF__V1__ROUND_KIND__ROUND_KIND_ASSIGNED;
+    wanted.about = (char *)(uintptr_t)outcome->hands_over_to;
+    wanted.since_sequence = turn_next_sequence(e);
+    return round_want(e, rules_site(e->rules, outcome->after->site)->name, &wanted, want);
+}
+
+/* What some events need beside the record. */
+static int gather(struct engine *e, const struct publishing *p, struct step_input *input)
+{
+    if (p->event->body_case != HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED) return 0;
+    const Handoff__V1__EventRetracted *r = p->event->event_retracted;
+    struct chains_read chains = lookup_chains(e);
+    input->retracted_hash = subject_event_hash(e->hash_key, r->retracted_source, r->retracted_id);
+    return retraction_gather(&chains, r, p->before, p->found.row.sequence, &input->retraction);
+}
+
+static struct step_input event_input(const struct engine *e, const struct publishing *p)
+{
+    return (struct step_input){
         .kind = STEP_EVENT,
         .sequence = turn_next_sequence(e),
         .now_ms = e->now_ms,
@@ -189,32 +223,108 @@ static int decide(struct engine *e, const struct publishing *p)
         .seen_hash = p->hash,
         .event = p->event,
     };
+}
+
+static int decide(struct engine *e, const struct publishing *p)
+{
+    struct decision d;
+    struct telling telling;
+    struct event_change change;
+    struct round_want want;
+    change.is_needed = want.is_needed = false;
+    struct step_input input = event_input(e, p);
+    int code = gather(e, p, &input);
+    if (code) return code;
     step(e->rules, p->before, &input, e->arena, &d.outcome);
     if (!turn_fits(e, d.outcome.after, must_act(p->event), &d.after_packed)) {
         refuse_growth(e, p);
         return 0;
     }
     if (d.outcome.tells_source) {
-        int code = tell_source(e, p, &telling);
+        code = tell_source(e, p, &telling);
         if (code) return code; /* nothing was added yet */
     }
+    code = p->subject == SUBJECT_IS_SITE ? change_by_event(e, p->event, &change)
+                                         : change_by_outcome(e, &d.outcome.journaled, &change);
+    if (!code && d.outcome.hands_over_to) code = want_list(e, &d.outcome, &want);
+    if (code) return code;
     add_event(e, p, &d);
+    if (want.is_needed) round_want_add(e, &want);
+    if (d.outcome.tells_source) add_telling(e, p, &telling);
+    if (change.is_needed) change_add(e, &change);
+    return 0;
+}
+
+/* The survivor's entry follows the event's own: in one batch, or neither. */
+static void add_joined(struct engine *e, const struct merging *m, const struct found *found, struct decision *d)
+{
+    Handoff__V1__CommandInput command = HANDOFF__V1__COMMAND_INPUT__INIT;
+    Handoff__V1__PatientJoined joined = m->joined;
+    command.body_case = HANDOFF__V1__COMMAND_INPUT__BODY_PATIENT_JOINED;
+    command.patient_joined = &joined;
+    turn_fits(e, d->outcome.after, true, &d->after_packed); /* it did: merging_step has looked */
+    turn_add(e, &(struct addition){
+                    .kind = ENTRY_COMMAND,
+                    .key = &m->survivor_key,
+                    .found = found,
+                    .input_message = &command.base,
+                    .before = m->survivor,
+                    .after = d->outcome.after,
+                    .after_packed = d->after_packed,
+                    .outcome = &d->outcome.journaled,
+                });
+}
+
+static int decide_merge(struct engine *e, const struct publishing *p)
+{
+    struct decision d, joined;
+    struct merging m;
+    struct telling telling;
+    struct found found;
+    struct chains_read chains = lookup_chains(e);
+    struct step_input input = event_input(e, p);
+    int code = merging_judge(&chains, p->event, &p->key, p->before, &m);
+    if (!code) code = lookup_subject(e, &m.survivor_key, &found);
+    if (code) return code;
+    bool is_joined = merging_step(e->rules, e->arena, &m, &input, &d.outcome, &joined.outcome);
+    if (d.outcome.tells_source) code = tell_source(e, p, &telling);
+    if (code) return code;
+    if (!turn_fits(e, d.outcome.after, true, &d.after_packed)) {
+        refuse_growth(e, p);
+        return 0;
+    }
+    add_event(e, p, &d);
+    if (is_joined) add_joined(e, &m, &found, &joined);
     if (d.outcome.tells_source) add_telling(e, p, &telling);
     return 0;
+}
+
+/* Whoever names an alias means the patient that it became. */
+static int find_subject(struct engine *e, struct publishing *p)
+{
+    int code = find_record(e, &p->key, &p->found, &p->before);
+    for (int depth = 0; !code && depth < ALIASES_MAX && p->before && p->before->merged_into[0]; depth++) {
+        p->subject_name = p->before->merged_into;
+        subject_key(e->hash_key, SUBJECT_IS_PATIENT, p->subject_name, &p->key);
+        code = find_record(e, &p->key, &p->found, &p->before);
+    }
+    return code;
 }
 
 static int take(struct engine *e, struct publishing *p)
 {
     name_subject(e, p);
-    int code = find_record(e, &p->key, &p->found, &p->before);
+    int code = find_subject(e, p);
     if (code) return code;
     struct entry first;
     struct repeat_question question = {&p->key, p->before, p->found.row.sequence, p->hash, p->event};
     int repeat = p->before ? repeat_find(e, &question, &first) : 0;
     if (repeat < 0) return repeat;
-    const char *foreign = subject_foreign_id(p->event, &p->key);
+    const char *foreign = subject_foreign_id(p->event, &p->key, p->before);
     if (repeat) tell_repeat(e, p, &first);
     else if (foreign) refuse_foreign(e, p, foreign);
+    else if (scores_out_of_range(&e->rules->policy, p->event)) refuse_score(e, p);
+    else if (p->event->body_case == HANDOFF__V1__EVENT__BODY_PATIENT_MERGED) return decide_merge(e, p);
     else return decide(e, p);
     return 0;
 }
@@ -257,4 +367,5 @@ void engine_publish(struct engine *e, struct bytes event, uint64_t ticket, uint3
         return;
     }
     if (take(e, &p)) turn_tell_unavailable(e, ticket, position); /* engine_state says what is damaged */
+    heard_note(e, p.event->source);
 }

@@ -61,31 +61,91 @@ int engine_record_at(struct engine *e, const struct patient_key *key, int64_t at
     return code;
 }
 
-/* The newest entry of the subject with a sequence < before. A page's first entry is looked up at once, because
- * `before` is then one of the subject's own. */
-static int entry_before(struct engine *e, const struct patient_key *key, uint64_t before, struct entry *ret_entry)
+int engine_alias(struct engine *e, struct patient_key *key, int64_t at_ms, struct arena *arena)
+{
+    for (int depth = 0; depth < ALIASES_MAX; depth++) {
+        Handoff__V1__PatientRecord *record;
+        uint64_t sequence;
+        int64_t time_ms;
+        size_t mark = arena_used(arena);
+        int code = engine_record_at(e, key, at_ms, 0, arena, &record, &sequence, &time_ms);
+        bool is_alias = !code && record->merged_into[0];
+        if (is_alias) subject_key(e->hash_key, SUBJECT_IS_PATIENT, record->merged_into, key);
+        arena_rewind(arena, mark);
+        if (!is_alias) return code == ENGINE_E_UNKNOWN ? 0 : code;
+    }
+    return 0;
+}
+
+/* --- the entries of a subject, and of those that became it ---------------------------------------------------------- */
+
+enum { WALK_CHAINS = 64 };
+
+/* Where a walk stands on each chain: the next entry to be visited, 0 at the end. */
+struct walk {
+    uint64_t next[WALK_CHAINS];
+    uint32_t count;
+};
+
+/* The newest entry of a chain, from this one on, with a sequence < before. */
+static int begin_chain(struct engine *e, struct walk *w, uint64_t newest, uint64_t before)
 {
     struct entry entry;
-    int code = before && before <= e->last_sequence ? lookup_sequence(e, before, &entry) : ENGINE_E_UNKNOWN;
-    if (code || !key_equals(&entry.key, key)) code = newest_entry(e, key, &entry);
-    while (!code && before && entry.sequence >= before)
-        code = entry.prev_sequence ? lookup_sequence(e, entry.prev_sequence, &entry) : ENGINE_E_UNKNOWN;
-    if (!code) *ret_entry = entry;
+    while (before && newest >= before) {
+        int code = lookup_sequence(e, newest, &entry);
+        if (code) return code;
+        newest = entry.prev_sequence;
+    }
+    if (w->count < WALK_CHAINS) w->next[w->count++] = newest;
+    return 0;
+}
+
+/* A page's first entry is looked up at once, because `before` is then often one of the subject's own. */
+static int begin_own(struct engine *e, struct walk *w, const struct patient_key *key, uint64_t newest, uint64_t before)
+{
+    struct entry entry;
+    int code = before && before <= newest ? lookup_sequence(e, before, &entry) : ENGINE_E_UNKNOWN;
+    if (!code && key_equals(&entry.key, key)) newest = entry.prev_sequence;
+    return begin_chain(e, w, newest, before);
+}
+
+static int begin_walk(struct engine *e, const struct patient_key *key, uint64_t before, struct walk *w)
+{
+    struct entry newest;
+    int code = newest_entry(e, key, &newest);
+    if (!code) code = begin_own(e, w, key, newest.sequence, before);
+    if (code || !newest.record.len) return code;
+    size_t mark = arena_used(e->arena); /* a listener may be reading what is in it */
+    const Handoff__V1__PatientRecord *record =
+        handoff__v1__patient_record__unpack(arena_protobuf(e->arena), newest.record.len, newest.record.data);
+    for (size_t i = 0; !code && record && i < record->n_merged; i++)
+        code = begin_chain(e, w, record->merged[i]->sequence, before);
+    arena_rewind(e->arena, mark);
     return code;
+}
+
+static uint64_t *newest_of(struct walk *w)
+{
+    uint64_t *newest = &w->next[0];
+    for (uint32_t i = 1; i < w->count; i++)
+        if (w->next[i] > *newest) newest = &w->next[i];
+    return newest;
 }
 
 int engine_walk(struct engine *e, const struct patient_key *key, uint64_t before, void *context,
                 bool (*visit)(void *context, const struct entry *entry))
 {
-    bool was_reading;
+    bool was_reading, goes_on = true;
     struct entry entry;
+    struct walk w = {0};
     int code = enter(e, &was_reading);
-    if (!code) code = entry_before(e, key, before, &entry);
-    bool goes_on = !code;
-    while (goes_on) {
-        goes_on = visit(context, &entry) && entry.prev_sequence;
-        if (goes_on) code = lookup_sequence(e, entry.prev_sequence, &entry);
-        if (code) goes_on = false;
+    if (!code) code = begin_walk(e, key, before, &w);
+    while (!code && goes_on && *newest_of(&w)) {
+        uint64_t *at = newest_of(&w);
+        code = lookup_sequence(e, *at, &entry);
+        if (code) break;
+        *at = entry.prev_sequence;
+        goes_on = visit(context, &entry);
     }
     leave(e, was_reading);
     return code == ENGINE_E_UNKNOWN && before ? 0 : code; /* a page past the oldest is empty */

@@ -188,6 +188,8 @@ static int fold_rules(struct engine *e)
         return code;
     }
     ruleset_free(e->ruleset);
+    rounds_forget(e);
+    heard_forget(e);
     e->ruleset = ruleset;
     e->rules = ruleset_build(ruleset);
     return 0;

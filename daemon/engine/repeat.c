@@ -10,11 +10,23 @@ static Handoff__V1__Event *unpack(struct engine *e, struct bytes bytes)
     return handoff__v1__event__unpack(arena_protobuf(e->arena), bytes.len, bytes.data);
 }
 
+/* An entry's event: its own, or the one that a site shares with the patient. NULL: it has none, or does not unpack. */
+static const Handoff__V1__Event *event_of(struct engine *e, const struct entry *entry)
+{
+    if (entry->kind == ENTRY_EVENT) return unpack(e, entry->input);
+    const Handoff__V1__CommandInput *command =
+        entry->kind == ENTRY_COMMAND
+            ? handoff__v1__command_input__unpack(arena_protobuf(e->arena), entry->input.len, entry->input.data)
+            : NULL;
+    bool is_shared = command && command->body_case == HANDOFF__V1__COMMAND_INPUT__BODY_SHARED_EVENT;
+    return is_shared ? command->shared_event->event : NULL;
+}
+
 static bool has_id_of(struct engine *e, const struct entry *entry, const Handoff__V1__Event *event)
 {
-    if (entry->kind != ENTRY_EVENT) return false;
+    if (entry->kind != ENTRY_EVENT && entry->kind != ENTRY_COMMAND) return false;
     size_t mark = arena_used(e->arena);
-    const Handoff__V1__Event *first = unpack(e, entry->input);
+    const Handoff__V1__Event *first = event_of(e, entry);
     bool is_it = first && strcmp(first->id, event->id) == 0 && strcmp(first->source, event->source) == 0;
     arena_rewind(e->arena, mark);
     return is_it;
@@ -45,9 +57,10 @@ static int walk_chain(struct engine *e, const struct repeat_question *q, struct 
 
 static bool remember_entry(struct engine *e, struct chain *chain, const struct entry *entry)
 {
-    if (entry->kind != ENTRY_EVENT) return true;
+    if (entry->kind != ENTRY_EVENT && entry->kind != ENTRY_COMMAND) return true;
     size_t mark = arena_used(e->arena);
-    const Handoff__V1__Event *event = unpack(e, entry->input);
+    const Handoff__V1__Event *event = event_of(e, entry);
+    if (!event && entry->kind == ENTRY_COMMAND) return true;
     bool is_kept = event && chain_add(chain, subject_event_hash(e->hash_key, event->source, event->id), entry->sequence);
     arena_rewind(e->arena, mark);
     return is_kept;
@@ -96,6 +109,30 @@ static int find_in_chain(struct engine *e, const struct repeat_question *q, stru
     return code ? code : found;
 }
 
+/* Its own, and those of the patients that became this one. */
+static int find_in_chains(struct engine *e, const struct repeat_question *q, struct entry *ret_first)
+{
+    int found = find_in_chain(e, q, ret_first);
+    for (size_t i = 0; !found && i < q->record->n_merged; i++) {
+        const Handoff__V1__MergedPatient *merged = q->record->merged[i];
+        struct patient_key key;
+        if (merged->key.len != PATIENT_KEY_BYTES) continue;
+        memcpy(key.bytes, merged->key.data, PATIENT_KEY_BYTES);
+        found = find_in_chain(e, &(struct repeat_question){&key, q->record, merged->sequence, q->hash, q->event}, ret_first);
+    }
+    return found;
+}
+
+int repeat_seek(struct engine *e, const struct patient_key *key, uint64_t newest, const char *source, const char *id,
+                struct entry *ret_entry)
+{
+    Handoff__V1__Event event = HANDOFF__V1__EVENT__INIT; /* occurred at 0: the chain is walked to its beginning */
+    event.source = (char *)(uintptr_t)source;
+    event.id = (char *)(uintptr_t)id;
+    struct repeat_question q = {key, NULL, newest, subject_event_hash(e->hash_key, source, id), &event};
+    return find_in_chain(e, &q, ret_entry);
+}
+
 int repeat_find(struct engine *e, const struct repeat_question *q, struct entry *ret_first)
 {
     uint64_t sequence = 0;
@@ -111,7 +148,7 @@ int repeat_find(struct engine *e, const struct repeat_question *q, struct entry 
         return 1;
     }
     case SEEN_MAYBE:
-        return find_in_chain(e, q, ret_first);
+        return find_in_chains(e, q, ret_first);
     }
     return 0;
 }

@@ -20,35 +20,52 @@ void subject_key(const uint8_t hash_key[HASH_KEY_BYTES], int kind, const char *n
     crypto_shorthash_siphashx24(ret_key->bytes, text, 1 + len, hash_key);
 }
 
-/* An id given whole begins with the key of the record that it is in. What is no id of ours names nothing anywhere. */
-static bool is_within(const char *id, const char *letters, const struct patient_key *key)
+static bool begins_with_key(const char *id, const char *dash, const uint8_t *key)
 {
     char text[33];
-    const char *dash = strrchr(id, '-');
-    if (!dash || !step_id_number(id, letters)) return true;
-    engine_key_text(key, text);
+    engine_key_text((const struct patient_key *)(const void *)key, text);
     return dash - id == 32 && memcmp(id, text, 32) == 0;
 }
 
-const char *subject_foreign_id(const Handoff__V1__Event *event, const struct patient_key *key)
+/* An id given whole begins with the key of the record that it is in, or of one that became it. What is no id of ours
+ * names nothing anywhere. */
+static bool is_within(const char *id, const char *letters, const struct patient_key *key,
+                      const Handoff__V1__PatientRecord *record)
 {
-    if (!is_within(event->task_id, "t", key)) return "task_id";
-    if (!is_within(event->escalation_id, "e", key)) return "escalation_id";
-    return is_within(event->episode_id, "ep", key) ? NULL : "episode_id";
+    const char *dash = strrchr(id, '-');
+    if (!dash || !step_id_number(id, letters)) return true;
+    if (begins_with_key(id, dash, key->bytes)) return true;
+    for (size_t i = 0; record && i < record->n_merged; i++) {
+        if (record->merged[i]->key.len == PATIENT_KEY_BYTES && begins_with_key(id, dash, record->merged[i]->key.data))
+            return true;
+    }
+    return false;
+}
+
+const char *subject_foreign_id(const Handoff__V1__Event *event, const struct patient_key *key,
+                               const Handoff__V1__PatientRecord *record)
+{
+    if (!is_within(event->task_id, "t", key, record)) return "task_id";
+    if (!is_within(event->escalation_id, "e", key, record)) return "escalation_id";
+    return is_within(event->episode_id, "ep", key, record) ? NULL : "episode_id";
 }
 
 enum subject_kind subject_of_event(const uint8_t hash_key[HASH_KEY_BYTES], const Handoff__V1__Event *event, const char *site_name,
                                    const char **ret_name, struct patient_key *ret_key)
 {
-    struct patient_key of_source;
     enum subject_kind kind = event->patient_id[0] ? SUBJECT_IS_PATIENT : SUBJECT_IS_SITE;
     *ret_name = kind == SUBJECT_IS_PATIENT ? event->patient_id : site_name;
     subject_key(hash_key, kind, *ret_name, ret_key);
-    if (!subject_foreign_id(event, ret_key)) return kind;
-    subject_key(hash_key, SUBJECT_IS_SOURCE, *ret_name, &of_source);
-    if (subject_foreign_id(event, &of_source)) return kind;
-    *ret_key = of_source;
-    return SUBJECT_IS_SOURCE;
+    if (!subject_foreign_id(event, ret_key, NULL)) return kind;
+    static const enum subject_kind others[] = {SUBJECT_IS_SOURCE, SUBJECT_IS_SITE};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct patient_key key;
+        subject_key(hash_key, others[i], *ret_name, &key);
+        if (subject_foreign_id(event, &key, NULL)) continue;
+        *ret_key = key;
+        return others[i];
+    }
+    return kind;
 }
 
 uint64_t subject_event_hash(const uint8_t hash_key[HASH_KEY_BYTES], const char *source, const char *id)

@@ -23,8 +23,10 @@ void subject_key(const uint8_t hash_key[HASH_KEY_BYTES], int kind, const char *n
  * from a patient of the same name. Names are the event's or site_name. */
 enum subject_kind subject_of_event(const uint8_t hash_key[HASH_KEY_BYTES], const Handoff__V1__Event *event, const char *site_name,
                                    const char **ret_name, struct patient_key *ret_key);
-/* The field with an id that is of another record; NULL: none. A short id is of the record that the event names. */
-const char *subject_foreign_id(const Handoff__V1__Event *event, const struct patient_key *key);
+/* The field with an id that is of another record; NULL: none. A short id is of the record that the event names; an id
+ * that was made under a patient id that became this one is of this record (NULL: it is not known). */
+const char *subject_foreign_id(const Handoff__V1__Event *event, const struct patient_key *key,
+                               const Handoff__V1__PatientRecord *record);
 /* For repeats: hash of source, a NUL, id. */
 uint64_t subject_event_hash(const uint8_t hash_key[HASH_KEY_BYTES], const char *source, const char *id);
 

@@ -75,13 +75,14 @@ static void start(struct engine *e)
 void sweep_start_if_worthwhile(struct engine *e)
 {
     if (e->is_sweeping || e->is_in_turn || !e->active->count) return;
-    bool is_large = e->active->count >= e->options.sweep_changes;
+    bool is_large = e->active->count >= e->options.sweep_changes || e->rules_pending_count >= RULES_PENDING_MAX / 2;
     if (is_large || e->wants_sweep || clock_machine_ns() - e->last_sweep_ns >= SWEEP_PAUSE_NS) start(e);
 }
 
 bool sweep_has_room(const struct engine *e)
 {
-    return e->active->count + e->overlay.count < e->options.changes_max;
+    return e->active->count + e->overlay.count < e->options.changes_max &&
+           e->rules_pending_count + LIMIT_BATCH_EVENTS <= RULES_PENDING_MAX;
 }
 
 bool engine_can_accept(const struct engine *e)

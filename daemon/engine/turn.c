@@ -30,6 +30,7 @@ static void forget_turn(struct engine *e)
     e->entry_count = 0;
     e->result_count = 0;
     e->taken_count = 0;
+    e->rules_said_count = 0;
     changes_clear(&e->overlay);
     arena_reset(e->results_arena);
 }
@@ -218,6 +219,8 @@ void turn_add(struct engine *e, const struct addition *a)
         .kind = a->kind,
         .format = ENTRY_FORMAT_PROTOBUF,
     };
+    if (a->after && a->after->n_rounds) rounds_look_again(e);
+    if (a->after && a->after->silent_at_ms) heard_take(e, a->key, a->after);
     uint32_t offset = fill_sections(e, entry, a);
     e->entry_count++;
     place_row(e, a, entry, offset);
@@ -360,11 +363,16 @@ int engine_turn_commit(struct engine *e)
     if (code) {
         give_back(e);
         chains_forget(e->chains); /* they may know entries of this batch */
+        rounds_forget(e);
+        heard_forget(e);
     } else {
         merge_overlay(e);
         note_rules(e);
+        change_take_effect(e);
     }
     changes_clear(&e->overlay);
+    rounds_find(e);
+    heard_find(e);
     tell_all(e, code == 0);
     sweep_start_if_worthwhile(e);
     return code;

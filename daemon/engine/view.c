@@ -12,18 +12,16 @@
 /* Generated structs have no const strings; what is put there is never written to. */
 static char *text(const char *borrowed) { return (char *)(uintptr_t)(borrowed != NULL ? borrowed : ""); }
 
-static char *id_text(const struct view *v, const char *key, const char *letters, uint32_t number)
+static char *id_text(const struct view *v, const struct view_subject *of, const char *letters, uint32_t number)
 {
-    char id[STEP_ID_BYTES];
-    if (number == 0) return text("");
-    step_id(id, key, letters, number, 0);
-    return arena_string(v->arena, id);
+    return text(view_id(v->arena, of->key, of->record, letters, number));
 }
 
-static char *person(const struct view *v, const Handoff__V1__PatientRecord *record, Handoff__V1__Role role)
+static char *person(const struct view *v, const Handoff__V1__PatientRecord *record, Handoff__V1__Role role,
+                    const Handoff__V1__Task *task)
 {
     if (role == HANDOFF__V1__ROLE__ROLE_UNSPECIFIED) return text("");
-    return text(roster_resolve(v->rules, rules_site(v->rules, record->site), record, role));
+    return text(roster_holder(v->rules, rules_site(v->rules, record->site), record, role, task, v->now_ms));
 }
 
 /* --- tasks and escalations ------------------------------------------------------------------------------------ */
@@ -41,6 +39,7 @@ static const char *cause_reason(const struct view *v, const Handoff__V1__Patient
 static const char *task_reason(const struct view *v, const Handoff__V1__PatientRecord *record,
                                const Handoff__V1__Task *task)
 {
+    if (task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SOURCE_SILENT) return view_silence(v, record);
     const char *reason = task->n_causes > 0 ? cause_reason(v, record, task->causes[0]) : NULL;
     if (reason == NULL) reason = policy_reason(v->rules, task->kind);
     return reason != NULL && reason[0] ? reason
@@ -57,23 +56,24 @@ Handoff__V1__TaskView *view_task(const struct view *v, const struct view_subject
 {
     Handoff__V1__TaskView *view = MESSAGE_NEW(v->arena, Handoff__V1__TaskView, task_view);
     const Handoff__V1__Cause *cause = task->n_causes > 0 ? task->causes[0] : NULL;
-    view->task_id = id_text(v, of->key, "t", task->number);
+    view->task_id = id_text(v, of, "t", task->number);
     view->patient_id = of->record->patient_id;
+    view->made_under = text(view_made_under(of->record, task->origin));
     view->site = text(rules_site(v->rules, of->record->site)->name);
     view->kind = task->kind;
     view->owner = task->owner;
-    view->person_id = task->owner_id[0] ? task->owner_id : person(v, of->record, task->owner);
+    view->person_id = person(v, of->record, task->owner, task);
     view->severity = task->severity;
     view->due_at_ms = task->due_at_ms;
     view->opened_at_ms = task->opened_at_ms;
     view->attempts = task->attempts;
     view->subject = task->subject;
-    view->reason = text(task_reason(v, of->record, task));
+    view->reason = text(view_tries(v, task_reason(v, of->record, task), task->attempts, task->channels));
     view->is_overdue = task->is_overdue || task->due_at_ms < v->now_ms;
-    view->escalation_id = id_text(v, of->key, "e", task->escalation);
+    view->escalation_id = id_text(v, of, "e", task->escalation);
     if (cause == NULL) return view;
     view->pathway = pathway_name(v, of->record, cause->episode);
-    view->episode_id = id_text(v, of->key, "ep", cause->episode);
+    view->episode_id = id_text(v, of, "ep", cause->episode);
     view->cause_sequence = cause->sequence;
     return view;
 }
@@ -93,6 +93,7 @@ static const char *escalation_reason(const struct view *v, const Handoff__V1__Pa
         return view_format(v->arena, "nobody has done t%u %s: %s", task->number,
                            view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)task->kind),
                            task_reason(v, record, task));
+    if (e->about[0]) return view_ending(v, e->about, 0);
     const char *reason = cause_reason(v, record, e->cause);
     return reason != NULL ? reason : VIEW_ALERT_REASON;
 }
@@ -108,22 +109,23 @@ Handoff__V1__EscalationView *view_escalation(const struct view *v, const struct 
                                              const Handoff__V1__Escalation *e)
 {
     Handoff__V1__EscalationView *view = MESSAGE_NEW(v->arena, Handoff__V1__EscalationView, escalation_view);
-    view->escalation_id = id_text(v, of->key, "e", e->number);
+    view->escalation_id = id_text(v, of, "e", e->number);
     view->patient_id = of->record->patient_id;
+    view->made_under = text(view_made_under(of->record, e->origin));
     view->site = text(rules_site(v->rules, of->record->site)->name);
     view->state = e->state;
     view->severity = e->severity;
     view->rung = e->rung;
-    view->person_id = person(v, of->record, e->rung);
+    view->person_id = person(v, of->record, e->rung, find_task(of->record, e->task));
     view->raised_at_ms = e->raised_at_ms;
     view->next_at_ms = e->next_at_ms;
     view->reason = text(escalation_reason(v, of->record, e));
-    view->task_id = id_text(v, of->key, "t", e->task);
+    view->task_id = id_text(v, of, "t", e->task);
     view->acknowledged_by = e->acknowledged_by;
     show_roles(v, e, view);
     if (e->cause == NULL) return view;
     view->pathway = pathway_name(v, of->record, e->cause->episode);
-    view->episode_id = id_text(v, of->key, "ep", e->cause->episode);
+    view->episode_id = id_text(v, of, "ep", e->cause->episode);
     view->cause_sequence = e->cause->sequence;
     return view;
 }
@@ -170,7 +172,7 @@ static Handoff__V1__EpisodeView *view_episode(const struct view *v, const struct
 {
     Handoff__V1__EpisodeView *view = MESSAGE_NEW(v->arena, Handoff__V1__EpisodeView, episode_view);
     const struct pathway *p = rules_pathway(v->rules, e->pathway);
-    view->episode_id = id_text(v, of->key, "ep", e->number);
+    view->episode_id = id_text(v, of, "ep", e->number);
     view->episode = e;
     if (p == NULL) return view;
     view->pathway = text(p->name);
@@ -195,7 +197,7 @@ static Handoff__V1__NamedTimer *view_timer(const struct view *v, const struct vi
     view->name = text(t->episode == 0                         ? "safety-net"
                       : p != NULL && t->kind < p->timer_count ? p->timers[t->kind].name
                                                               : "?");
-    view->episode_id = id_text(v, of->key, "ep", t->episode);
+    view->episode_id = id_text(v, of, "ep", t->episode);
     view->due_at_ms = t->due_at_ms;
     view->firings = t->firings;
     view->appointment_id = text(appointment_id(of->record, t->appointment));

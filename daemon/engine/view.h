@@ -5,7 +5,8 @@
  * withholds. Reasons come from the pathway's rule, else from the policy's task. Everything it returns lives in the
  * view's arena or points into what it was given (rules, record, entry), which must live as long.
  *
- * view.c: records, tasks, escalations. view_entry.c: entries, emissions. view_words.c: the words. */
+ * view.c: records, tasks, escalations. view_entry.c: entries, emissions. view_site.c: what is a site's or a source's.
+ * view_words.c: the words. */
 #ifndef HANDOFF_ENGINE_VIEW_H
 #define HANDOFF_ENGINE_VIEW_H
 
@@ -40,7 +41,7 @@ struct view_entry {
     const struct entry *entry;
     const Handoff__V1__Outcome *outcome;
     const Handoff__V1__PatientRecord *record; /* after it; NULL where the entry has none */
-    const Handoff__V1__Event *event;          /* EVENT */
+    const Handoff__V1__Event *event;          /* EVENT, or the event that a COMMAND shares with a patient */
     const Handoff__V1__TimerInput *firing;    /* TIMER */
     const Handoff__V1__CommandInput *command; /* COMMAND */
     char key[33];
@@ -66,10 +67,31 @@ const char *view_subject_id(struct arena *arena, const char *key, const Handoff_
 const char *view_emission_id(struct arena *arena, const char *key, const Handoff__V1__Emission *emission);
 Handoff__V1__Severity view_severity(const Handoff__V1__Emission *emission);
 
+/* --- ids (view_ids.c) ----------------------------------------------------------------------------------------- */
+/* Of what the record has under a number: "KEY-t4"; "" for 0. What was made under a patient id that became this one has
+ * the key and number that it had there. record NULL: none is known. */
+const char *view_id(struct arena *arena, const char *key, const Handoff__V1__PatientRecord *record, const char *letters,
+                    uint32_t number);
+/* The patient id under which it was made, where that became the record's; "". */
+const char *view_made_under(const Handoff__V1__PatientRecord *record, const Handoff__V1__Origin *origin);
+void view_key_text(const uint8_t key[PATIENT_KEY_BYTES], char ret_text[33]);
+/* An emission of an entry of that key, as the newest record numbers what it is about: its patient may have become
+ * another since. */
+const Handoff__V1__Emission *view_as_of_now(struct arena *arena, const char *key, const Handoff__V1__PatientRecord *then,
+                                            const Handoff__V1__PatientRecord *now, const Handoff__V1__Emission *emission);
+
 /* --- words ---------------------------------------------------------------------------------------------------- */
 /* TASK_KIND_CALL_FAMILY: "call-family". A number without a name: the number. */
 const char *view_word(struct arena *arena, const ProtobufCEnumDescriptor *of, int value);
 const char *view_format(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Why the supervisor hears of an agency's end: with its name, and how many it concerns (0: not said). */
+const char *view_ending(const struct view *v, const char *agency_id, uint32_t total);
+/* Why a new owner gets a list. */
+const char *view_hand_over(const struct view *v, const Handoff__V1__TaskEmission *e);
+/* A reason, and how often and in what way it was tried already. */
+const char *view_tries(const struct view *v, const char *reason, uint32_t attempts, uint32_t channels);
+/* That a source is silent, since when, and which pathways are blind meanwhile. */
+const char *view_silence(const struct view *v, const Handoff__V1__PatientRecord *source);
 /* 1: "1st" */
 const char *view_ordinal(struct arena *arena, uint32_t n);
 /* The sentence of a pathway's rule, or NULL. */

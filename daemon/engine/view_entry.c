@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/directory.h"
 #include "core/gate.h"
 #include "core/message.h"
 #include "core/roster.h"
@@ -57,16 +58,25 @@ static struct subject_number subject_number(const Handoff__V1__Emission *e)
     return (struct subject_number){"n", 0, 0};
 }
 
+/* What was made under a patient id that became this one keeps the id that it had there. */
+static const char *emission_id(struct arena *arena, const char *key, const Handoff__V1__Emission *e, bool with_generation)
+{
+    char there[33];
+    struct subject_number n = subject_number(e);
+    uint32_t generation = with_generation ? n.generation : 0;
+    if (e->origin_key.len != PATIENT_KEY_BYTES) return make_id(arena, key, n.letters, n.number, generation);
+    view_key_text(e->origin_key.data, there);
+    return make_id(arena, there, n.letters, e->origin_number, generation);
+}
+
 const char *view_subject_id(struct arena *arena, const char *key, const Handoff__V1__Emission *emission)
 {
-    struct subject_number n = subject_number(emission);
-    return make_id(arena, key, n.letters, n.number, 0);
+    return emission_id(arena, key, emission, false);
 }
 
 const char *view_emission_id(struct arena *arena, const char *key, const Handoff__V1__Emission *emission)
 {
-    struct subject_number n = subject_number(emission);
-    return make_id(arena, key, n.letters, n.number, n.generation);
+    return emission_id(arena, key, emission, true);
 }
 
 Handoff__V1__Severity view_severity(const Handoff__V1__Emission *e)
@@ -79,6 +89,7 @@ Handoff__V1__Severity view_severity(const Handoff__V1__Emission *e)
 /* Of what no pathway raised: the overdue task's, or that of the safety net. */
 static const char *escalated_reason(const struct view *v, const Handoff__V1__EscalationEmission *e)
 {
+    if (e->about[0]) return view_ending(v, e->about, e->total);
     bool is_of_task = e->task != 0 && (uint32_t)e->task_kind < RULES_TASK_KINDS;
     const char *reason = is_of_task ? v->rules->policy.tasks[e->task_kind].reason : NULL;
     return reason != NULL ? reason : VIEW_ALERT_REASON;
@@ -87,6 +98,8 @@ static const char *escalated_reason(const struct view *v, const Handoff__V1__Esc
 static const char *emission_reason(const struct view *v, const struct pathway *p, const Handoff__V1__Emission *e)
 {
     const char *reason = e->episode != 0 ? view_rule_text(p, e->rule) : NULL;
+    if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_TASK && e->task->n_lines > 0)
+        reason = view_hand_over(v, e->task);
     if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&
         (uint32_t)e->task->kind < RULES_TASK_KINDS)
         reason = v->rules->policy.tasks[e->task->kind].reason;
@@ -96,11 +109,31 @@ static const char *emission_reason(const struct view *v, const struct pathway *p
     return reason;
 }
 
-static const char *resolve(const struct view *v, const Handoff__V1__PatientRecord *record, Handoff__V1__Role role)
+static const char *resolve(const struct view *v, const Handoff__V1__PatientRecord *record, Handoff__V1__Role role,
+                           const Handoff__V1__Task *task)
 {
     return role == HANDOFF__V1__ROLE__ROLE_UNSPECIFIED
                ? ""
-               : roster_resolve(v->rules, rules_site(v->rules, record->site), record, role);
+               : roster_holder(v->rules, rules_site(v->rules, record->site), record, role, task, v->now_ms);
+}
+
+static const Handoff__V1__Task *open_task(const Handoff__V1__PatientRecord *record, uint32_t number)
+{
+    for (size_t i = 0; i < record->n_tasks; i++)
+        if (record->tasks[i]->number == number) return record->tasks[i];
+    return NULL;
+}
+
+/* A task that is done is nobody's list any more, but history still says whose it was. */
+static const char *resolve_task(const struct view *v, const Handoff__V1__PatientRecord *record,
+                                const Handoff__V1__TaskEmission *e)
+{
+    Handoff__V1__Task task = HANDOFF__V1__TASK__INIT;
+    task.kind = e->kind;
+    task.owner = e->owner;
+    task.subject = e->subject;
+    task.owner_id = e->owner_id;
+    return resolve(v, record, e->owner, &task);
 }
 
 static void render_status(const struct view *v, const struct pathway *p, Handoff__V1__StatusEmission *s,
@@ -128,21 +161,37 @@ static void withhold(const struct view *v, Handoff__V1__Emission *e, const struc
     e->person_id = text("");
 }
 
+/* What the directory has, while there is something to do with it. */
+static void render_matches(const struct view *v, const Handoff__V1__PatientRecord *record, uint32_t episode,
+                           Handoff__V1__TaskEmission *task)
+{
+    struct directory_matches matches;
+    if (task->change >= HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_COMPLETED ||
+        !directory_for_task(v->rules, record, task->kind, episode, v->now_ms, v->arena, &matches))
+        return;
+    for (size_t i = 0; i < matches.count; i++)
+        list_append(v->arena, &task->matches, &task->n_matches, matches.list[i]);
+}
+
+/* now: the record that the gate is asked about; NULL: it is not asked. */
 static void render_body(const struct view *v, const char *key, const struct pathway *p,
-                        const Handoff__V1__PatientRecord *now, bool is_delivery, Handoff__V1__Emission *e)
+                        const Handoff__V1__PatientRecord *then, const Handoff__V1__PatientRecord *now,
+                        Handoff__V1__Emission *e)
 {
     struct gate_decision decision = {.answer = GATE_DELIVER};
-    if (is_delivery) decision = gate(v->rules, now, e, NULL, v->now_ms);
+    if (now != NULL) decision = gate(v->rules, now, view_as_of_now(v->arena, key, then, now, e), NULL, v->now_ms);
+    if (now == NULL) now = then;
     if (decision.answer != GATE_DELIVER) {
         withhold(v, e, &decision);
         return;
     }
     if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK) {
-        e->task->task_id = text(make_id(v->arena, key, "t", e->task->number, 0));
-        e->person_id = e->task->owner_id[0] ? e->task->owner_id : text(resolve(v, now, e->task->owner));
+        e->task->task_id = text(emission_id(v->arena, key, e, false));
+        e->person_id = text(resolve_task(v, now, e->task));
+        render_matches(v, now, e->episode, e->task);
     } else if (e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION) {
-        e->escalation->escalation_id = text(make_id(v->arena, key, "e", e->escalation->number, 0));
-        e->person_id = text(resolve(v, now, e->escalation->rung));
+        e->escalation->escalation_id = text(emission_id(v->arena, key, e, false));
+        e->person_id = text(resolve(v, now, e->escalation->rung, open_task(now, e->escalation->task)));
     } else if (e->body_case == HANDOFF__V1__EMISSION__BODY_STATUS) {
         render_status(v, p, e->status, &decision);
     }
@@ -169,10 +218,18 @@ static Handoff__V1__Emission *render(const struct view *v, const struct place *a
     e->at_ms = at->at_ms;
     e->patient_id = then->patient_id;
     e->site = text(rules_site(v->rules, then->site)->name);
-    e->reason = text(emission_reason(v, p, e));
-    if (e->episode != 0) e->episode_id = text(make_id(v->arena, at->key, "ep", e->episode, 0));
+    bool is_silence = e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&
+                      e->task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SOURCE_SILENT;
+    const char *reason = is_silence ? view_silence(v, then) : emission_reason(v, p, e);
+    bool is_tried = e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&
+                    e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_ATTEMPTED && reason != NULL;
+    if (is_tried) reason = view_tries(v, reason, e->task->attempts, e->task->channels);
+    e->reason = text(reason);
+    e->episode_id = text(view_id(v->arena, at->key, then, "ep", e->episode));
     if (p != NULL) e->pathway = text(p->name);
-    render_body(v, at->key, p, now != NULL ? now : then, now != NULL, e);
+    struct view of = *v;
+    if (now == NULL) of.now_ms = at->at_ms; /* history: whose it was then */
+    render_body(&of, at->key, p, then, now, e);
     return e;
 }
 
@@ -247,6 +304,8 @@ static const char *escalation_words(const struct view *v, const Handoff__V1__Out
 static const char *firing_words(const struct view *v, const Handoff__V1__PatientRecord *after,
                                 const Handoff__V1__TimerInput *firing, const Handoff__V1__Outcome *outcome)
 {
+    if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ROUND) return "work changes hands";
+    if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_SOURCE) return "source silent";
     if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION) return escalation_words(v, outcome, firing->number);
     if (firing->kind != HANDOFF__V1__DUE_KIND__DUE_KIND_TASK) return timer_words(v, after, firing, outcome);
     Handoff__V1__TaskKind kind = task_kind(after, outcome, firing->number);
@@ -263,6 +322,13 @@ static const char *command_words(const struct view *v, const Handoff__V1__Comman
     case HANDOFF__V1__COMMAND_INPUT__BODY_CLOCK_ACCEPTED: return "clock jump accepted";
     case HANDOFF__V1__COMMAND_INPUT__BODY_UNKNOWN_SUBJECT:
         return view_format(v->arena, "%s for an unknown patient", command->unknown_subject->event);
+    case HANDOFF__V1__COMMAND_INPUT__BODY_SHARED_EVENT: return event_words(v, command->shared_event->event);
+    case HANDOFF__V1__COMMAND_INPUT__BODY_ROUND_WANTED: return "patients change hands";
+    case HANDOFF__V1__COMMAND_INPUT__BODY_ROUND_DONE: return "list of patients";
+    case HANDOFF__V1__COMMAND_INPUT__BODY_SOURCE_HEARD:
+        return command->source_heard->is_configured ? "source expected" : "source heard";
+    case HANDOFF__V1__COMMAND_INPUT__BODY_PATIENT_JOINED:
+        return view_format(v->arena, "joined by %s", command->patient_joined->patient_id);
     case HANDOFF__V1__COMMAND_INPUT__BODY__NOT_SET:
     case _HANDOFF__V1__COMMAND_INPUT__BODY__CASE_IS_INT_SIZE: break;
     }
@@ -292,19 +358,11 @@ static bool unpack_input(const struct view *v, struct view_entry *of)
         return (of->event = handoff__v1__event__unpack(in, input.len, input.data)) != NULL;
     if (of->entry->kind == ENTRY_TIMER)
         return (of->firing = handoff__v1__timer_input__unpack(in, input.len, input.data)) != NULL;
-    if (of->entry->kind == ENTRY_COMMAND)
-        return (of->command = handoff__v1__command_input__unpack(in, input.len, input.data)) != NULL;
-    return true;
-}
-
-static void key_text(const struct patient_key *key, char ret_text[33])
-{
-    static const char digits[] = "0123456789abcdef";
-    for (int i = 0; i < PATIENT_KEY_BYTES; i++) {
-        ret_text[2 * i] = digits[key->bytes[i] >> 4];
-        ret_text[2 * i + 1] = digits[key->bytes[i] & 15];
-    }
-    ret_text[32] = 0;
+    if (of->entry->kind != ENTRY_COMMAND) return true;
+    of->command = handoff__v1__command_input__unpack(in, input.len, input.data);
+    if (of->command == NULL || of->command->body_case != HANDOFF__V1__COMMAND_INPUT__BODY_SHARED_EVENT)
+        return of->command != NULL;
+    return (of->event = of->command->shared_event->event) != NULL;
 }
 
 struct view_entry *view_open_entry(const struct view *v, const struct entry *entry)
@@ -312,7 +370,7 @@ struct view_entry *view_open_entry(const struct view *v, const struct entry *ent
     ProtobufCAllocator *in = arena_protobuf(v->arena);
     struct view_entry *of = ARENA_NEW(v->arena, struct view_entry);
     of->entry = entry;
-    key_text(&entry->key, of->key);
+    view_key_text(entry->key.bytes, of->key);
     of->outcome = handoff__v1__outcome__unpack(in, entry->outcome.len, entry->outcome.data);
     if (of->outcome == NULL || !unpack_input(v, of)) return NULL;
     if (entry->record.len == 0) return of;
@@ -320,12 +378,13 @@ struct view_entry *view_open_entry(const struct view *v, const struct entry *ent
     return of->record != NULL ? of : NULL;
 }
 
-static Handoff__V1__TimelineStep *view_step(const struct view *v, const char *key, const Handoff__V1__Applied *a)
+static Handoff__V1__TimelineStep *view_step(const struct view *v, const struct view_subject *of,
+                                            const Handoff__V1__Applied *a)
 {
     Handoff__V1__TimelineStep *step = MESSAGE_NEW(v->arena, Handoff__V1__TimelineStep, timeline_step);
     const struct pathway *p = rules_pathway(v->rules, a->pathway);
     step->kind = a->kind;
-    step->episode_id = text(make_id(v->arena, key, "ep", a->episode, 0));
+    step->episode_id = text(view_id(v->arena, of->key, of->record, "ep", a->episode));
     if (p == NULL || a->machine > p->region_count) return step;
     const struct machine *m = a->machine == 0 ? &p->main : &p->regions[a->machine - 1];
     step->pathway = text(p->name);
@@ -336,13 +395,13 @@ static Handoff__V1__TimelineStep *view_step(const struct view *v, const char *ke
     return step;
 }
 
-static void add_steps(const struct view *v, const char *key, const Handoff__V1__Outcome *outcome,
+static void add_steps(const struct view *v, const struct view_subject *of, const Handoff__V1__Outcome *outcome,
                       Handoff__V1__TimelineEntry *t)
 {
     t->verdict = outcome->verdict;
     t->sentence = outcome->sentence;
     for (size_t i = 0; i < outcome->n_applied; i++)
-        list_append(v->arena, &t->steps, &t->n_steps, view_step(v, key, outcome->applied[i]));
+        list_append(v->arena, &t->steps, &t->n_steps, view_step(v, of, outcome->applied[i]));
 }
 
 static struct place place_of(const struct view_entry *of, uint32_t position)
@@ -357,7 +416,7 @@ Handoff__V1__TimelineEntry *view_timeline_entry(const struct view *v, const stru
     t->sequence = of->entry->sequence;
     t->at_ms = t->occurred_at_ms = of->entry->time_ms;
     t->input = text(input_words(v, of));
-    add_steps(v, of->key, of->outcome, t);
+    add_steps(v, &(struct view_subject){of->key, of->record}, of->outcome, t);
     if (of->event != NULL) {
         t->occurred_at_ms = of->event->occurred_at_ms;
         t->source = of->event->source;
@@ -388,7 +447,7 @@ Handoff__V1__TimelineEntry *view_forecast(const struct view *v, const struct vie
     then.now_ms = at_ms;
     t->at_ms = t->occurred_at_ms = at_ms;
     t->input = text(firing_words(v, after->record, firing, outcome));
-    add_steps(v, after->key, outcome, t);
+    add_steps(v, after, outcome, t);
     for (size_t i = 0; i < outcome->n_emissions; i++) {
         struct place at = {after->key, 0, (uint32_t)i, at_ms};
         list_append(v->arena, &t->emissions, &t->n_emissions,

@@ -28,6 +28,9 @@ static serve_function *const readers[] = {
     [HANDOFF__V1__REQUEST__BODY_INFO] = serve_info,
     [HANDOFF__V1__REQUEST__BODY_BACKUP] = serve_backup,
     [HANDOFF__V1__REQUEST__BODY_RELOAD] = serve_reload,
+    [HANDOFF__V1__REQUEST__BODY_DIRECTORY_LIST] = serve_directory_list,
+    [HANDOFF__V1__REQUEST__BODY_DIRECTORY_MATCH] = serve_directory_match,
+    [HANDOFF__V1__REQUEST__BODY_LIST] = serve_list,
 };
 
 struct service *service_new(const struct service_options *options)

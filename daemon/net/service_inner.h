@@ -83,11 +83,14 @@ void serve_next(struct service *s, const struct call *call);
 void serve_emissions(struct service *s, const struct call *call);
 void serve_tasks(struct service *s, const struct call *call);
 void serve_escalations(struct service *s, const struct call *call);
+void serve_list(struct service *s, const struct call *call);
 void serve_statistics(struct service *s, const struct call *call);
 void serve_info(struct service *s, const struct call *call);
 void serve_clock(struct service *s, const struct call *call);
 void serve_backup(struct service *s, const struct call *call);
 void serve_reload(struct service *s, const struct call *call);
+void serve_directory_list(struct service *s, const struct call *call);
+void serve_directory_match(struct service *s, const struct call *call);
 void service_advance(struct service *s);      /* one bounded piece */
 void service_end_backup(struct service *s);   /* replies when the thread is done */
 

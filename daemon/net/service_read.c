@@ -11,15 +11,18 @@
 
 #define TIME_MAX_MS INT64_C(7258118400000) /* 2200-01-01 */
 
-/* The key of the patient that a request names. False: it was refused. */
-static bool find_key(struct service *s, const struct call *call, const char *patient_id, struct patient_key *ret_key)
+/* The key of the patient that a request names, or of the one that it had become by then. False: it was refused. */
+static bool find_key(struct service *s, const struct call *call, const char *patient_id, int64_t at_ms,
+                     struct patient_key *ret_key)
 {
     if (patient_id[0] == 0) {
         service_refuse(s, call, HANDOFF__V1__CODE__CODE_BAD_ID, "patient_id is empty", "patient_id");
         return false;
     }
     engine_subject_key(s->engine, SUBJECT_IS_PATIENT, patient_id, ret_key);
-    return true;
+    int rc = engine_alias(s->engine, ret_key, at_ms != 0 ? at_ms : INT64_MAX, s->arena);
+    if (rc != 0) service_refuse_error(s, call, rc);
+    return rc == 0;
 }
 
 static bool check_at(struct service *s, const struct call *call, int64_t at_ms)
@@ -37,7 +40,7 @@ void serve_patient(struct service *s, const struct call *call)
     uint64_t sequence;
     int64_t time_ms;
     char text[33];
-    if (!check_at(s, call, request->at_ms) || !find_key(s, call, request->patient_id, &key)) return;
+    if (!check_at(s, call, request->at_ms) || !find_key(s, call, request->patient_id, request->at_ms, &key)) return;
     int rc = request->at_ms == 0
                  ? engine_record(s->engine, &key, s->arena, &record, &sequence, &time_ms)
                  : engine_record_at(s->engine, &key, request->at_ms, 0, s->arena, &record, &sequence, &time_ms);
@@ -88,7 +91,7 @@ void serve_timeline(struct service *s, const struct call *call)
 {
     const Handoff__V1__TimelineRequest *request = call->request->timeline;
     struct patient_key key;
-    if (!check_at(s, call, request->at_ms) || !find_key(s, call, request->patient_id, &key)) return;
+    if (!check_at(s, call, request->at_ms) || !find_key(s, call, request->patient_id, 0, &key)) return;
     struct timeline t = {.service = s, .view = service_view(s), .rows = service_rows(request->limit)};
     t.at_ms = request->at_ms != 0 ? request->at_ms : INT64_MAX;
     t.reply = MESSAGE_NEW(s->arena, Handoff__V1__TimelineReply, timeline_reply);
@@ -125,7 +128,7 @@ void serve_next(struct service *s, const struct call *call)
     uint32_t limit = request->limit == 0 ? 10 : request->limit < NET_NEXT_FIRINGS ? request->limit : NET_NEXT_FIRINGS;
     struct patient_key key;
     char text[33];
-    if (!find_key(s, call, request->patient_id, &key)) return;
+    if (!find_key(s, call, request->patient_id, 0, &key)) return;
     engine_key_text(&key, text);
     struct forecast f = {s, service_view(s), text, MESSAGE_NEW(s->arena, Handoff__V1__NextReply, next_reply)};
     int rc = engine_forecast(s->engine, &key, limit, s->arena, &f, add_firing);
@@ -154,7 +157,9 @@ static const Handoff__V1__PatientRecord *newest_record(struct emissions *x, cons
     Handoff__V1__PatientRecord *record;
     uint64_t sequence;
     int64_t time_ms;
-    int rc = engine_record(x->service->engine, &of->entry->key, x->service->arena, &record, &sequence, &time_ms);
+    struct patient_key key = of->entry->key;
+    int rc = engine_alias(x->service->engine, &key, INT64_MAX, x->service->arena);
+    if (rc == 0) rc = engine_record(x->service->engine, &key, x->service->arena, &record, &sequence, &time_ms);
     return rc == 0 ? record : of->record;
 }
 

@@ -21,6 +21,7 @@
 enum {
     CONFIG_MAX_SITES = 64,
     CONFIG_MAX_PEOPLE = 1000,  /* of one site */
+    CONFIG_MAX_SOURCES = 64,   /* of one site */
     CONFIG_MAX_HOLIDAYS = 400, /* of one site: some twenty years */
 };
 
@@ -45,6 +46,13 @@ struct person_config {
     struct opening hours[7][CALENDAR_OPENINGS_PER_DAY];
 };
 
+struct source_config {
+    const char *name;
+    const char *silence; /* a delay, which the rules read; "": their default */
+    const char **feeds;
+    size_t feed_count;
+};
+
 struct site_config {
     const char *name;
     const char *time_zone;
@@ -54,6 +62,8 @@ struct site_config {
     size_t holiday_count;
     struct person_config *people; /* in the order of the file: the first on-call is told first */
     size_t people_count;
+    struct source_config *sources; /* whose silence is noticed */
+    size_t source_count;
 };
 
 struct config {

@@ -19,8 +19,7 @@ static const char *const day_names[] = {"mon", "tue", "wed", "thu", "fri", "sat"
 
 enum { MAX_TEXT = 256 };
 
-/* An absent list is an empty one; false when it is not a list or too long. */
-static bool expect_list(struct yaml_node node, size_t max, struct yaml_errors *errors)
+bool config_expect_list(struct yaml_node node, size_t max, struct yaml_errors *errors)
 {
     if (yaml_is_null(node)) return true;
     if (!yaml_expect_kind(node, YAML_SEQUENCE, errors)) return false;
@@ -41,7 +40,7 @@ static const char *read_text(struct config *config, struct yaml_node node, struc
     return arena_string(config->arena, text);
 }
 
-static const char *read_id(struct config *config, struct yaml_node node, struct yaml_errors *errors)
+const char *config_read_id(struct config *config, struct yaml_node node, struct yaml_errors *errors)
 {
     const char *text = read_text(config, node, errors);
     size_t len = strlen(text);
@@ -199,7 +198,7 @@ static bool is_among(const uint32_t dates[], size_t count, uint32_t date)
 static void read_holidays(struct config *config, struct site_config *site, struct yaml_node node,
                           struct yaml_errors *errors)
 {
-    if (!expect_list(node, CONFIG_MAX_HOLIDAYS, errors)) return;
+    if (!config_expect_list(node, CONFIG_MAX_HOLIDAYS, errors)) return;
     site->holidays = ARENA_ARRAY(config->arena, uint32_t, yaml_size(node));
     for (size_t i = 0; i < yaml_size(node); i++) {
         struct yaml_node item = yaml_item(node, i);
@@ -221,7 +220,7 @@ static void read_roles(struct config *config, struct person_config *person, stru
                        struct yaml_errors *errors)
 {
     size_t max = sizeof config_role_names / sizeof *config_role_names - 1, index;
-    if (!expect_list(node, max, errors)) return;
+    if (!config_expect_list(node, max, errors)) return;
     person->roles = ARENA_ARRAY(config->arena, const char *, yaml_size(node));
     for (size_t i = 0; i < yaml_size(node); i++)
         if (yaml_read_name(yaml_item(node, i), "role", config_role_names, &index, errors))
@@ -258,8 +257,8 @@ static void read_person(struct config *config, struct person_config *person, str
     *person = (struct person_config){.id = "", .supervisor = ""};
     if (!yaml_expect_kind(node, YAML_MAPPING, errors)) return;
     yaml_expect_keys(node, keys, errors);
-    person->id = read_id(config, yaml_require(node, "id", errors), errors);
-    person->supervisor = read_id(config, yaml_get(node, "supervisor"), errors);
+    person->id = config_read_id(config, yaml_require(node, "id", errors), errors);
+    person->supervisor = config_read_id(config, yaml_get(node, "supervisor"), errors);
     read_roles(config, person, yaml_get(node, "roles"), errors);
     read_channels(config, person, yaml_get(node, "channels"), errors);
     if (yaml_is_present(yaml_get(node, "queue"))) yaml_read_bool(yaml_get(node, "queue"), &person->is_queue, errors);
@@ -304,12 +303,25 @@ static bool has_role(const struct person_config *person, const char *role)
     return false;
 }
 
+/* What climbs must arrive: no rung of a ladder is somebody who cannot be told. */
+static void check_rung(const struct person_config *person, struct yaml_node node, struct yaml_errors *errors)
+{
+    static const char *const rungs[] = {"coordinator", "supervisor", "director"};
+    for (size_t i = 0; i < sizeof rungs / sizeof *rungs && !person->channel_count; i++) {
+        if (!has_role(person, rungs[i])) continue;
+        yaml_error_add(errors, node, "%s has the role %s but no phone, sms, email or webhook: what climbs to %s would "
+                       "reach nobody", person->id, rungs[i], person->id);
+        return;
+    }
+}
+
 static void check_people(const struct site_config *site, struct yaml_node node, struct yaml_node people,
                          struct yaml_errors *errors)
 {
     size_t reachable = 0, queues = 0;
     for (size_t i = 0; i < site->people_count; i++) {
         check_person(site, i, yaml_item(people, i), errors);
+        check_rung(&site->people[i], yaml_item(people, i), errors);
         reachable += has_role(&site->people[i], "on-call") && site->people[i].channel_count > 0;
         queues += site->people[i].is_queue;
     }
@@ -326,7 +338,7 @@ static void read_people(struct config *config, struct site_config *site, struct 
 {
     struct yaml_node people = yaml_get(node, "people");
     size_t errors_before = errors->count;
-    if (!expect_list(people, CONFIG_MAX_PEOPLE, errors)) return;
+    if (!config_expect_list(people, CONFIG_MAX_PEOPLE, errors)) return;
     site->people_count = yaml_size(people);
     site->people = ARENA_ARRAY(config->arena, struct person_config, site->people_count);
     for (size_t i = 0; i < site->people_count; i++)
@@ -348,16 +360,17 @@ static void read_zone(struct config *config, struct site_config *site, struct ya
 static void read_site(struct config *config, struct site_config *site, struct yaml_node node,
                       struct yaml_errors *errors)
 {
-    static const char *const keys[] = {"name", "time_zone", "hours", "holidays", "people", NULL};
+    static const char *const keys[] = {"name", "time_zone", "hours", "holidays", "people", "sources", NULL};
     site->name = site->time_zone = "";
     if (!yaml_expect_kind(node, YAML_MAPPING, errors)) return;
     yaml_expect_keys(node, keys, errors);
-    site->name = read_id(config, yaml_require(node, "name", errors), errors);
+    site->name = config_read_id(config, yaml_require(node, "name", errors), errors);
     read_zone(config, site, yaml_require(node, "time_zone", errors), errors);
     struct yaml_node hours = yaml_require(node, "hours", errors);
     if (yaml_is_present(hours)) read_hours(site->hours, hours, errors);
     read_holidays(config, site, yaml_get(node, "holidays"), errors);
     read_people(config, site, node, errors);
+    config_sources_read(config, site, yaml_get(node, "sources"), errors);
 }
 
 static void check_name(const struct config *config, size_t at, struct yaml_node node, struct yaml_errors *errors)
@@ -374,7 +387,7 @@ void config_sites_read(struct config *config, struct yaml_node root, struct yaml
         yaml_error_add(errors, root, "no site is configured: `sites` needs at least one, with hours and an on-call");
         return;
     }
-    if (!expect_list(sites, CONFIG_MAX_SITES, errors)) return;
+    if (!config_expect_list(sites, CONFIG_MAX_SITES, errors)) return;
     if (yaml_size(sites) == 0) yaml_error_add(errors, sites, "no site is configured: this list needs at least one");
     config->site_count = yaml_size(sites);
     config->sites = ARENA_ARRAY(config->arena, struct site_config, config->site_count);
@@ -418,6 +431,7 @@ static void print_site(FILE *to, const struct site_config *site)
     }
     fputs("]\n    people:\n", to);
     for (size_t i = 0; i < site->people_count; i++) print_person(to, &site->people[i]);
+    config_sources_print(to, site);
 }
 
 void config_sites_print(FILE *to, const struct config *config)

@@ -18,12 +18,31 @@ static int enum_value(const ProtobufCEnumDescriptor *type, const char *prefix, c
     return value ? value->value : 0;
 }
 
+/* Returns how many there are. */
+static size_t fill_hours(const struct opening week[7][CALENDAR_OPENINGS_PER_DAY], struct arena *arena,
+                         Handoff__V1__Opening ***ret_openings)
+{
+    size_t n = 0;
+    *ret_openings = ARENA_ARRAY(arena, Handoff__V1__Opening *, 7 * CALENDAR_OPENINGS_PER_DAY);
+    for (uint32_t day = 0; day < 7; day++)
+        for (uint32_t i = 0; i < CALENDAR_OPENINGS_PER_DAY; i++) {
+            if (week[day][i].close_minute <= week[day][i].open_minute) continue;
+            Handoff__V1__Opening *o = MESSAGE_NEW(arena, Handoff__V1__Opening, opening);
+            o->weekday = day;
+            o->open_minute = week[day][i].open_minute;
+            o->close_minute = week[day][i].close_minute;
+            (*ret_openings)[n++] = o;
+        }
+    return n;
+}
+
 static Handoff__V1__Person *person(const struct person_config *p, struct arena *arena)
 {
     Handoff__V1__Person *m = MESSAGE_NEW(arena, Handoff__V1__Person, person);
     m->id = text(arena, p->id);
     m->supervisor_id = text(arena, p->supervisor);
     m->is_queue = p->is_queue;
+    if (p->has_hours) m->n_openings = fill_hours(p->hours, arena, &m->openings);
     m->roles = ARENA_ARRAY(arena, Handoff__V1__Role, p->role_count + 1);
     for (size_t i = 0; i < p->role_count; i++)
         m->roles[m->n_roles++] = (Handoff__V1__Role)enum_value(&handoff__v1__role__descriptor, "ROLE_", p->roles[i]);
@@ -50,18 +69,18 @@ static void fill_zone(Handoff__V1__Site *m, const struct site_config *s, struct 
     }
 }
 
-static void fill_hours(Handoff__V1__Site *m, const struct site_config *s, struct arena *arena)
+static void fill_sources(Handoff__V1__Site *m, const struct site_config *s, struct arena *arena)
 {
-    m->openings = ARENA_ARRAY(arena, Handoff__V1__Opening *, 7 * CALENDAR_OPENINGS_PER_DAY);
-    for (uint32_t day = 0; day < 7; day++)
-        for (uint32_t i = 0; i < CALENDAR_OPENINGS_PER_DAY; i++) {
-            if (s->hours[day][i].close_minute <= s->hours[day][i].open_minute) continue;
-            Handoff__V1__Opening *o = MESSAGE_NEW(arena, Handoff__V1__Opening, opening);
-            o->weekday = day;
-            o->open_minute = s->hours[day][i].open_minute;
-            o->close_minute = s->hours[day][i].close_minute;
-            m->openings[m->n_openings++] = o;
-        }
+    m->sources = ARENA_ARRAY(arena, Handoff__V1__Source *, s->source_count + 1);
+    for (size_t i = 0; i < s->source_count; i++) {
+        Handoff__V1__Source *source = MESSAGE_NEW(arena, Handoff__V1__Source, source);
+        source->name = text(arena, s->sources[i].name);
+        source->silence = text(arena, s->sources[i].silence);
+        source->feeds = ARENA_ARRAY(arena, char *, s->sources[i].feed_count + 1);
+        for (size_t k = 0; k < s->sources[i].feed_count; k++)
+            source->feeds[source->n_feeds++] = text(arena, s->sources[i].feeds[k]);
+        m->sources[m->n_sources++] = source;
+    }
 }
 
 static Handoff__V1__Site *site(const struct site_config *s, struct arena *arena)
@@ -70,9 +89,10 @@ static Handoff__V1__Site *site(const struct site_config *s, struct arena *arena)
     m->name = text(arena, s->name);
     m->time_zone = text(arena, s->time_zone);
     fill_zone(m, s, arena);
-    fill_hours(m, s, arena);
+    m->n_openings = fill_hours(s->hours, arena, &m->openings);
     m->n_holidays = s->holiday_count;
     if (s->holiday_count) m->holidays = arena_copy(arena, s->holidays, s->holiday_count * sizeof *m->holidays);
+    fill_sources(m, s, arena);
     m->people = ARENA_ARRAY(arena, Handoff__V1__Person *, s->people_count + 1);
     for (size_t i = 0; i < s->people_count; i++) m->people[m->n_people++] = person(&s->people[i], arena);
     return m;

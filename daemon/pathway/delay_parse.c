@@ -209,9 +209,11 @@ static const struct function functions[] = {
     {"opening", DELAY_OPENING, finish_one},
     {"closing", DELAY_CLOSING, finish_one},
     {"at", DELAY_AT, finish_at},
+    {"midnight", DELAY_MIDNIGHT, finish_one},
     {"compressed", DELAY_COMPRESSED, finish_compressed},
 };
-static const char *const function_names[] = {"earliest", "latest", "opening", "closing", "at", "compressed", NULL};
+static const char *const function_names[] = {"earliest", "latest", "opening", "closing", "at",
+                                             "midnight", "compressed", NULL};
 
 static const struct delay *parse_function(struct parser *p)
 {

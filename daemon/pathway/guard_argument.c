@@ -107,6 +107,7 @@ static bool find_argument(struct search *p, const struct token *t, struct guard 
     case ARGUMENT_PATHWAY: return true; /* whether there is one is asked of the whole set of pathways */
     case ARGUMENT_BARRIER:
         return find_enum(p, t, "barrier", &handoff__v1__barrier_kind__descriptor, WORD_UPPER, &call->argument[0]);
+    case ARGUMENT_DAYS: return FAIL(p, t->offset, "here must be two days, such as %s(1, 7)", call->predicate->name);
     }
     return false;
 }

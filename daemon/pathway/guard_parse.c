@@ -151,8 +151,27 @@ static bool parse_field(struct parser *p, const struct token *token, struct oper
 
 /* --- predicates ---------------------------------------------------------------------------------------------- */
 
+static bool parse_day(struct parser *p, int64_t *ret_day)
+{
+    if (p->token.kind != TOKEN_NUMBER) return FAIL(p, p->token.offset, "here must be a number of days");
+    *ret_day = p->token.number;
+    advance(p);
+    return true;
+}
+
+/* (1, 7) */
+static bool parse_days(struct parser *p, struct guard *call)
+{
+    size_t offset = p->token.offset;
+    if (!expect(p, "(") || !parse_day(p, &call->argument[0]) || !expect(p, ",") || !parse_day(p, &call->argument[1]))
+        return false;
+    if (call->argument[0] > call->argument[1]) return FAIL(p, offset, "the first of two days comes first");
+    return expect(p, ")");
+}
+
 static bool parse_argument(struct parser *p, const struct token *name, struct guard *call)
 {
+    if (call->predicate->argument == ARGUMENT_DAYS) return parse_days(p, call);
     bool is_open = take(p, "(");
     struct token argument = p->token;
     if (is_open && take(p, ")")) is_open = false;

@@ -148,12 +148,21 @@ static void load_firing(struct loader *l, struct yaml_node at, uint32_t timer, s
                        l->names.timers[timer]);
 }
 
+/* Some event tells this time; else only `mark` sets it, to when something happened. */
+static bool is_told(const char *name)
+{
+    for (size_t i = 0; i < event_kind_count; i++)
+        if (protobuf_c_message_descriptor_get_field_by_name(event_kinds[i].message, name)) return true;
+    return false;
+}
+
 static void read_from(struct loader *l, struct yaml_node from, struct timer_kind *timer)
 {
     static const char *const names[] = {"event", "opened", "visit", "effective_at_ms", "appeal_by_at_ms", NULL};
     if (!yaml_is_present(from) || !yaml_expect_kind(from, YAML_SCALAR, l->errors)) return;
     int position = name_find(names, yaml_text(from));
     timer->field = delay_field(yaml_text(from));
+    timer->is_of_past = timer->field && !is_told(timer->field->name);
     if (timer->field)
         timer->from = TIMER_FROM_FIELD;
     else if (position >= 0)

@@ -281,6 +281,15 @@ static void read_plan(struct loader *l, struct yaml_node value, const struct con
     loader_wait(l, latest, &action->latest);
 }
 
+/* Scores older than this are none to measure from. */
+static void read_baseline(struct loader *l, struct yaml_node value, const struct context *context,
+                          struct action_list *list)
+{
+    int64_t length_ms = 0;
+    loader_length(l, value, &length_ms);
+    add(l, list, ACTION_BASELINE, value, context->words)->number = length_ms;
+}
+
 static void read_open(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
 {
     static const char *const keys[] = {"pathway", "replacing", NULL};
@@ -371,11 +380,11 @@ static const struct {
     {"concern", read_concern}, {"settle", read_settle},     {"set", read_set},       {"count", read_count},
     {"take", read_take},       {"open", read_open},         {"signal", read_signal}, {"status", read_status},
     {"move", read_move},       {"refuse", read_refuse},     {"note", read_note},     {"doubt", read_doubt},
-    {"mark", read_mark},       {"plan", read_plan},
+    {"mark", read_mark},       {"baseline", read_baseline}, {"plan", read_plan},
 };
 const char *const pathway_action_names[] = {"task",   "withdraw", "start",  "stop",   "raise", "resolve", "hold",
                                             "lift",   "concern",  "settle", "set",    "count", "take",    "open",
-                                            "signal", "status",   "move",   "refuse", "note",  "doubt",   "mark",
+                                            "signal", "status",   "move",   "refuse", "note",  "doubt",   "mark", "baseline",
                                             "plan",   NULL};
 
 static void read_if(struct loader *l, struct yaml_node item, const struct context *context, struct action_list *list)

@@ -43,10 +43,19 @@ struct place_of_transition {
     const struct event_name *event; /* NULL: always */
 };
 
+/* {when: ..., ignore: true}: harmless on a condition. */
+static void load_is_ignore(struct loader *l, struct yaml_node at, struct transition *t)
+{
+    struct yaml_node ignore = yaml_get(at, "ignore");
+    if (!yaml_is_present(ignore) || !yaml_read_bool(ignore, &t->is_ignore, l->errors)) return;
+    if (t->is_ignore && (t->target >= 0 || t->action_count || !t->event))
+        yaml_error_add(l->errors, ignore, "what is ignored is an event, and neither does nor moves anything");
+}
+
 static void load_transition(struct loader *l, struct yaml_node at, const struct place_of_transition *where,
                             struct transition_list *list)
 {
-    static const char *const keys[] = {"when", "target", "do", "reason", NULL};
+    static const char *const keys[] = {"when", "target", "do", "ignore", "reason", NULL};
     if (!loader_has_room(l, at) || !yaml_expect_keys(at, keys, l->errors)) return;
     const struct event_kind *event = where->event ? where->event->kind : NULL;
     struct yaml_node target = yaml_get(at, "target"), reason = yaml_get(at, "reason"), when = yaml_get(at, "when");
@@ -62,6 +71,7 @@ static void load_transition(struct loader *l, struct yaml_node at, const struct 
     t.when = loader_guard(l, when, event);
     if (yaml_is_present(target)) t.target = loader_find(l, target, "state", where->states);
     t.actions = load_actions(l, yaml_get(at, "do"), &context, &t.action_count);
+    load_is_ignore(l, at, &t);
     if (yaml_size(at) == 0)
         yaml_error_add(l->errors, at,
                        "this transition does nothing; an event that is harmless here stands in `ignore`");

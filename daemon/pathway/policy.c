@@ -207,6 +207,36 @@ static void read_authority(struct reader *r, struct yaml_node at)
                            name, name);
 }
 
+/* A row of figures; what a row leaves out is not said of that instrument. */
+static Handoff__V1__InstrumentRule *read_instrument(struct reader *r, struct yaml_node key, struct yaml_node row)
+{
+    static const char *const keys[] = {"total", "item", "items", "youngest", "oldest", "cut_off", "severe", "worse_by",
+                                       NULL};
+    Handoff__V1__InstrumentRule *rule = ARENA_NEW(r->arena, Handoff__V1__InstrumentRule);
+    handoff__v1__instrument_rule__init(rule);
+    uint32_t *const figures[] = {&rule->total_max, &rule->item_max, &rule->item_count, &rule->youngest,
+                                 &rule->oldest,    &rule->cut_off,  &rule->severe,     &rule->worse_by};
+    int value = 0;
+    if (read_word(r, key, "instrument", &handoff__v1__instrument__descriptor, WORD_KEBAB, &value))
+        rule->instrument = (Handoff__V1__Instrument)value;
+    if (yaml_is_null(row) || !yaml_expect_keys(row, keys, r->errors)) return rule;
+    for (int i = 0; keys[i]; i++) {
+        struct yaml_node node = yaml_get(row, keys[i]);
+        int64_t number = 0;
+        if (yaml_is_present(node) && yaml_read_int(node, 1, 1000, &number, r->errors)) *figures[i] = (uint32_t)number;
+    }
+    return rule;
+}
+
+static void read_instruments(struct reader *r, struct yaml_node at)
+{
+    if (!yaml_is_present(at) || !yaml_expect_kind(at, YAML_MAPPING, r->errors)) return;
+    Handoff__V1__InstrumentRule **rows = ARENA_ARRAY(r->arena, Handoff__V1__InstrumentRule *, yaml_size(at) + 1);
+    for (size_t i = 0; i < yaml_size(at); i++) rows[i] = read_instrument(r, yaml_key(at, i), yaml_value(at, i));
+    r->policy->instruments = rows;
+    r->policy->n_instruments = yaml_size(at);
+}
+
 static void read_agencies(struct reader *r, struct yaml_node at)
 {
     if (yaml_is_null(at) || !yaml_expect_kind(at, YAML_SEQUENCE, r->errors)) return;
@@ -230,7 +260,8 @@ static void read_root(struct reader *r, struct yaml_node root)
 {
     static const char *const keys[] = {
         "tasks",          "ladder",    "overdue",          "authority",          "roi_days", "roi_max_days",
-        "bh_signing_age", "adult_age", "pcp_is_workforce", "workforce_agencies", NULL};
+        "bh_signing_age", "adult_age", "pcp_is_workforce", "workforce_agencies",
+        "hand_over_after", "instruments", NULL};
     bool is_pcp = false;
     if (!yaml_expect_keys(root, keys, r->errors)) return;
     read_tasks(r, yaml_require(root, "tasks", r->errors));
@@ -245,6 +276,9 @@ static void read_root(struct reader *r, struct yaml_node root)
     if (yaml_is_present(pcp)) yaml_read_bool(pcp, &is_pcp, r->errors);
     r->policy->is_pcp_workforce = is_pcp;
     read_agencies(r, yaml_get(root, "workforce_agencies"));
+    read_instruments(r, yaml_get(root, "instruments"));
+    char *after = yaml_is_present(yaml_get(root, "hand_over_after")) ? read_delay(r, yaml_get(root, "hand_over_after")) : NULL;
+    if (after) r->policy->hand_over_after = after;
     if (r->policy->roi_days > r->policy->roi_max_days)
         yaml_error_add(r->errors, yaml_get(root, "roi_days"), "a release cannot be valid for longer than roi_max_days");
 }

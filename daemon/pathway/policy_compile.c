@@ -7,7 +7,7 @@
 #include "pathway/delay_bounds.h"
 #include "pathway/delay_parse.h"
 
-static_assert((int)HANDOFF__V1__TASK_KIND__TASK_KIND_INFORM_TEAM < (int)RULES_TASK_KINDS,
+static_assert((int)HANDOFF__V1__TASK_KIND__TASK_KIND_TAKE_OVER < (int)RULES_TASK_KINDS,
               "every task has a place in the table");
 static_assert((int)HANDOFF__V1__PARTY__PARTY_OTHER < (int)RULES_PARTIES, "every party has a bit");
 
@@ -128,6 +128,24 @@ static void compile_authority(struct compiler *c, const Handoff__V1__AuthorityRu
     }
 }
 
+static void compile_instrument(struct compiler *c, const Handoff__V1__InstrumentRule *row)
+{
+    if (!row->instrument || (unsigned)row->instrument >= RULES_INSTRUMENTS)
+        return refuse(c, "a row of the instruments has no instrument");
+    if (row->oldest && row->oldest < row->youngest)
+        refuse(c, "the oldest age of an instrument cannot be below its youngest");
+    if (row->total_max && (row->cut_off > row->total_max || row->severe > row->total_max))
+        refuse(c, "cut_off and severe of an instrument cannot lie above its total");
+    c->policy->instruments[row->instrument] = (struct instrument_rule){
+        .total_max = row->total_max, .item_max = row->item_max, .item_count = row->item_count,
+        .youngest = row->youngest,   .oldest = row->oldest,     .cut_off = row->cut_off,
+        .severe = row->severe,       .worse_by = row->worse_by,
+    };
+}
+
+/* Absent in a policy that was journaled before there were such lists. */
+static const char hand_over_default[] = "15min";
+
 static void compile_figures(struct compiler *c, const Handoff__V1__Policy *message)
 {
     c->policy->roi_days = message->roi_days;
@@ -135,6 +153,8 @@ static void compile_figures(struct compiler *c, const Handoff__V1__Policy *messa
     c->policy->bh_signing_age = message->bh_signing_age;
     c->policy->adult_age = message->adult_age;
     c->policy->is_pcp_workforce = message->is_pcp_workforce;
+    const char *after = message->hand_over_after[0] ? message->hand_over_after : hand_over_default;
+    c->policy->hand_over_after = compile_delay(c, after, "hand_over_after");
     if (!message->roi_days || message->roi_days > message->roi_max_days)
         refuse(c, "roi_days must be 1 to roi_max_days");
     if (!message->bh_signing_age || !message->adult_age) refuse(c, "bh_signing_age and adult_age must be given");
@@ -158,6 +178,7 @@ int policy_compile(const Handoff__V1__Policy *message, struct arena *arena, stru
         if (!policy.ladder[i].due) refuse(&c, "the ladder has no row for %s", severities[i]);
     compile_overdue(&c, message);
     for (size_t i = 0; i < message->n_authority; i++) compile_authority(&c, message->authority[i]);
+    for (size_t i = 0; i < message->n_instruments; i++) compile_instrument(&c, message->instruments[i]);
     compile_figures(&c, message);
     if (errors->count > errors_before) return -EINVAL;
     *ret_policy = policy;

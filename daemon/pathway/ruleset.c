@@ -46,7 +46,7 @@ int ruleset_site(const struct ruleset *rs, const char *name)
     return -1;
 }
 
-__attribute__((format(printf, 2, 3))) static int refuse(struct yaml_errors *errors, const char *format, ...)
+int ruleset_refuse(struct yaml_errors *errors, const char *format, ...)
 {
     char sentence[300];
     va_list args;
@@ -64,9 +64,9 @@ static int apply_pathway(struct ruleset *rs, const Handoff__V1__PathwayText *mes
     struct bytes text = {message->text.data, message->text.len};
     struct pathway_source *source;
     if (message->number != rs->version_count + 1)
-        return refuse(errors, "pathway version %u does not follow %u", message->number, rs->version_count);
+        return ruleset_refuse(errors, "pathway version %u does not follow %u", message->number, rs->version_count);
     if (rs->version_count == RULESET_VERSIONS_MAX)
-        return refuse(errors, "there are %d versions of pathways; no more can be introduced", RULESET_VERSIONS_MAX);
+        return ruleset_refuse(errors, "there are %d versions of pathways; no more can be introduced", RULESET_VERSIONS_MAX);
     if (pathway_read(rs->arena, message->file, text, errors, &source)) return -EINVAL;
     source->pathway->number = message->number;
     text.data = arena_copy(rs->arena, text.data, text.len);
@@ -79,7 +79,7 @@ static int apply_pathway(struct ruleset *rs, const Handoff__V1__PathwayText *mes
 static int apply_retired(struct ruleset *rs, const Handoff__V1__PathwayRetired *message, struct yaml_errors *errors)
 {
     if (message->number == 0 || message->number > rs->version_count)
-        return refuse(errors, "pathway version %u is retired but was never introduced", message->number);
+        return ruleset_refuse(errors, "pathway version %u is retired but was never introduced", message->number);
     struct version *version = &rs->versions[message->number - 1];
     struct pathway *copy = arena_copy(rs->arena, version->source->pathway, sizeof *copy);
     copy->is_retired = true;
@@ -90,9 +90,9 @@ static int apply_retired(struct ruleset *rs, const Handoff__V1__PathwayRetired *
 
 /* --- policy and sites ------------------------------------------------------------------------------------------ */
 
-/* The message as the ruleset's own. NULL: it cannot be packed and unpacked, which nothing valid does. */
-static void *copy_message(struct ruleset *rs, const ProtobufCMessage *message)
+void *ruleset_copy(struct ruleset *rs, const void *of)
 {
+    const ProtobufCMessage *message = of;
     size_t bytes = protobuf_c_message_get_packed_size(message);
     uint8_t *packed = arena_try_alloc(rs->arena, bytes);
     if (!packed) return NULL;
@@ -103,8 +103,8 @@ static void *copy_message(struct ruleset *rs, const ProtobufCMessage *message)
 static int apply_policy(struct ruleset *rs, const Handoff__V1__Policy *message, struct yaml_errors *errors)
 {
     struct policy compiled;
-    const Handoff__V1__Policy *copy = copy_message(rs, &message->base);
-    if (!copy) return refuse(errors, "there is not enough memory for the policy");
+    const Handoff__V1__Policy *copy = ruleset_copy(rs, message);
+    if (!copy) return ruleset_refuse(errors, "there is not enough memory for the policy");
     if (policy_compile(copy, rs->arena, &compiled, errors)) return -EINVAL;
     rs->policy = copy;
     rs->compiled = compiled;
@@ -133,9 +133,9 @@ static int apply_site(struct ruleset *rs, const Handoff__V1__Site *message, stru
     struct site site;
     int at = ruleset_site(rs, message->name);
     if (at < 0 && rs->site_count == RULESET_SITES_MAX)
-        return refuse(errors, "there are %d sites; no more fit", RULESET_SITES_MAX);
-    const Handoff__V1__Site *copy = copy_message(rs, &message->base);
-    if (!copy) return refuse(errors, "there is not enough memory for another site");
+        return ruleset_refuse(errors, "there are %d sites; no more fit", RULESET_SITES_MAX);
+    const Handoff__V1__Site *copy = ruleset_copy(rs, message);
+    if (!copy) return ruleset_refuse(errors, "there is not enough memory for another site");
     if (site_compile(copy, rs->arena, &site, errors)) return -EINVAL;
     if (at >= 0) remove_site(rs, (size_t)at);
     size_t place = copy->is_default ? 0 : at >= 0 ? (size_t)at : rs->site_count;
@@ -147,7 +147,7 @@ static int apply_site(struct ruleset *rs, const Handoff__V1__Site *message, stru
 static int apply_site_removed(struct ruleset *rs, const Handoff__V1__SiteRemoved *message, struct yaml_errors *errors)
 {
     int at = ruleset_site(rs, message->name);
-    if (at < 0) return refuse(errors, "the site \"%.64s\" is removed but was never introduced", message->name);
+    if (at < 0) return ruleset_refuse(errors, "the site \"%.64s\" is removed but was never introduced", message->name);
     remove_site(rs, (size_t)at);
     rs->is_measured = false;
     return 0;
@@ -161,10 +161,14 @@ static int apply_body(struct ruleset *rs, const Handoff__V1__RulesChange *change
     case HANDOFF__V1__RULES_CHANGE__BODY_POLICY: return apply_policy(rs, change->policy, errors);
     case HANDOFF__V1__RULES_CHANGE__BODY_SITE: return apply_site(rs, change->site, errors);
     case HANDOFF__V1__RULES_CHANGE__BODY_SITE_REMOVED: return apply_site_removed(rs, change->site_removed, errors);
+    case HANDOFF__V1__RULES_CHANGE__BODY_ABSENCE: return apply_absence(rs, change->absence, errors);
+    case HANDOFF__V1__RULES_CHANGE__BODY_LISTING: return apply_listing(rs, change->listing, errors);
+    case HANDOFF__V1__RULES_CHANGE__BODY_DELISTING: return apply_delisting(rs, change->delisting, errors);
+    case HANDOFF__V1__RULES_CHANGE__BODY_DOUBT: return apply_doubt(rs, change->doubt);
     case HANDOFF__V1__RULES_CHANGE__BODY__NOT_SET:
     case _HANDOFF__V1__RULES_CHANGE__BODY__CASE_IS_INT_SIZE: break;
     }
-    return refuse(errors, "a change of rules says nothing that this version understands");
+    return ruleset_refuse(errors, "a change of rules says nothing that this version understands");
 }
 
 int ruleset_apply(struct ruleset *rs, const Handoff__V1__RulesChange *change, uint64_t sequence,
@@ -202,5 +206,6 @@ const struct rules *ruleset_build(struct ruleset *rs)
     rules->policy = rs->compiled;
     rules->sites = arena_copy(rs->arena, rs->sites, rs->site_count * sizeof rs->sites[0]);
     rules->site_count = (uint32_t)rs->site_count;
+    ruleset_share(rs, rules);
     return rs->rules = rules;
 }

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/yaml.h"
 #include "core/rules.h"
+#include "handoff/v1/journal.pb-c.h"
 
 enum {
     RULESET_VERSIONS_MAX = 4096, /* of all pathways over the journal's life; more: refused */
@@ -40,6 +41,23 @@ struct rules_changes {
 /* NULL: no memory. */
 struct ruleset *ruleset_new(void);
 void ruleset_free(struct ruleset *rs);
+
+/* An event of a site whose meaning is for everybody (staff.absent, agency.listed, agency.delisted) as a change, which
+ * points into the event. false: the event is none of these. */
+struct ruleset_event_change {
+    Handoff__V1__RulesChange change;
+    Handoff__V1__Absence absence;
+    Handoff__V1__Listing listing;
+    Handoff__V1__Delisting delisting;
+    Handoff__V1__Doubt doubt;
+};
+bool ruleset_change_by_event(const Handoff__V1__Event *event, const char *site_name, int64_t now_ms,
+                             struct ruleset_event_change *ret_change);
+/* What a decision about a patient means for everybody: a doubt about an agency's intake number. Points into the outcome;
+ * false: it means nothing of the kind. */
+bool ruleset_change_by_outcome(const Handoff__V1__Outcome *outcome, struct ruleset_event_change *ret_change);
+/* The directory says so already: nothing is gained by another row of the journal. */
+bool ruleset_is_known(const struct rules *rules, const Handoff__V1__RulesChange *change);
 
 /* Folds one change in. 0; -EINVAL: it cannot be understood, said in errors, and nothing changed. change is copied. */
 int ruleset_apply(struct ruleset *rs, const Handoff__V1__RulesChange *change, uint64_t sequence,

@@ -1,4 +1,5 @@
-/* Shared by ruleset.c (folding and building) and ruleset_diff.c (comparing). */
+/* Shared by ruleset.c (folding and building), ruleset_common.c (absences and the directory) and ruleset_diff.c
+ * (comparing). */
 #ifndef HANDOFF_PATHWAY_RULESET_PARTS_H
 #define HANDOFF_PATHWAY_RULESET_PARTS_H
 
@@ -22,6 +23,13 @@ struct ruleset {
     const Handoff__V1__Site *site_messages[RULESET_SITES_MAX]; /* the default first */
     struct site sites[RULESET_SITES_MAX];
     size_t site_count;
+    const Handoff__V1__Absence **absences; /* in the order of their coming */
+    uint32_t absence_count, absence_max;
+    struct agency_row *directory; /* by agency id */
+    uint32_t directory_count, directory_max;
+    /* What the newest rules have of these two; NULL: changed since. */
+    const Handoff__V1__Absence *const *built_absences;
+    const struct agency_row *built_directory;
     uint64_t sequence;
     const struct rules *rules; /* NULL: to be built */
     bool is_measured;          /* with this policy and these sites */
@@ -31,5 +39,17 @@ struct ruleset {
 const struct version *ruleset_current(const struct ruleset *rs, const char *name);
 /* Position of a site; -1: none of that name. */
 int ruleset_site(const struct ruleset *rs, const char *name);
+
+/* ruleset.c: the message as the ruleset's own. NULL: no memory. */
+void *ruleset_copy(struct ruleset *rs, const void *message);
+int ruleset_refuse(struct yaml_errors *errors, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* ruleset_common.c */
+int apply_absence(struct ruleset *rs, const Handoff__V1__Absence *message, struct yaml_errors *errors);
+int apply_listing(struct ruleset *rs, const Handoff__V1__Listing *message, struct yaml_errors *errors);
+int apply_delisting(struct ruleset *rs, const Handoff__V1__Delisting *message, struct yaml_errors *errors);
+int apply_doubt(struct ruleset *rs, const Handoff__V1__Doubt *message);
+/* Gives new rules what is known to all; unchanged parts are those that the rules before have. */
+void ruleset_share(struct ruleset *rs, struct rules *rules);
 
 #endif

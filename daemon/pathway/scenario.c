@@ -9,7 +9,10 @@
 #include <string.h>
 #include "base/limits.h"
 #include "core/message.h"
+#include "core/roster.h"
 #include "core/step.h"
+#include "pathway/history.h"
+#include "pathway/ruleset_parts.h"
 #include "pathway/words.h"
 
 enum { WORDS_MAX = 1024, TEXT_BYTES = 160, FIRINGS_MAX = 20000 };
@@ -25,6 +28,8 @@ enum { EXACT_COUNT = 4 }; /* the first four are exact also when the file does no
 
 struct scenario {
     const struct rules *rules;
+    struct rules own;       /* with what an event of the site made known; then rules is this */
+    struct ruleset *common; /* which folds that; NULL: nothing yet */
     const struct calendar *calendar;
     struct scenario_report *report;
     struct arena *arena;
@@ -32,6 +37,7 @@ struct scenario {
     struct yaml_node steps;
     const char *name, *patient;
     Handoff__V1__PatientRecord *record;
+    struct history history;
     int64_t now_ms;
     struct words happened[HAPPENED_COUNT];
     int64_t reminders;
@@ -128,14 +134,16 @@ static void compare(struct scenario *r, const char *key, struct words *got, stru
 static void note_task(struct scenario *r, const Handoff__V1__TaskEmission *t)
 {
     char kind[WORD_BYTES];
-    enum happened list = t->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED      ? TASKS
+    bool is_reopened = t->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_REOPENED;
+    enum happened list = is_reopened                                                    ? TASKS
+                         : t->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED    ? TASKS
                          : t->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED    ? JOINED
                          : t->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_WITHDRAWN ? WITHDRAWN
                                                                                         : HAPPENED_COUNT;
     if (list == HAPPENED_COUNT) return;
     const char *subject = t->subject ? t->subject->id : "";
-    add_word(&r->happened[list], "%s%s%s", kebab(&handoff__v1__task_kind__descriptor, t->kind, kind),
-             *subject ? "@" : "", subject);
+    add_word(&r->happened[list], "%s%s%s%s", kebab(&handoff__v1__task_kind__descriptor, t->kind, kind),
+             *subject ? "@" : "", subject, is_reopened ? " reopened" : "");
 }
 
 static void note_escalation(struct scenario *r, const Handoff__V1__EscalationEmission *e)
@@ -242,6 +250,7 @@ static void take_step(struct scenario *r, struct step_input input)
     input.now_ms = r->now_ms;
     input.subject_name = r->patient;
     step(r->rules, r->record, &input, r->arena, &outcome);
+    history_note(&r->history, r->arena, &input, r->record, &outcome);
     note_outcome(r, &outcome);
 }
 
@@ -306,7 +315,7 @@ static void fill_envelope(struct scenario *r, struct yaml_node step, Handoff__V1
 {
     char id[TEXT_BYTES];
     snprintf(id, sizeof id, "%s-%zu", r->patient, r->step);
-    e->id = arena_string(r->arena, id);
+    e->id = arena_string(r->arena, yaml_text(yaml_get(step, "id")) ? yaml_text(yaml_get(step, "id")) : id);
     e->source =
         arena_string(r->arena, yaml_text(yaml_get(step, "source")) ? yaml_text(yaml_get(step, "source")) : "scenario");
     e->patient_id = arena_string(r->arena, r->patient);
@@ -405,6 +414,19 @@ static void expect_map(struct scenario *r, const char *key, struct yaml_node map
     }
 }
 
+/* Who has the newest open task of a kind. */
+static void person_of(const struct scenario *r, const char *name, char *buffer)
+{
+    char kind[WORD_BYTES];
+    snprintf(buffer, TEXT_BYTES, "no such task");
+    for (size_t i = 0; i < r->record->n_tasks; i++) {
+        const Handoff__V1__Task *t = r->record->tasks[i];
+        if (strcmp(kebab(&handoff__v1__task_kind__descriptor, t->kind, kind), name) != 0) continue;
+        snprintf(buffer, TEXT_BYTES, "%s",
+                 roster_holder(r->rules, rules_site(r->rules, r->record->site), r->record, t->owner, t, r->now_ms));
+    }
+}
+
 static void current_holds(const struct scenario *r, struct words *w)
 {
     w->count = 0;
@@ -496,22 +518,55 @@ static void expect_rest(struct scenario *r, struct yaml_node expect)
     check(r, r->record->parked == 0, "no invariant broke");
 }
 
+/* An event of the site: what it means for everybody holds from now on. */
+static void make_known(struct scenario *r, const Handoff__V1__Event *event, struct yaml_errors *errors)
+{
+    struct ruleset_event_change said;
+    if (!r->common) r->common = ruleset_new();
+    if (!r->common) {
+        yaml_error_at(errors, r->name, 0, 0, "no memory");
+        return;
+    }
+    if (!ruleset_change_by_event(event, rules_site(r->rules, "")->name, r->now_ms, &said) ||
+        ruleset_apply(r->common, &said.change, ++*r->report->sequence, errors))
+        return;
+    r->own = *r->rules;
+    ruleset_share(r->common, &r->own);
+    r->rules = &r->own;
+}
+
 /* As the daemon does: what was seen before is not taken again. */
 static void receive(struct scenario *r, const Handoff__V1__Event *event)
 {
     uint64_t hash = hash_text(event->id), first = 0;
     if (r->record && step_seen(r->record, hash, event->occurred_at_ms, &first) == SEEN_BEFORE) return;
-    take_step(r, (struct step_input){.kind = STEP_EVENT, .event = event, .seen_hash = hash});
+    struct step_input input = {.kind = STEP_EVENT, .event = event, .seen_hash = hash};
+    if (event->body_case == HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED) {
+        input.retracted_hash = hash_text(event->event_retracted->retracted_id);
+        input.retraction = history_retraction(&r->history, r->arena, event->event_retracted);
+    }
+    take_step(r, input);
+}
+
+/* `of: site` */
+static bool is_of_site(struct yaml_node step, Handoff__V1__Event *event, struct yaml_errors *errors)
+{
+    const char *of = yaml_text(yaml_get(step, "of"));
+    if (!of) return false;
+    event->patient_id = (char *)(uintptr_t)"";
+    if (strcmp(of, "site") != 0) yaml_error_add(errors, yaml_get(step, "of"), "an event is the patient's, or `of: site`");
+    return strcmp(of, "site") == 0;
 }
 
 static void run_step(struct scenario *r, struct yaml_node step, struct yaml_errors *errors)
 {
-    static const char *const keys[] = {"say",        "at",       "event",       "with",    "source",
+    static const char *const keys[] = {"say",        "at",       "event",       "with",    "source", "id",
                                        "occurred",   "referral", "appointment", "episode", "task",
-                                       "escalation", "expect",   NULL};
+                                       "escalation", "expect",   "of",          NULL};
     static const char *const expect_keys[] = {
         "tasks", "escalations", "reminders", "disclosures", "withheld",  "withdrawn", "resolved", "joined", "state",
-        "ended", "region",      "holds",     "timers",      "no_timers", "open",      "verdict",  "says",   NULL};
+        "ended", "region",      "holds",     "timers",      "no_timers", "open",      "verdict",  "says",   "people",
+        NULL};
     yaml_expect_keys(step, keys, errors);
     struct yaml_node expect = yaml_require(step, "expect", errors);
     yaml_expect_keys(expect, expect_keys, errors);
@@ -531,10 +586,16 @@ static void run_step(struct scenario *r, struct yaml_node step, struct yaml_erro
     r->sentence = NULL;
     if (r->report->transcript) fprintf(r->report->transcript, "step %zu\n", r->step);
     advance(r, at);
+    Handoff__V1__Event *event = NULL;
     if (yaml_is_present(yaml_get(step, "event"))) {
-        Handoff__V1__Event *event = scenario_event(step, r->calendar, r->arena, errors);
+        event = scenario_event(step, r->calendar, r->arena, errors);
         if (!event) return;
         fill_envelope(r, step, event);
+        bool is_sites = is_of_site(step, event, errors);
+        if (is_sites) make_known(r, event, errors);
+        if (is_sites || errors->count) event = NULL;
+    }
+    if (event) {
         for (int delivery = 0; delivery <= r->report->is_twice; delivery++) receive(r, event);
     }
     if (!r->record) {
@@ -546,6 +607,7 @@ static void run_step(struct scenario *r, struct yaml_node step, struct yaml_erro
     expect_map(r, "ended", yaml_get(expect, "ended"), look_ended);
     expect_map(r, "region", yaml_get(expect, "region"), look_region);
     expect_map(r, "timer", yaml_get(expect, "timers"), due_of);
+    expect_map(r, "person", yaml_get(expect, "people"), person_of);
     expect_lists(r, expect);
     expect_rest(r, expect);
 }
@@ -599,6 +661,7 @@ void scenario_close(struct scenario *r)
 {
     if (!r) return;
     yaml_close(r->yaml);
+    ruleset_free(r->common);
     arena_free(r->arena);
     free(r);
 }

@@ -110,11 +110,11 @@ static struct told measure_timer(const struct measure *m, uint32_t timer)
 }
 
 /* Only what surely starts and surely goes on bounds silence: a timer that counts from a time of the episode does not
- * start while that is unknown. */
+ * start while that is unknown, unless it is a time that only `mark` sets. */
 static bool counts(const struct timer_kind *kind)
 {
     return !kind->is_once && !kind->is_per_appointment &&
-           (kind->from == TIMER_FROM_EVENT || kind->from == TIMER_FROM_OPENED);
+           (kind->from == TIMER_FROM_EVENT || kind->from == TIMER_FROM_OPENED || kind->is_of_past);
 }
 
 static void sort_timers(struct measure *m)

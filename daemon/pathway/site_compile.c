@@ -1,7 +1,10 @@
 /* See site_compile.h. It trusts nothing of the message. */
 #include "pathway/site_compile.h"
+#include "pathway/delay_bounds.h"
+#include "pathway/delay_parse.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,11 +63,37 @@ static void compile_zone(const Handoff__V1__Site *message, struct arena *arena, 
     calendar->first_offset_s = message->first_offset_s;
 }
 
+static const char silence_default[] = "1bd"; /* for what sends daily */
+
+/* False: ret_sentence says which and why. */
+static bool compile_sources(const Handoff__V1__Site *message, struct arena *arena, struct site *site, char *sentence,
+                            size_t bytes)
+{
+    struct source *sources = ARENA_ARRAY(arena, struct source, message->n_sources + 1);
+    for (size_t i = 0; i < message->n_sources; i++) {
+        const Handoff__V1__Source *m = message->sources[i];
+        struct parse_error error;
+        sources[i] = (struct source){.name = m->name, .message = m};
+        const char *text = m->silence[0] ? m->silence : silence_default;
+        bool is_read = m->name[0] && delay_parse(arena, text, &sources[i].silence, &error) == 0;
+        if (is_read && delay_bounds(sources[i].silence, calendar_for_checks()).least_ms > 0 &&
+            !delay_has(sources[i].silence, DELAY_COMPRESSED))
+            continue;
+        snprintf(sentence, bytes, "waits for the source \"%.64s\" with a silence that is no length of time: %.64s", m->name,
+                 text);
+        return false;
+    }
+    site->sources = sources;
+    site->source_count = (uint32_t)message->n_sources;
+    return true;
+}
+
 int site_compile(const Handoff__V1__Site *message, struct arena *arena, struct site *ret_site,
                  struct yaml_errors *errors)
 {
     struct site site = {.name = message->name, .roster = message};
     const char *sentence = NULL;
+    char of_source[200];
     compile_zone(message, arena, &site.calendar);
     if (!message->name[0])
         sentence = "has no name";
@@ -74,6 +103,8 @@ int site_compile(const Handoff__V1__Site *message, struct arena *arena, struct s
         sentence = "has a holiday that no calendar has";
     else if (!calendar_is_valid(&site.calendar))
         sentence = "needs working hours that do not overlap, and a time zone whose changes ascend";
+    else if (!compile_sources(message, arena, &site, of_source, sizeof of_source))
+        sentence = of_source;
     if (sentence) {
         yaml_error_at(errors, "site", 0, 0, "the site \"%.64s\" %s", message->name, sentence);
         return -EINVAL;

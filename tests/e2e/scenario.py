@@ -22,7 +22,7 @@ import zoneinfo
 import yaml
 import zmq
 from google.protobuf.descriptor import FieldDescriptor
-from peer import BOUND_S, BUILD, ROOT
+from peer import BOUND_S, BUILD, ROOT, Client
 from handoff.v1 import api_pb2, common_pb2, emission_pb2, event_pb2, journal_pb2
 
 FILES = sorted((ROOT / "tests" / "scenarios").glob("*.yaml"))
@@ -43,10 +43,10 @@ listen: {{front: "tcp://127.0.0.1:*", stream: "tcp://127.0.0.1:*", http: ""}}
 """
 
 SCENARIO_KEYS = {"scenario", "about", "start", "patient", "steps"}
-STEP_KEYS = set("say at event with referral appointment episode source occurred task escalation expect".split())
+STEP_KEYS = set("say at event id with referral appointment episode source occurred task escalation expect of".split())
 EXACT = ["tasks", "escalations", "disclosures", "withheld"]  # and reminders: what is not listed must not happen
 WHEN_PRESENT = ["withdrawn", "resolved", "joined"]
-OTHER_KEYS = "reminders state ended region holds timers no_timers open verdict says".split()
+OTHER_KEYS = "reminders state ended region holds timers no_timers open verdict says people".split()
 EXPECT_KEYS = {*EXACT, *WHEN_PRESENT, *OTHER_KEYS}
 
 
@@ -229,6 +229,19 @@ class Mortal:
         assert reply.clock.now_ms == at_ms
 
 
+class Reader(Client):
+    """Asks until there is an answer: a life may also end in what the daemon does by itself after a reply."""
+
+    def __init__(self, mortal):
+        self.mortal = mortal
+
+    def ask(self, **body):
+        reply, _ = self.mortal.insist(**body)
+        kind = reply.WhichOneof("body")
+        assert kind != "error", f"{api_pb2.Code.Name(reply.error.code)}: {reply.error.sentence}"
+        return getattr(reply, kind)
+
+
 LIVES_MAX = 1000  # for one answer
 POINTS_OF_START = 2  # each start is a commit
 
@@ -347,6 +360,8 @@ def line_of(emission):
 
 
 def words_of_task(t):
+    if t.change == emission_pb2.TASK_CHANGE_REOPENED:
+        return "tasks", f"{kind_and_subject(t)} reopened"
     key = {
         emission_pb2.TASK_CHANGE_OPENED: "tasks",
         emission_pb2.TASK_CHANGE_JOINED: "joined",
@@ -416,7 +431,7 @@ class Play:
 
     @property
     def client(self):
-        return self.mortal.client
+        return Reader(self.mortal)
 
     def at_ms(self, index):
         return to_ms(self.scenario.steps[index]["at"])
@@ -428,9 +443,9 @@ class Play:
             return None
         occurred_at_ms = to_ms(step.get("occurred", step["at"]))
         event = event_pb2.Event(
-            id=f"{self.patient_id}-{index + 1}",
+            id=step.get("id", f"{self.patient_id}-{index + 1}"),
             source=step.get("source", "scenario"),
-            patient_id=self.patient_id,
+            patient_id="" if step.get("of") == "site" else self.patient_id,
             occurred_at_ms=occurred_at_ms,
             referral_id=step.get("referral", ""),
             appointment_id=step.get("appointment", ""),
@@ -525,6 +540,7 @@ class Play:
             "state": {e.pathway: e.state for e in patient.episodes},
             "ended": self.ended,
             "region": dict(regions),
+            "people": {kind_of(t): t.person_id for t in patient.tasks},
             "timers": {t.name: "paused" if t.is_paused else to_text(t.due_at_ms) for t in patient.timers},
         }
 

@@ -731,8 +731,9 @@ def test_tasks_are_completed_attempted_and_cancelled(daemon, client):
     assert common_pb2.TASK_KIND_CALL_FAMILY not in [t.kind for t in left]
     handoff(daemon, "task", "cancel", "mary", left[0].task_id, "--by=ryan", "--reason=not needed")
     assert left[0].task_id not in [t.task_id for t in client.patient("mary").tasks]
-    again = handoff(daemon, "task", "complete", "mary", family, "--outcome=reached", "--by=ryan")
-    assert "no such open task: nothing changed" in again.stdout
+    again = refusal(daemon, "task", "complete", "mary", family, "--outcome=reached", "--by=ryan")
+    assert "no such open task: nothing changed" in again
+    assert "no such open task" in refusal(daemon, "task", "cancel", "nobody", "t1", "--by=ryan")
 
 
 # --- the daemon itself -----------------------------------------------------------------------------------------------

@@ -67,7 +67,8 @@ static const char *const op_names[] = {
     [ACTION_TAKE] = "take",     [ACTION_MARK] = "mark",         [ACTION_OPEN] = "open",
     [ACTION_SIGNAL] = "signal", [ACTION_STATUS] = "status",     [ACTION_MOVE] = "move",
     [ACTION_REFUSE] = "refuse", [ACTION_NOTE] = "note",         [ACTION_REMIND] = "remind",
-    [ACTION_IF] = "when",       [ACTION_DOUBT] = "doubt"};
+    [ACTION_IF] = "when",       [ACTION_DOUBT] = "doubt",
+    [ACTION_BASELINE] = "baseline"};
 
 static const char *detail(const struct pathway *p, const struct action *a)
 {
@@ -102,6 +103,7 @@ static const char *detail(const struct pathway *p, const struct action *a)
     case ACTION_STATUS:
     case ACTION_REMIND:
     case ACTION_IF:
+    case ACTION_BASELINE:
     case ACTION_DOUBT:
         return "";
     }

@@ -290,7 +290,39 @@ static void people_who_cannot_be_resolved_are_refused(void **state)
     assert_people_refused("  - {id: b, channels: {webhook: ftp://x}}\n", 7, 33, "is not an address for webhook");
     assert_people_refused("  - {id: b, channels: {sms: call me}}\n", 7, 29, "is not an address for sms");
     assert_people_refused("  - {id: b, queue: true}\n  - {id: c, queue: true}\n", 6, 3, "2 queues");
+    assert_people_refused("  - {id: b, roles: [supervisor]}\n", 7, 5, "what climbs to b would reach nobody");
+    assert_people_refused("  - {id: b, roles: [pcp, coordinator]}\n", 7, 5, "b has the role coordinator but no phone");
     assert_people_refused("  - x\n", 7, 5, "here must be a mapping");
+}
+
+static void assert_source_refused(const char *sources, int line, int column, const char *part)
+{
+    char text[2048];
+    snprintf(text, sizeof text,
+             "sites:\n- name: a\n  time_zone: UTC\n  hours: {mon: 08:00-17:00}\n  people:\n"
+             "  - {id: a, roles: [on-call], channels: {phone: '+1 555 0100'}}\n  sources:\n%s", sources);
+    assert_refused(text, line, column, part);
+}
+
+static void a_source_has_a_name_a_longest_silence_and_what_it_feeds(void **state)
+{
+    (void)state;
+    struct yaml_errors errors;
+    struct config *c = load("sites:\n- name: a\n  time_zone: UTC\n  hours: {mon: 08:00-17:00}\n  people:\n"
+                            "  - {id: a, roles: [on-call], channels: {phone: '+1 555 0100'}}\n"
+                            "  sources:\n  - {name: adt, silence: 4bh, feeds: [encounter, service.discharge_notice]}\n"
+                            "  - {name: lab}\n", &errors);
+    assert_non_null(c);
+    assert_int_equal(c->sites[0].source_count, 2);
+    assert_string_equal(c->sites[0].sources[0].silence, "4bh");
+    assert_string_equal(c->sites[0].sources[0].feeds[1], "service.discharge_notice");
+    assert_string_equal(c->sites[0].sources[1].silence, "");
+    config_free(c);
+    assert_source_refused("  - {silence: 1bd}\n", 8, 5, "the key \"name\" is missing");
+    assert_source_refused("  - {name: adt, silence: soon}\n", 8, 26, "not a way to say a delay");
+    assert_source_refused("  - {name: adt, feeds: [encounters]}\n", 8, 25, "neither an event such as");
+    assert_source_refused("  - {name: adt}\n  - {name: adt}\n", 9, 12, "the source adt is waited for twice");
+    assert_source_refused("  - {name: adt, silent: 1bd}\n", 8, 17, "silence");
 }
 
 static void zones_holidays_and_names_are_checked(void **state)
@@ -338,6 +370,7 @@ int main(void)
         cmocka_unit_test(hours_that_make_no_sense_are_refused),
         cmocka_unit_test(split_hours_and_days_that_end_at_midnight_are_read),
         cmocka_unit_test(people_who_cannot_be_resolved_are_refused),
+        cmocka_unit_test(a_source_has_a_name_a_longest_silence_and_what_it_feeds),
         cmocka_unit_test(zones_holidays_and_names_are_checked),
         cmocka_unit_test(a_truncated_file_is_refused_or_read_but_never_harms),
     };

@@ -214,12 +214,12 @@ static void a_second_on_call_that_a_site_does_not_have_is_the_first_who_holds_it
 {
     (void)state;
     begin_known();
-    assert_string_equal(roster_resolve(w->rules, w->site, w->record, ROLE(ON_CALL)), "on-call-1");
-    assert_string_equal(roster_resolve(w->rules, w->site, w->record, ROLE(SECOND_ON_CALL)), "on-call-2");
+    assert_string_equal(roster_resolve(w->rules, w->site, w->record, ROLE(ON_CALL), w->now_ms), "on-call-1");
+    assert_string_equal(roster_resolve(w->rules, w->site, w->record, ROLE(SECOND_ON_CALL), w->now_ms), "on-call-2");
     ((Handoff__V1__Site *)(uintptr_t)w->site->roster)->n_people--; /* on-call-2 */
     go("2026-03-02 22:00");
     tell("safety.flag_raised", "with: {kind: SELF, severity: EMERGENT}");
-    assert_string_equal(roster_resolve(w->rules, w->site, w->record, ROLE(SECOND_ON_CALL)), "on-call-1");
+    assert_string_equal(roster_resolve(w->rules, w->site, w->record, ROLE(SECOND_ON_CALL), w->now_ms), "on-call-1");
     go("2026-03-02 22:30");
     assert_int_equal(told_escalations(ROLE(SECOND_ON_CALL), CLIMB(CLIMBED)), 0);
     assert_int_equal(told_escalations(ROLE(DIRECTOR), CLIMB(CLIMBED)), 1);

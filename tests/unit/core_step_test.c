@@ -144,7 +144,8 @@ static void a_discharge_of_an_unknown_patient_alerts_the_supervisor_even_when_a_
     begin(SHIPPED);
     tell("encounter.discharged", "with: {encounter_class: INPATIENT, disposition: HOME}");
     assert_int_equal(told_escalations(ROLE(SUPERVISOR), CLIMB(RAISED)), 1);
-    assert_non_null(task_of(TASK(REVIEW_EVENT)));
+    assert_non_null(task_of(TASK(POST_DISCHARGE_CONTACT)));
+    assert_null(task_of(TASK(REVIEW_EVENT)));
     begin(SHIPPED);
     tell("service.discharge_notice", "with: {agency_id: riverside, is_planned: false}");
     assert_string_equal(state_of("service-continuity"), "advocating");
@@ -176,7 +177,7 @@ static void unusable_events_of_a_patient_are_one_review_which_each_later_one_joi
     (void)state;
     begin_referred();
     assert_int_equal(tell("referral.outcome_reported", "referral: ref-1, with: {outcome: GOAL_MET}"), VERDICT(REVIEW));
-    assert_int_equal(tell("medication.concern", "with: {kind: ADHERENCE}"), VERDICT(REVIEW));
+    assert_int_equal(tell("referral.outcome_reported", "referral: ref-1, with: {outcome: NOT_SEEN}"), VERDICT(REVIEW));
     assert_int_equal(open_tasks(TASK(REVIEW_EVENT)), 1);
     assert_int_equal(task_of(TASK(REVIEW_EVENT))->n_causes, 2);
     assert_int_equal(told_tasks(TASK(REVIEW_EVENT), CHANGE(JOINED)), 1);

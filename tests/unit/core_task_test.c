@@ -139,6 +139,36 @@ static void an_attempt_meets_the_due_time_and_arms_the_next(void **state)
     assert_int_equal(w->record->n_escalations, 0);
 }
 
+static void the_next_attempt_is_on_another_day_and_in_the_other_half_of_it(void **state)
+{
+    (void)state;
+    static const struct { const char *tried, *next; } rows[] = {
+        {"2026-03-02 09:30", "2026-03-03 17:00"}, /* in the morning: until the close of the next day */
+        {"2026-03-02 15:00", "2026-03-03 12:30"}, /* in the afternoon: until its middle */
+        {"2026-03-06 12:29", "2026-03-09 17:00"}, /* a weekend is no day to try */
+        {"2026-03-06 18:00", "2026-03-10 12:30"}, /* after hours counts from the next opening */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        begin_watch();
+        w->now_ms = when(rows[i].tried);
+        custom("routine");
+        on_task("task.attempted", TASK(RESCREEN), "outcome: VOICEMAIL");
+        assert_when(task_of(TASK(RESCREEN))->due_at_ms, rows[i].next);
+    }
+}
+
+static void what_was_tried_in_which_way_is_kept_and_told(void **state)
+{
+    (void)state;
+    begin_watch();
+    custom("routine");
+    on_task("task.attempted", TASK(RESCREEN), "outcome: VOICEMAIL, channel: PHONE");
+    on_task("task.attempted", TASK(RESCREEN), "outcome: NO_ANSWER, channel: SMS");
+    uint32_t both = 1u << HANDOFF__V1__CHANNEL__CHANNEL_PHONE | 1u << HANDOFF__V1__CHANNEL__CHANNEL_SMS;
+    assert_int_equal(task_of(TASK(RESCREEN))->channels, both);
+    assert_int_equal(w->told[w->told_count - 1]->task->channels, both);
+}
+
 static void an_attempt_at_an_overdue_task_ends_its_escalation(void **state)
 {
     (void)state;
@@ -261,6 +291,20 @@ static void a_task_already_due_when_a_second_cause_joins_stays_due(void **state)
     assert_int_equal(w->record->n_escalations, 1);
 }
 
+static void what_two_referrals_ask_for_is_one_task(void **state)
+{
+    (void)state;
+    begin(SHIPPED);
+    register_child();
+    request("ref-1", "");
+    request("ref-2", "");
+    assert_int_equal(open_tasks(TASK(SHARE_RESOURCES)), 1);
+    assert_int_equal(told_tasks(TASK(SHARE_RESOURCES), CHANGE(JOINED)), 1);
+    assert_int_equal(task_of(TASK(SHARE_RESOURCES))->n_causes, 2);
+    on_task("task.completed", TASK(SHARE_RESOURCES), "outcome: DONE, by: coordinator-1");
+    assert_int_equal(open_tasks(TASK(SHARE_RESOURCES)), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +315,8 @@ int main(void)
         SENTENCE(tasks_about_different_subjects_are_different_tasks),
         SENTENCE(one_task_is_asked_even_when_nobody_of_that_party_is_known),
         SENTENCE(an_attempt_meets_the_due_time_and_arms_the_next),
+        SENTENCE(the_next_attempt_is_on_another_day_and_in_the_other_half_of_it),
+        SENTENCE(what_was_tried_in_which_way_is_kept_and_told),
         SENTENCE(an_attempt_at_an_overdue_task_ends_its_escalation),
         SENTENCE(three_attempts_exhaust_a_task_and_its_pathway_is_told),
         SENTENCE(completion_removes_a_task_and_its_outcome_is_told),
@@ -280,6 +326,7 @@ int main(void)
         SENTENCE(a_pathway_withdraws_what_it_no_longer_needs),
         SENTENCE(a_hold_or_concern_that_is_there_already_asks_nothing_again),
         SENTENCE(a_task_already_due_when_a_second_cause_joins_stays_due),
+        SENTENCE(what_two_referrals_ask_for_is_one_task),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

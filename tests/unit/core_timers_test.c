@@ -85,9 +85,11 @@ static void an_event_weeks_late_is_asked_for_once_and_not_step_by_step(void **st
     begin(watch);
     tell("episode.opened", "occurred: 2026-01-05 11:00, with: {pathway: watch, by: coordinator-1}");
     wake();
-    assert_int_equal(told_tasks(TASK(CALL_FAMILY), CHANGE(OPENED)), 1);
-    assert_int_equal(told_tasks(TASK(CALL_AGENCY), CHANGE(OPENED)), 0);
-    assert_when(timer_of("check")->due_at_ms, "2026-03-03 09:00");
+    assert_int_equal(told_tasks(0, CHANGE(OPENED)), 1);
+    assert_int_equal(told_tasks(TASK(CALL_AGENCY), CHANGE(OPENED)), 1);
+    assert_int_equal(told_kind(HANDOFF__V1__EMISSION__BODY_ESCALATION), 0);
+    assert_when(timer_of("check")->due_at_ms, "2026-03-09 09:00");
+    assert_when(task_of(TASK(CALL_AGENCY))->due_at_ms, "2026-03-03 08:00"); /* the next business morning */
 }
 
 static void a_late_firing_happens_once_marked_late_and_arms_from_now(void **state)

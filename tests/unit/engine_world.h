@@ -86,6 +86,8 @@ struct world {
     void (*on_firing)(struct world *w, const struct entry *entry);
     void *context;
     int notices;
+    const char *more; /* another pathway; NULL: none */
+    void (*furnish)(struct world *w, Handoff__V1__Site *site); /* NULL: nobody works there */
 };
 
 static inline void world_on_result(void *context, uint64_t ticket, uint32_t position, const Handoff__V1__PublishResult *r)
@@ -188,9 +190,12 @@ static inline Handoff__V1__Site *world_site(struct arena *arena)
 
 static inline struct rules_changes world_rules(struct world *w)
 {
-    struct rules_file file = {"watch.yaml", {(const uint8_t *)world_pathway, strlen(world_pathway)}};
-    struct rules_folder folder = {&file, 1, {"policy.yaml", world_file(w->arena, "daemon/pathways/policy.yaml")}};
-    const Handoff__V1__Site *site = world_site(w->arena);
+    struct rules_file files[2] = {{"watch.yaml", {(const uint8_t *)world_pathway, strlen(world_pathway)}}};
+    if (w->more) files[1] = (struct rules_file){"more.yaml", {(const uint8_t *)w->more, strlen(w->more)}};
+    struct rules_folder folder = {files, w->more ? 2 : 1, {"policy.yaml", world_file(w->arena, "daemon/pathways/policy.yaml")}};
+    Handoff__V1__Site *made = world_site(w->arena);
+    if (w->furnish) w->furnish(w, made);
+    const Handoff__V1__Site *site = made;
     struct yaml_errors errors = {0};
     struct rules_changes changes = {0};
     int code = ruleset_diff(engine_ruleset(w->engine), &folder, &site, 1, w->arena, &errors, &changes);

@@ -1,0 +1,164 @@
+/* When each source that somebody waits for was last heard of. An event costs a look at a short list; what is journaled
+ * is one small entry an hour for each source, on the source's own record, which also has the timer (core/sources.c).
+ *
+ * Memory follows the records: it is filled from them when the rules change or a batch fails, and by every entry on one.
+ */
+#include "engine/inside.h"
+
+#include <stdlib.h>
+#include "core/calendar.h"
+
+enum { HEARD_MAX = 4096 }; /* sources of all sites */
+
+struct heard_source {
+    const char *name; /* in the rules */
+    struct patient_key key;
+    int64_t heard_at_ms;  /* as journaled */
+    bool is_silent;       /* somebody was told so: the next event is noted at once */
+    bool is_to_configure; /* its record must hear that somebody waits for it */
+};
+
+struct heard {
+    struct heard_source sources[HEARD_MAX];
+    uint32_t count;
+    bool is_known;
+    bool has_resumed; /* the daemon was away: each gets an hour more */
+};
+
+struct heard *heard_new(void)
+{
+    return calloc(1, sizeof(struct heard));
+}
+void heard_free(struct heard *h)
+{
+    free(h);
+}
+
+void heard_forget(struct engine *e)
+{
+    e->heard->is_known = false;
+    e->heard->count = 0; /* names are those of the rules, which may be gone */
+}
+void heard_resume(struct engine *e)
+{
+    e->heard->has_resumed = true;
+}
+
+/* --- memory ------------------------------------------------------------------------------------------------------- */
+
+static void take_record(struct heard_source *s, const Handoff__V1__PatientRecord *record)
+{
+    s->heard_at_ms = record->heard_at_ms;
+    s->is_silent = false;
+    for (size_t i = 0; i < record->n_tasks; i++)
+        s->is_silent |= record->tasks[i]->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SOURCE_SILENT;
+    s->is_to_configure = !record->silent_at_ms;
+}
+
+static int load(struct engine *e, const char *name, struct heard_source *ret)
+{
+    struct found found;
+    Handoff__V1__PatientRecord *record;
+    *ret = (struct heard_source){.name = name, .is_to_configure = true};
+    subject_key(e->hash_key, SUBJECT_IS_SOURCE, name, &ret->key);
+    int code = lookup_subject(e, &ret->key, &found);
+    if (!code) code = lookup_record(e, &found, e->arena, &record);
+    if (!code && record) take_record(ret, record);
+    return code;
+}
+
+void heard_find(struct engine *e)
+{
+    struct heard *h = e->heard;
+    if (h->is_known || !e->rules) return;
+    h->count = 0;
+    arena_reset(e->arena);
+    for (uint32_t i = 0; i < e->rules->site_count; i++)
+        for (uint32_t k = 0; k < e->rules->sites[i].source_count && h->count < HEARD_MAX; k++)
+            if (load(e, e->rules->sites[i].sources[k].name, &h->sources[h->count++])) return; /* asked again */
+    h->is_known = true;
+    reading_end(e);
+}
+
+void heard_configure(struct engine *e, const char *site_name)
+{
+    struct heard *h = e->heard;
+    for (uint32_t i = 0; i < h->count; i++) {
+        const struct site *site = NULL;
+        rules_source(e->rules, h->sources[i].name, &site);
+        if (site && strcmp(site->name, site_name) == 0) h->sources[i].is_to_configure = true;
+    }
+}
+
+void heard_take(struct engine *e, const struct patient_key *key, const Handoff__V1__PatientRecord *record)
+{
+    for (uint32_t i = 0; i < e->heard->count; i++)
+        if (key_equals(&e->heard->sources[i].key, key)) take_record(&e->heard->sources[i], record);
+}
+
+/* --- entries ------------------------------------------------------------------------------------------------------ */
+
+static void note(struct engine *e, struct heard_source *s, Handoff__V1__SourceHeard *said)
+{
+    Handoff__V1__CommandInput command = HANDOFF__V1__COMMAND_INPUT__INIT;
+    struct found found;
+    struct outcome outcome;
+    struct bytes after_packed;
+    Handoff__V1__PatientRecord *before;
+    s->is_to_configure = false;
+    if (lookup_subject(e, &s->key, &found) || lookup_record(e, &found, e->arena, &before)) return;
+    command.body_case = HANDOFF__V1__COMMAND_INPUT__BODY_SOURCE_HEARD;
+    command.source_heard = said;
+    struct step_input input = {.kind = STEP_COMMAND,
+                               .sequence = turn_next_sequence(e),
+                               .now_ms = e->now_ms,
+                               .subject = SUBJECT_IS_SOURCE,
+                               .subject_name = s->name,
+                               .command = &command};
+    step(e->rules, before, &input, e->arena, &outcome);
+    if (!turn_fits(e, outcome.after, true, &after_packed)) return; /* it holds a few tasks and times */
+    turn_add(e, &(struct addition){.kind = ENTRY_COMMAND,
+                                   .key = &s->key,
+                                   .found = &found,
+                                   .input_message = &command.base,
+                                   .before = before,
+                                   .after = outcome.after,
+                                   .after_packed = after_packed,
+                                   .outcome = &outcome.journaled});
+}
+
+void heard_note(struct engine *e, const char *source)
+{
+    struct heard *h = e->heard;
+    for (uint32_t i = 0; i < h->count; i++) {
+        struct heard_source *s = &h->sources[i];
+        if (strcmp(s->name, source) != 0) continue;
+        if (!s->is_silent && s->heard_at_ms + MS_PER_HOUR > e->now_ms) return;
+        Handoff__V1__SourceHeard heard = HANDOFF__V1__SOURCE_HEARD__INIT;
+        note(e, s, &heard);
+        return;
+    }
+}
+
+bool heard_have_work(const struct engine *e)
+{
+    const struct heard *h = e->heard;
+    for (uint32_t i = 0; i < h->count; i++)
+        if (h->sources[i].is_to_configure) return true;
+    return h->has_resumed && h->count;
+}
+
+void heard_go_on(struct engine *e)
+{
+    struct heard *h = e->heard;
+    for (uint32_t i = 0; i < h->count; i++) {
+        Handoff__V1__SourceHeard said = HANDOFF__V1__SOURCE_HEARD__INIT;
+        if (!h->has_resumed && !h->sources[i].is_to_configure) continue;
+        if (!turn_has_room(e)) return;
+        said.is_configured = h->sources[i].is_to_configure;
+        said.is_resumed = h->has_resumed;
+        arena_reset(e->arena);
+        note(e, &h->sources[i], &said);
+    }
+    h->has_resumed = false;
+}

@@ -1,0 +1,78 @@
+/* Sentences about people and systems rather than one patient: lists of many, sources that are silent, what was tried.
+ * See view.h. */
+#include "engine/view.h"
+
+#include "core/calendar.h"
+
+#include "base/banned.h"
+
+const char *view_ending(const struct view *v, const char *agency_id, uint32_t total)
+{
+    const struct agency_row *row = rules_agency(v->rules, agency_id);
+    const char *name = row != NULL && row->agency->name[0] ? row->agency->name : agency_id;
+    if (total == 0) return view_format(v->arena, "%s ends its services; its patients are in one list.", name);
+    return view_format(v->arena, "%s ends its services: %u %s here, those most at risk first.", name, total,
+                       total == 1 ? "patient is" : "patients are");
+}
+
+const char *view_hand_over(const struct view *v, const Handoff__V1__TaskEmission *e)
+{
+    return view_format(v->arena, "%u open %s yours now, those most at risk first; due times stay.", e->total,
+                       e->total == 1 ? "task is" : "tasks are");
+}
+
+/* "referral, transition", or "" */
+static const char *blind_pathways(const struct view *v, const struct source *source)
+{
+    const char *names = "";
+    for (uint32_t i = 0; i < v->rules->pathway_count; i++) {
+        const struct pathway *p = v->rules->pathways[i];
+        if (p == NULL || p->is_retired || !rules_is_fed(p, source)) continue;
+        names = view_format(v->arena, "%s%s%s", names, names[0] ? ", " : "", p->name);
+    }
+    return names;
+}
+
+static const char *since(const struct view *v, const struct site *site, int64_t heard_at_ms)
+{
+    if (heard_at_ms == 0) return "has not been heard of yet";
+    uint32_t date = date_from_day(calendar_local_day(&site->calendar, heard_at_ms));
+    int32_t minute = calendar_local_minute(&site->calendar, heard_at_ms);
+    return view_format(v->arena, "was last heard of on %04u-%02u-%02u about %02d:%02d", date / 10000, date / 100 % 100,
+                       date % 100, minute / 60, minute % 60);
+}
+
+const char *view_silence(const struct view *v, const Handoff__V1__PatientRecord *record)
+{
+    const struct site *site = rules_site(v->rules, record->site);
+    const struct source *source = rules_source(v->rules, record->patient_id, &site);
+    const char *blind = source != NULL ? blind_pathways(v, source) : "";
+    return view_format(v->arena, "%s %s, longer ago than is normal.%s%s%s", record->patient_id,
+                       since(v, site, record->heard_at_ms), blind[0] ? " Blind until it reports: " : "", blind,
+                       blind[0] ? "." : "");
+}
+
+/* "phone, sms"; "" when nobody said. */
+static const char *channel_words(const struct view *v, uint32_t channels, uint32_t *ret_count)
+{
+    const char *words = "";
+    *ret_count = 0;
+    for (int channel = 1; channel < 32; channel++) {
+        if (!(channels & UINT32_C(1) << channel)) continue;
+        const char *word = view_word(v->arena, &handoff__v1__channel__descriptor, channel);
+        words = view_format(v->arena, "%s%s%s", words, *ret_count ? ", " : "", word);
+        ++*ret_count;
+    }
+    return words;
+}
+
+const char *view_tries(const struct view *v, const char *reason, uint32_t attempts, uint32_t channels)
+{
+    uint32_t count;
+    const char *words = channel_words(v, channels, &count);
+    if (attempts == 0) return reason;
+    return view_format(v->arena, "%s Tried %s%s%s%s: next %s.", reason,
+                       attempts == 1 ? "once" : view_format(v->arena, "%u times", attempts), count ? " (" : "", words,
+                       count ? ")" : "",
+                       count == 1 ? "by another channel, at another time of day" : "at another time of day");
+}

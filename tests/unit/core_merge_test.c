@@ -1,0 +1,272 @@
+/* Two records that become one: what is united, what goes on, and under which ids. */
+#include "unit/core_world.h"
+
+static Handoff__V1__PatientRecord *other;
+
+/* What was told so far was told of the other patient id; from here on it is the survivor's. */
+static void that_was_the_other(void)
+{
+    other = w->record;
+    w->record = NULL;
+}
+
+static uint8_t other_key[16] = {0xab, 0xcd};
+
+static void become_one(void)
+{
+    Handoff__V1__PatientJoined joined = HANDOFF__V1__PATIENT_JOINED__INIT;
+    struct step_merge merge = {MERGE_POSSIBLE, "pat-1"};
+    struct outcome alias;
+    Handoff__V1__Event *e = core_event("patient.merged", "with: {survivor_patient_id: pat-1}");
+    e->patient_id = arena_string(w->arena, "pat-2");
+    other->patient_id = e->patient_id;
+    struct step_input leave = {.kind = STEP_EVENT, .sequence = ++w->sequence, .now_ms = w->now_ms, .event = e, .seen_hash = w->hash, .merge = &merge};
+    step(w->rules, other, &leave, w->arena, &alias);
+    assert_string_equal(alias.after->merged_into, "pat-1");
+    assert_int_equal(alias.after->n_episodes + alias.after->n_tasks + alias.after->n_timers, 0);
+    joined.patient_id = other->patient_id;
+    joined.sequence = w->sequence;
+    joined.key = (ProtobufCBinaryData){16, other_key};
+    forget();
+    core_step((struct step_input){.kind = STEP_JOIN, .joined = message_copy(&joined, w->arena), .loser = other, .alias = alias.after});
+    assert_int_equal(w->record->parked, 0);
+}
+
+/* --- facts ----------------------------------------------------------------------------------------------------- */
+static void what_only_one_says_is_so_and_of_two_dates_the_newer_counts(void **state)
+{
+    begin(SHIPPED);
+    tell("patient.registered", "with: {birth_date: 2016-05-01, name: Annie, county: perry, language: es, needs_interpreter: true, category: DRUG_AND_ALCOHOL}");
+    tell("appointment.booked", "appointment: visit-1, with: {starts_at: '2026-03-10 10:00', agency_id: riverside}");
+    tell("barrier.reported", "with: {kind: COST}");
+    that_was_the_other();
+    tell("patient.registered", "with: {name: Ann, category: BEHAVIORAL_HEALTH}");
+    tell("barrier.reported", "with: {kind: COST}");
+    tell("barrier.reported", "with: {kind: TRANSPORT}");
+    w->now_ms = when("2026-03-03 09:00");
+    tell("appointment.rescheduled", "appointment: visit-1, with: {starts_at: '2026-03-12 10:00'}");
+    become_one();
+    assert_string_equal(w->record->name, "Ann");
+    assert_string_equal(w->record->county, "perry");
+    assert_string_equal(w->record->language, "es");
+    assert_true(w->record->needs_interpreter);
+    assert_int_equal(w->record->birth_date, 20160501);
+    assert_int_equal(w->record->category, CATEGORY(BOTH)); /* a disclosure would show both */
+    assert_int_equal(w->record->n_barriers, 2);
+    assert_int_equal(w->record->n_appointments, 1);
+    assert_when(w->record->appointments[0]->starts_at_ms, "2026-03-12 10:00");
+    (void)state;
+}
+
+static void what_forbids_counts_whoevers_it_is(void **state)
+{
+    begin(SHIPPED);
+    register_child();
+    grant_to("riverside");
+    tell("patient.deceased", "with: {reported_by: a-registry}");
+    w->now_ms = when("2026-03-02 10:00");
+    tell("consent.revoked", "with: {consent_id: roi-hillside, by: GUARDIAN}");
+    tell("preference.updated", "with: {person: GUARDIAN, person_id: mom, permitted: [PHONE], is_opted_out: true}");
+    that_was_the_other();
+    w->now_ms = when("2026-03-02 09:00");
+    register_child();
+    grant_to("hillside");
+    tell("preference.updated", "with: {person: GUARDIAN, person_id: mom, permitted: [PHONE, SMS]}");
+    w->now_ms = when("2026-03-02 11:00");
+    become_one();
+    assert_true(w->record->is_deceased);
+    assert_int_equal(w->record->n_consents, 1); /* hillside's was revoked under the other id */
+    assert_string_equal(w->record->consents[0]->id, "roi-riverside");
+    assert_int_equal(w->record->n_preferences, 1);
+    assert_true(w->record->preferences[0]->is_opted_out);
+    assert_int_equal(w->record->preferences[0]->n_permitted, 1);
+    assert_int_equal(w->record->n_care_team, 2);
+    (void)state;
+}
+
+static void a_doubt_about_custody_stays_a_doubt(void **state)
+{
+    begin(SHIPPED);
+    tell("care_team.updated", "with: {members: [{party: GUARDIAN, id: mom, custody: NONE}]}");
+    that_was_the_other();
+    register_child();
+    become_one();
+    assert_int_equal(w->record->care_team[0]->custody, HANDOFF__V1__CUSTODY__CUSTODY_UNKNOWN);
+    (void)state;
+}
+
+static void a_flag_is_as_grave_as_the_graver_and_unassessed_if_one_is(void **state)
+{
+    begin(SHIPPED);
+    tell("safety.flag_raised", "with: {kind: SELF, severity: EMERGENT, raised_by: a-nurse}");
+    that_was_the_other();
+    register_child();
+    tell("safety.flag_raised", "with: {kind: SELF, severity: URGENT, raised_by: a-nurse}");
+    tell("safety.flag_raised", "with: {kind: MEDICAL, severity: URGENT, raised_by: a-nurse}");
+    become_one();
+    assert_int_equal(w->record->n_flags, 2);
+    assert_int_equal(w->record->flags[0]->severity, SEVERITY(EMERGENT));
+    assert_int_equal(open_tasks(TASK(SAFETY_CHECK)), 1); /* one call, not two */
+    assert_int_equal(task_of(TASK(SAFETY_CHECK))->severity, SEVERITY(EMERGENT));
+    (void)state;
+}
+
+/* --- episodes ---------------------------------------------------------------------------------------------------- */
+static void two_referrals_go_on_side_by_side_with_their_tasks_and_timers(void **state)
+{
+    begin(SHIPPED);
+    register_child();
+    request("ref-1", "");
+    size_t tasks = w->record->n_tasks, timers = w->record->n_timers;
+    that_was_the_other();
+    refer();
+    size_t mine = w->record->n_timers;
+    become_one();
+    assert_int_equal(w->record->n_episodes, 1); /* ref-1 is one and the same */
+    begin(SHIPPED);
+    register_child();
+    request("ref-2", "");
+    that_was_the_other();
+    refer();
+    become_one();
+    assert_int_equal(w->record->n_episodes, 2);
+    assert_int_equal(w->record->n_tasks, tasks);
+    assert_int_equal(w->record->n_timers, mine + timers);
+    for (size_t i = 0; i < w->record->n_timers; i++)
+        for (size_t k = 0; k < i; k++) assert_int_not_equal(w->record->timers[i]->generation, w->record->timers[k]->generation);
+    go("2026-04-20 09:00");
+    assert_int_equal(w->record->parked, 0);
+    (void)state;
+}
+
+static void of_two_courses_of_one_referral_the_newer_goes_on(void **state)
+{
+    begin(SHIPPED);
+    refer();
+    w->now_ms = when("2026-03-02 12:00");
+    tell("referral.received", "referral: ref-1");
+    w->now_ms = when("2026-03-03 12:00");
+    tell("referral.accepted", "referral: ref-1, with: {agency_id: riverside}");
+    that_was_the_other();
+    w->now_ms = when("2026-03-02 09:00");
+    register_child();
+    request("ref-1", "");
+    assert_non_null(task_of(TASK(SHARE_RESOURCES)));
+    w->now_ms = when("2026-03-04 09:00");
+    become_one();
+    assert_int_equal(w->record->n_episodes, 1);
+    assert_string_equal(state_of("referral"), "accepted");
+    assert_int_equal(w->record->closed_episodes[0]->reason, HANDOFF__V1__CLOSE_REASON__CLOSE_REASON_DUPLICATE);
+    for (size_t i = 0; i < w->record->n_timers; i++) assert_int_equal(w->record->timers[i]->episode, w->record->episodes[0]->number);
+    for (size_t i = 0; i < w->record->n_tasks; i++)
+        assert_int_equal(w->record->tasks[i]->causes[0]->episode, w->record->episodes[0]->number); /* what it asked for goes on */
+    assert_non_null(task_of(TASK(SHARE_RESOURCES)));
+    (void)state;
+}
+
+static void what_the_united_facts_allow_is_done(void **state)
+{
+    begin(SHIPPED);
+    register_child();
+    grant_to("riverside");
+    that_was_the_other();
+    register_child();
+    request("ref-1", "riverside");
+    assert_string_equal(state_of("referral"), "draft"); /* no release under this id */
+    become_one();
+    assert_int_equal(w->record->n_consents, 1);
+    tell("consent.granted", "with: {consent_id: roi-riverside, signer: GUARDIAN, signer_id: mom, recipients: [{party: AGENCY, id: riverside}], "
+                            "direction: BOTH, category: BEHAVIORAL_HEALTH, treatment_from: 2026-01-01}");
+    assert_string_equal(state_of("referral"), "requested");
+    (void)state;
+}
+
+/* --- work --------------------------------------------------------------------------------------------------------- */
+static void a_task_that_both_ask_is_one_and_keeps_the_sooner_and_the_graver(void **state)
+{
+    begin(SHIPPED);
+    register_child();
+    request("ref-1", "");
+    that_was_the_other();
+    go("2026-03-02 15:00");
+    register_child();
+    request("ref-2", "");
+    Handoff__V1__Task *mine = task_of(TASK(SHARE_RESOURCES));
+    uint32_t number = mine->number, generation = mine->generation;
+    become_one();
+    assert_int_equal(open_tasks(TASK(SHARE_RESOURCES)), 1);
+    Handoff__V1__Task *kept = task_of(TASK(SHARE_RESOURCES));
+    assert_int_equal(kept->number, number);
+    assert_null(kept->origin);
+    assert_int_equal(kept->n_causes, 2);
+    assert_int_equal(kept->generation, generation + 1);
+    assert_when(kept->opened_at_ms, "2026-03-02 09:00");
+    assert_int_equal(told_tasks(TASK(SHARE_RESOURCES), CHANGE(WITHDRAWN)), 1);
+    for (size_t i = 0; i < w->told_count; i++) {
+        if (w->told[i]->body_case != HANDOFF__V1__EMISSION__BODY_TASK || w->told[i]->task->change != CHANGE(WITHDRAWN)) continue;
+        assert_int_equal(w->told[i]->origin_key.len, 16); /* under the id that people know */
+        assert_true(w->told[i]->origin_number > 0);
+    }
+    (void)state;
+}
+
+static void an_overdue_task_keeps_its_ladder_when_it_is_joined(void **state)
+{
+    begin(SHIPPED);
+    register_child();
+    request("ref-1", "");
+    go("2026-03-05 09:00"); /* overdue, and somebody above knows */
+    assert_true(w->record->n_escalations > 0);
+    that_was_the_other();
+    register_child();
+    request("ref-2", "");
+    become_one();
+    for (size_t i = 0; i < w->record->n_tasks; i++) {
+        const Handoff__V1__Task *t = w->record->tasks[i];
+        if (!t->is_overdue) continue;
+        bool is_there = false;
+        for (size_t k = 0; k < w->record->n_escalations; k++) is_there |= w->record->escalations[k]->number == t->escalation;
+        assert_true(is_there);
+    }
+    go("2026-04-05 09:00");
+    assert_int_equal(w->record->parked, 0);
+    (void)state;
+}
+
+/* --- ids ------------------------------------------------------------------------------------------------------------ */
+static void an_id_names_what_it_named_before(void **state)
+{
+    char rest[120];
+    begin(SHIPPED);
+    register_child();
+    request("ref-1", "");
+    uint32_t number = task_of(TASK(SHARE_RESOURCES))->number;
+    that_was_the_other();
+    register_child();
+    become_one();
+    snprintf(rest, sizeof rest, "task: abcd0000000000000000000000000000-t%u, with: {outcome: DONE, by: coordinator-1}", number);
+    tell("task.completed", rest);
+    assert_null(task_of(TASK(SHARE_RESOURCES)));
+    tell("task.completed", rest); /* and a second time nothing */
+    assert_non_null(strstr(w->out.journaled.sentence, "no such open task"));
+    tell("episode.corrected", "episode: abcd0000000000000000000000000000-ep1, with: {state: requested, by: supervisor-1}");
+    assert_string_equal(state_of("referral"), "requested");
+    (void)state;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SENTENCE(what_only_one_says_is_so_and_of_two_dates_the_newer_counts),
+        SENTENCE(what_forbids_counts_whoevers_it_is),
+        SENTENCE(a_doubt_about_custody_stays_a_doubt),
+        SENTENCE(a_flag_is_as_grave_as_the_graver_and_unassessed_if_one_is),
+        SENTENCE(two_referrals_go_on_side_by_side_with_their_tasks_and_timers),
+        SENTENCE(of_two_courses_of_one_referral_the_newer_goes_on),
+        SENTENCE(what_the_united_facts_allow_is_done),
+        SENTENCE(a_task_that_both_ask_is_one_and_keeps_the_sooner_and_the_graver),
+        SENTENCE(an_overdue_task_keeps_its_ladder_when_it_is_joined),
+        SENTENCE(an_id_names_what_it_named_before),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

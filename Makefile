@@ -11,7 +11,7 @@ SANITIZE ?=
 PREFIX   ?= /usr/local
 
 PACKAGES_DAEMON := libzmq libprotobuf-c libsodium yaml-0.1 libmicrohttpd
-PACKAGES_CLIENT := libzmq libprotobuf-c jansson smartcols
+PACKAGES_CLIENT := libzmq libprotobuf-c jansson smartcols libzip
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wcast-align -Wwrite-strings -Wvla -Wformat=2 -Wimplicit-fallthrough -Wundef
 CFLAGS   := -std=c17 -g $(OPT) -D_GNU_SOURCE -fno-strict-aliasing -fno-omit-frame-pointer $(WARNINGS) \
@@ -20,7 +20,7 @@ LDFLAGS  := $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 GEN      := $(BUILD)/gen
 INCLUDE  := -I$(GEN)
 LIBS_DAEMON = $(shell pkg-config --libs $(PACKAGES_DAEMON)) -llmdb -lev -lpthread -lm
-LIBS_CLIENT = $(shell pkg-config --libs $(PACKAGES_CLIENT)) -lpthread
+LIBS_CLIENT = $(shell pkg-config --libs $(PACKAGES_CLIENT)) -lcsv -lpthread
 
 PROTOS   := $(wildcard proto/handoff/v1/*.proto)
 GEN_C    := $(PROTOS:proto/%.proto=$(GEN)/%.pb-c.c)
@@ -33,6 +33,7 @@ LIB_C    := $(foreach r,$(RINGS),$(wildcard daemon/$(r)/*.c))
 LIB_O    := $(LIB_C:%.c=$(BUILD)/obj/%.o)
 MAIN_O   := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard daemon/*.c))
 CLIB_O   := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard clients/lib/*.c))
+HSDS_O   := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard clients/hsds/*.c))
 CLI_O    := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard clients/handoff/*.c))
 
 UNIT     := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c tests/contract/*_test.c))
@@ -65,7 +66,7 @@ $(BUILD)/obj/gen/%.o: $(GEN)/%.c $(GEN_H)
 # --- objects and programs -----------------------------------------------------
 $(BUILD)/obj/%.o: %.c $(GEN_H)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -I$(if $(filter clients/% workers/%,$<),clients/lib,daemon) -c $< -o $@
+	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP $(if $(filter clients/% workers/%,$<),-Iclients/lib -Iclients,-Idaemon) -c $< -o $@
 
 $(BUILD)/libhandoffd.a: $(LIB_O) $(GEN_O)
 	@rm -f $@
@@ -78,7 +79,17 @@ $(BUILD)/libhandoff.a: $(CLIB_O) $(GEN_O)
 $(BUILD)/handoffd: $(MAIN_O) $(BUILD)/libhandoffd.a
 	$(CC) $(LDFLAGS) $^ $(LIBS_DAEMON) -o $@
 
-$(BUILD)/handoff: $(CLI_O) $(BUILD)/libhandoff.a
+$(BUILD)/libhsds.a: $(HSDS_O)
+	@rm -f $@
+	ar rcs $@ $^
+
+# The table that is built into the importer, as a C string.
+$(GEN)/directory-map.inc: clients/hsds/directory-map.csv
+	@mkdir -p $(@D)
+	sed 's/\\/&&/g; s/"/\\"/g; s/.*/"&\\n"/' $< > $@
+$(BUILD)/obj/clients/hsds/map.o: $(GEN)/directory-map.inc
+
+$(BUILD)/handoff: $(CLI_O) $(BUILD)/libhsds.a $(BUILD)/libhandoff.a
 	$(CC) $(LDFLAGS) $^ $(LIBS_CLIENT) -o $@
 
 # --- tests --------------------------------------------------------------------
@@ -86,15 +97,15 @@ $(BUILD)/tests/%: tests/%.c $(BUILD)/libhandoffd.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon -Itests $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -lcmocka -o $@
 
-$(BUILD)/tests/clients/%: clients/%.c $(BUILD)/libhandoff.a
+$(BUILD)/tests/clients/%: clients/%.c $(BUILD)/libhsds.a $(BUILD)/libhandoff.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Iclients/lib $< $(BUILD)/libhandoff.a $(LDFLAGS) $(LIBS_CLIENT) -lcmocka -o $@
+	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Iclients/lib -Iclients $< $(BUILD)/libhsds.a $(BUILD)/libhandoff.a $(LDFLAGS) $(LIBS_CLIENT) -lcmocka -o $@
 
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libhandoffd.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -o $@
 
--include $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(CLIENT_UNIT:%=%.d) $(BENCH:%=%.d)
+-include $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(HSDS_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(CLIENT_UNIT:%=%.d) $(BENCH:%=%.d)
 
 PYTHON := /usr/bin/python3
 DAEMON_ARGS := --config tests/site.yaml --pathways daemon/pathways

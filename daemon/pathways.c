@@ -184,6 +184,10 @@ static void print_table(const struct pathway_source *source)
             printf("  %-*s  final\n", width, p->main.states[i].name);
             continue;
         }
+        if (s->is_lapsing) {
+            printf("  %-*s  until it runs out by %s\n", width, p->main.states[i].name, p->timers[s->timer].name);
+            continue;
+        }
         printf("  %-*s  %-15s  %s by %s", width, p->main.states[i].name, delay_length_in_words(s->ms, length),
                roles_in_words(s->roles, s->is_by_policy, roles), p->timers[s->timer].name);
         print_holds(p, s->holds);

@@ -47,6 +47,31 @@ static int journal_changes(struct engine *engine, const struct rules_changes *ch
     return (int)changes->count;
 }
 
+/* --- what runs on them ---------------------------------------------------------------------------------------- */
+struct in_use {
+    struct engine *engine;
+    uint64_t counts[RULESET_VERSIONS_MAX + 1];
+    bool is_counted;
+};
+
+/* When they cannot be counted, something may run on it. */
+static uint64_t open_episodes(void *context, uint32_t number)
+{
+    struct in_use *use = context;
+    if (!use->is_counted && engine_count_episodes(use->engine, use->counts, RULESET_VERSIONS_MAX + 1) != 0) return UINT64_MAX;
+    use->is_counted = true;
+    return number <= RULESET_VERSIONS_MAX ? use->counts[number] : 0;
+}
+
+static int check_use(struct engine *engine, const struct config *config, const struct rules_changes *changes,
+                     struct arena *arena, struct yaml_errors *errors)
+{
+    struct in_use *in_use = ARENA_NEW(arena, struct in_use);
+    in_use->engine = engine;
+    struct rules_use use = {in_use, open_episodes, config->retired_pathways};
+    return ruleset_check_use(engine_ruleset(engine), changes, &use, arena, errors);
+}
+
 int run_rules_update(struct engine *engine, const struct config *config, struct arena *report,
                      struct yaml_errors *errors, char ***ret_sentences, const char **ret_why)
 {
@@ -61,7 +86,8 @@ int run_rules_update(struct engine *engine, const struct config *config, struct 
     }
     const Handoff__V1__Site *const *sites = (const Handoff__V1__Site *const *)site_messages(config, arena);
     if (ruleset_read_folder(config->pathways, arena, &folder, errors) == 0 &&
-        ruleset_diff(engine_ruleset(engine), &folder, sites, config->site_count, arena, errors, &changes) == 0)
+        ruleset_diff(engine_ruleset(engine), &folder, sites, config->site_count, arena, errors, &changes) == 0 &&
+        check_use(engine, config, &changes, arena, errors) == 0)
         count = journal_changes(engine, &changes, report, ret_sentences, ret_why);
     arena_free(arena);
     return count;

@@ -19,3 +19,8 @@ $(BUILD)/bin/%: tests/fuzz/%_fuzz.c $(BUILD)/libhandoffd.a
 $(BUILD)/bin/json: tests/fuzz/json_fuzz.c $(BUILD)/libhandoff.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined $(INCLUDE) -Iclients/lib $< $(BUILD)/libhandoff.a $(LIBS_CLIENT) -o $@
+
+# Of the importer.
+$(BUILD)/bin/hsds: tests/fuzz/hsds_fuzz.c $(BUILD)/libhsds.a $(BUILD)/libhandoff.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined $(INCLUDE) -Iclients/lib -Iclients $< $(BUILD)/libhsds.a $(BUILD)/libhandoff.a $(LIBS_CLIENT) -o $@

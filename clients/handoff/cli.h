@@ -93,6 +93,7 @@ int publish_answer(struct cli *cli, Handoff__V1__Event *event);
 /* --- commands
  * ----------------------------------------------------------------------------------------------------- */
 
+int run_reopen(struct cli *cli, int argc, char **argv);
 int run_publish(struct cli *cli, int argc, char **argv);
 int run_import(struct cli *cli, int argc, char **argv);
 int run_watch(struct cli *cli, int argc, char **argv);
@@ -107,6 +108,11 @@ int run_escalations(struct cli *cli, int argc, char **argv);
 int run_escalations_ack(struct cli *cli, int argc, char **argv);
 int run_escalations_resolve(struct cli *cli, int argc, char **argv);
 int run_list(struct cli *cli, int argc, char **argv);
+int run_directory_import(struct cli *cli, int argc, char **argv);
+int run_directory_list(struct cli *cli, int argc, char **argv);
+int run_directory_show(struct cli *cli, int argc, char **argv);
+int run_directory_match(struct cli *cli, int argc, char **argv);
+int run_directory_map(struct cli *cli, int argc, char **argv);
 int run_stats(struct cli *cli, int argc, char **argv);
 int run_info(struct cli *cli, int argc, char **argv);
 int run_clock_show(struct cli *cli, int argc, char **argv);

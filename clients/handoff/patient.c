@@ -214,6 +214,15 @@ static void print_flags(const Handoff__V1__PatientRecord *record)
     table_print(table, "Safety flags", NULL);
 }
 
+/* Under the tasks: who can be offered with them. */
+static void print_offer(const Handoff__V1__TaskView *task)
+{
+    char title[128];
+    snprintf(title, sizeof title, "For %s, %s", short_id(task->task_id),
+             WORD(handoff__v1__task_kind__descriptor, task->kind));
+    print_matches(task->matches, task->n_matches, title, NULL);
+}
+
 static void print_patient(Handoff__V1__PatientReply *patient)
 {
     sort_tasks(patient->tasks, patient->n_tasks);
@@ -223,6 +232,7 @@ static void print_patient(Handoff__V1__PatientReply *patient)
     print_episodes(patient);
     print_escalations(patient->escalations, patient->n_escalations, false, "Escalations", NULL);
     print_tasks(patient->tasks, patient->n_tasks, false, "Tasks", NULL);
+    for (size_t i = 0; i < patient->n_tasks; i++) print_offer(patient->tasks[i]);
     print_timers(patient);
     if (!patient->record) return;
     print_visits(patient->record);

@@ -22,4 +22,7 @@ int fetch_tasks(struct cli *cli, Handoff__V1__TasksRequest *filter, Handoff__V1_
 int fetch_escalations(struct cli *cli, Handoff__V1__EscalationsRequest *filter,
                       Handoff__V1__EscalationsReply *all);
 
+/* Who of the directory suits, in the daemon's order. */
+void print_matches(Handoff__V1__Match *const *matches, size_t count, const char *title, const char *if_empty);
+
 #endif

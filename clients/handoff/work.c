@@ -291,6 +291,30 @@ int run_task_cancel(struct cli *cli, int argc, char **argv)
     return publish_typed(cli, &typed, argc, argv);
 }
 
+/* --- reopening an episode
+ * ---------------------------------------------------------------------------------------- */
+
+static const char *const patient_and_episode[] = {"patient_id", "episode_id", NULL};
+
+/* The episode is not what the event is for, but what it takes the place of. */
+int run_reopen(struct cli *cli, int argc, char **argv)
+{
+    const struct typed_event typed = {"episode.opened", "PATIENT EPISODE",
+                                      "Ends an episode and begins it again on its pathway's newest version, where it stood "
+                                      "or in --state: its particulars are kept, its tasks and timers begin anew. --by is who is logged in.",
+                                      patient_and_episode};
+    struct flags *flags = NULL;
+    int code = typed_event_parse(cli, &typed, argc, argv, &flags);
+    if (code) return code;
+    Handoff__V1__EpisodeOpened *opened = flags->event->episode_opened;
+    char *swapped = opened->reopens; /* both are owned by the event */
+    opened->reopens = flags->event->episode_id;
+    flags->event->episode_id = swapped;
+    code = publish_event(cli, flags->event);
+    flags_close(&flags);
+    return code;
+}
+
 /* --- escalations
  * -------------------------------------------------------------------------------------------------- */
 

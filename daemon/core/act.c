@@ -1,6 +1,6 @@
 /* A pathway's actions, carried out. */
 #include "core/moment.h"
-#include "core/consent.h"
+#include "core/reach.h"
 
 #include <string.h>
 
@@ -45,23 +45,27 @@ static const char *recipient_of(const struct moment *m, const struct action *a)
     return id ? id : "";
 }
 
-static void begin_hold(struct moment *m, const struct action *a)
+void act_begin_hold(struct moment *m, uint32_t hold, const char *recipient)
 {
-    const struct hold_kind *k = &m->pathway->holds[a->position];
-    const char *recipient = k->is_per_recipient ? recipient_of(m, a) : "";
-    if (find_hold(m->episode, a->position, recipient)) return;
-    bool is_first = !act_is_held(m->episode, a->position);
+    const struct hold_kind *k = &m->pathway->holds[hold];
+    if (find_hold(m->episode, hold, recipient)) return;
+    bool is_first = !act_is_held(m->episode, hold);
     Handoff__V1__Hold *h = MESSAGE_NEW(m->arena, Handoff__V1__Hold, hold);
-    h->kind = a->position;
+    h->kind = hold;
     h->recipient_id = arena_string(m->arena, recipient);
     list_append(m->arena, &m->episode->holds, &m->episode->n_holds, h);
     m->is_used = m->is_changed = true;
     timer_pause_resume(m);
     uint32_t outer = m->scope;
-    m->scope = SCOPE_HOLD + a->position;
+    m->scope = SCOPE_HOLD + hold;
     act_do(m, k->actions, k->action_count);
     for (uint32_t i = 0; i < k->timer_count && is_first; i++) timer_start(m, k->timers[i]);
     m->scope = outer;
+}
+
+static void begin_hold(struct moment *m, const struct action *a)
+{
+    act_begin_hold(m, a->position, m->pathway->holds[a->position].is_per_recipient ? recipient_of(m, a) : "");
 }
 
 static void end_hold(struct moment *m, const struct action *a)
@@ -83,7 +87,7 @@ static void end_hold(struct moment *m, const struct action *a)
     timer_pause_resume(m);
 }
 
-static void begin_concern(struct moment *m, uint32_t concern)
+void act_begin_concern(struct moment *m, uint32_t concern)
 {
     if (m->episode->concerns >> concern & 1) return;
     const struct concern_kind *k = &m->pathway->concerns[concern];
@@ -164,9 +168,16 @@ static void ask(struct moment *m, const struct action *a)
                                .severity = severity_of(m, a),
                                .party = a->party,
                                .rule = a->rule,
+                               .is_before_visit = a->is_before_visit,
+                               .is_again = a->is_again,
                                .due = a->due.routine ? moment_wait(m, &a->due) : NULL,
                                .subject_id = ""};
     if (a->is_reporters) give_to_reporter(m, &order);
+    const Handoff__V1__Recipient *recipient = a->party_from == PARTY_FROM_RECIPIENT ? release_recipient(m) : NULL;
+    if (recipient) {
+        order.party = recipient->party;
+        order.subject_id = recipient->id;
+    }
     if (!a->is_each) {
         if (a->party) order.subject_id = act_party_id(m, a->party);
         work_open_task(m, &order);
@@ -190,38 +201,10 @@ static void raise_to_roles(struct moment *m, const struct action *a)
     if (roles) work_raise(m, roles, severity_of(m, a), a->rule);
 }
 
-/* One recipient: with a consent (or inside the workforce) a disclosure, without one a record that it was withheld. */
 static void tell(struct moment *m, const struct action *a, Handoff__V1__Party party, const char *id)
 {
     Handoff__V1__DiagnosisCategory category = m->episode->category ? m->episode->category : m->record->category;
-    const Handoff__V1__Consent *c = NULL;
-    Handoff__V1__Recipient *to = MESSAGE_NEW(m->arena, Handoff__V1__Recipient, recipient);
-    to->party = party;
-    to->id = arena_string(m->arena, id);
-    if (consent_is_outside(m->rules, party, id)) {
-        if (m->episode->risk == HANDOFF__V1__RISK_KIND__RISK_KIND_ABUSE_OR_NEGLECT) {
-            moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_WITHHELD, "nobody outside was named who may know", to,
-                         a->rule);
-            return;
-        }
-        c = consent_for(m->rules, m->site, m->record, party, id, category, m->now_ms);
-        if (!c) {
-            moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_WITHHELD, "no active consent covers this recipient", to,
-                         a->rule);
-            return;
-        }
-    }
-    Handoff__V1__Emission *e = moment_emit(m, a->rule);
-    e->body_case = HANDOFF__V1__EMISSION__BODY_STATUS;
-    Handoff__V1__StatusEmission *s = MESSAGE_NEW(m->arena, Handoff__V1__StatusEmission, status_emission);
-    e->status = s;
-    s->kind = a->status;
-    s->recipient = to;
-    s->consent_id = c ? c->id : s->consent_id;
-    s->referral_id = m->episode->referral_id;
-    s->state_number = m->episode->state;
-    s->category = category;
-    s->notice_number = ++m->record->last_notice;
+    disclose_tell(m, &(struct disclosure){a->status, party, id, category, a->rule});
 }
 
 static void tell_status(struct moment *m, const struct action *a)
@@ -255,6 +238,11 @@ static bool is_superseded(const struct moment *m)
 static void remind(struct moment *m, const struct action *a)
 {
     if (!m->visit || act_is_paused(m->pathway, m->episode, ASPECT_REMINDERS | ASPECT_FAMILY)) return;
+    bool is_silent = m->record->is_deceased || m->record->is_opted_out;
+    if (!is_silent && !reach_family(m->rules, m->site, m->record, m->now_ms)) { /* never dropped: somebody calls */
+        work_open_task(m, &(struct task_order){.kind = HANDOFF__V1__TASK_KIND__TASK_KIND_CALL_FAMILY, .rule = a->rule});
+        return;
+    }
     Handoff__V1__Emission *e = moment_emit(m, a->rule);
     e->body_case = HANDOFF__V1__EMISSION__BODY_REMINDER;
     Handoff__V1__ReminderEmission *r = MESSAGE_NEW(m->arena, Handoff__V1__ReminderEmission, reminder_emission);
@@ -264,8 +252,7 @@ static void remind(struct moment *m, const struct action *a)
     r->starts_at_ms = m->visit->starts_at_ms;
     r->kind = m->visit->kind;
     r->notice_number = ++m->record->last_notice;
-    r->is_dropped =
-        m->visit->starts_at_ms <= m->now_ms || m->record->is_deceased || m->record->is_opted_out || is_superseded(m);
+    r->is_dropped = m->visit->starts_at_ms <= m->now_ms || is_silent || is_superseded(m);
 }
 
 static void refuse(struct moment *m, const struct action *a)
@@ -275,11 +262,19 @@ static void refuse(struct moment *m, const struct action *a)
     m->is_used = true;
 }
 
+/* What the episode no longer knows: the agency that the family left. */
+static void forget(struct moment *m, const struct action *a)
+{
+    char **text = (char **)(void *)((char *)m->episode + a->to->offset);
+    *text = arena_string(m->arena, "");
+    m->is_changed = true;
+}
+
 static bool is_absent(const void *member, const ProtobufCFieldDescriptor *f, size_t bytes)
 {
     static const char zeros[8];
     if (f->type == PROTOBUF_C_TYPE_STRING) return **(const char *const *)member == '\0';
-    return f->type != PROTOBUF_C_TYPE_BOOL && memcmp(member, zeros, bytes) == 0;
+    return f->type != PROTOBUF_C_TYPE_BOOL && memcmp(member, zeros, bytes) == 0; /* a message that is not told: NULL */
 }
 
 /* What the event does not tell stays as it was known. */
@@ -288,7 +283,7 @@ static void take(struct moment *m, const struct action *a)
     if (!m->event) return;
     const char *body = (const char *)m->event->referral_requested;
     char *episode = (char *)m->episode;
-    size_t bytes = a->to->type == PROTOBUF_C_TYPE_STRING ? sizeof(char *)
+    size_t bytes = a->to->type == PROTOBUF_C_TYPE_STRING || a->to->type == PROTOBUF_C_TYPE_MESSAGE ? sizeof(char *)
                    : a->to->type == PROTOBUF_C_TYPE_INT64 || a->to->type == PROTOBUF_C_TYPE_UINT64 ? 8
                    : a->to->type == PROTOBUF_C_TYPE_BOOL ? sizeof(protobuf_c_boolean) : 4;
     bool was_urgent = moment_is_urgent(m);
@@ -339,18 +334,21 @@ static void act(struct moment *m, const struct action *a)
     switch (a->op) {
     case ACTION_TASK: ask(m, a); return;
     case ACTION_WITHDRAW: work_withdraw(m, a->task, SCOPE_NONE); return;
+    case ACTION_WITHDRAW_FAMILY: work_withdraw_family(m); return;
     case ACTION_START: timer_start(m, a->position); return;
     case ACTION_STOP: timer_stop(m, a->position); return;
+    case ACTION_STOP_VISIT: timer_stop_visit(m); return;
     case ACTION_RAISE: raise_to_roles(m, a); return;
     case ACTION_RESOLVE: work_resolve_scope(m, SCOPE_NONE); return;
     case ACTION_HOLD: begin_hold(m, a); return;
     case ACTION_LIFT: end_hold(m, a); return;
-    case ACTION_CONCERN: begin_concern(m, a->position); return;
+    case ACTION_CONCERN: act_begin_concern(m, a->position); return;
     case ACTION_SETTLE: settle_concern(m, a->position); return;
     case ACTION_SET: m->episode->variables[a->position] = a->number; m->is_changed = true; return;
     case ACTION_COUNT: m->episode->variables[a->position]++; m->is_changed = true; return;
     case ACTION_TAKE: take(m, a); return;
     case ACTION_OPEN: open_other(m, a); return;
+    case ACTION_FORGET: forget(m, a); return;
     case ACTION_MARK: mark(m, a); return;
     case ACTION_PLAN: plan(m, a); return;
     case ACTION_SIGNAL:

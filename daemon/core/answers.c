@@ -38,8 +38,41 @@ static void escalation_event(struct moment *m)
     else work_acknowledge(m, e, m->event->escalation_acknowledged->by);
 }
 
+/* The open state of that name; -1: there is none. */
+static int open_state(const struct pathway *p, const char *name)
+{
+    for (uint32_t i = 0; i < p->main.state_count; i++)
+        if (strcmp(p->main.states[i].name, name) == 0 && !p->main.states[i].is_final) return (int)i;
+    return -1;
+}
+
+/* A human ends an episode and begins it again on the pathway's newest version. */
+static void episode_reopened(struct moment *m)
+{
+    const Handoff__V1__EpisodeOpened *o = m->event->episode_opened;
+    Handoff__V1__Episode *e = machine_episode(m->record, step_id_number(o->reopens, "ep"));
+    m->is_used = m->names_nothing = true; /* it is for this one alone */
+    if (!e) {
+        m->sentence = "no such open episode: nothing changed";
+        return;
+    }
+    machine_focus(m, e);
+    const struct pathway *p = m->pathway ? rules_pathway_by_name(m->rules, m->pathway->name) : NULL;
+    if (!p || (o->pathway[0] && strcmp(o->pathway, p->name) != 0)) {
+        m->sentence = p ? "the episode is on another pathway: nothing changed" : "no version of its pathway is in force: nothing changed";
+        return;
+    }
+    int state = open_state(p, o->state[0] ? o->state : m->pathway->main.states[e->state].name);
+    if (state < 0) m->sentence = "the newest version has no open state of that name, say which: nothing changed";
+    else machine_continue(m, p, (uint32_t)state);
+}
+
 static void episode_opened(struct moment *m)
 {
+    if (m->event->episode_opened->reopens[0]) {
+        episode_reopened(m);
+        return;
+    }
     const struct pathway *p = rules_pathway_by_name(m->rules, m->event->episode_opened->pathway);
     m->is_used = true;
     if (!p) {
@@ -112,6 +145,9 @@ static const struct {
     {BODY(EVENT_RETRACTED), retract_apply},
     {BODY(PATIENT_MERGED), merge_leave},
     {BODY(STAFF_ABSENT), staff_absent},
+    {BODY(DISCLOSURE_REQUESTED), disclose_requested},
+    {BODY(PREFERENCE_UPDATED), reach_find_contact},
+    {BODY(MESSAGE_FAILED), reach_find_contact},
 };
 
 void answers_apply(struct moment *m)

@@ -233,8 +233,34 @@ static int32_t add_working_days(const struct calendar *c, int32_t day, int32_t d
     return day;
 }
 
+static int32_t take_working_days(const struct calendar *c, int32_t day, int32_t days)
+{
+    int32_t horizon = day - HORIZON_DAYS;
+    while (days > 0 && day > horizon) days -= calendar_is_working_day(c, --day);
+    return day;
+}
+
+/* The last day whose working hours have begun before at_ms. */
+static int32_t last_opened_day(const struct calendar *c, int64_t at_ms)
+{
+    int32_t today = calendar_local_day(c, at_ms);
+    bool has_opened = calendar_is_working_day(c, today) && stretch_at(c, today, 0).from_ms < at_ms;
+    return has_opened ? today : take_working_days(c, today, 1);
+}
+
+static int64_t take_business_days(const struct calendar *c, int64_t at_ms, int32_t days)
+{
+    if (calendar_is_open(c, at_ms)) {
+        int32_t day = take_working_days(c, calendar_local_day(c, at_ms), days);
+        return instant_of_local(c, local_midnight(day) + local_ms_of_day(c, at_ms));
+    }
+    int32_t day = take_working_days(c, last_opened_day(c, at_ms), days - 1);
+    return stretches_of_day(c, day) ? stretch_at(c, day, 0).from_ms : at_ms;
+}
+
 int64_t calendar_add_business_days(const struct calendar *c, int64_t at_ms, int32_t days)
 {
+    if (days < 0) return take_business_days(c, at_ms, days < -HORIZON_DAYS ? HORIZON_DAYS : -days);
     struct stretch s = next_stretch(c, at_ms);
     if (s.from_ms <= at_ms) {
         if (days <= 0) return at_ms;

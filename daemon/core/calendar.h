@@ -8,8 +8,10 @@
  * the gap; one that exists twice means the first.
  *
  * Business time: n business days from a moment inside working hours is the same local
- * minute n working days later; from outside hours it is n working days after the next opening. Business hours
- * count open minutes only. A due time is never rounded to a day. */
+ * minute n working days later; from outside hours it is n working days after the next opening. Back, n business days
+ * before a moment inside working hours is the same local minute n working days earlier; from outside hours it is the
+ * opening of the n-th working day back, counting the one that closed last as the first. Business hours count open
+ * minutes only. A due time is never rounded to a day. */
 #ifndef HANDOFF_CORE_CALENDAR_H
 #define HANDOFF_CORE_CALENDAR_H
 
@@ -56,6 +58,7 @@ int64_t calendar_next_opening(const struct calendar *c, int64_t at_ms);
 /* The end of working hours of the day of at_ms if that is a working day not yet over, else of the next working day. */
 int64_t calendar_closing(const struct calendar *c, int64_t at_ms);
 
+/* Negative: back. */
 int64_t calendar_add_business_days(const struct calendar *c, int64_t at_ms, int32_t days);
 int64_t calendar_add_business_minutes(const struct calendar *c, int64_t at_ms, int64_t minutes);
 /* The same local time of day n calendar days later. */

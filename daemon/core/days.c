@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#define BODY(NAME) HANDOFF__V1__EVENT__BODY_##NAME
+#define BODY(NAME)  HANDOFF__V1__EVENT__BODY_##NAME
 #define VISIT(NAME) HANDOFF__V1__VISIT_STATUS__VISIT_STATUS_##NAME
 enum { UNKNOWN_DAY = -1 };
 
@@ -101,8 +101,8 @@ static int64_t count_between(const struct moment *m, const struct guard *g, bool
     int64_t count = 0;
     for (size_t i = 0; i < m->record->n_appointments; i++) {
         const Handoff__V1__Appointment *a = m->record->appointments[i];
-        bool is_wanted = is_kept ? a->status == VISIT(FULFILLED)
-                                 : a->status == VISIT(BOOKED) || a->status == VISIT(ARRIVED);
+        bool is_wanted =
+            is_kept ? a->status == VISIT(FULFILLED) : a->status == VISIT(BOOKED) || a->status == VISIT(ARRIVED);
         if (!is_wanted || !is_behavioral(a)) continue;
         int64_t at_ms = a->starts_at_ms ? a->starts_at_ms : a->changed_at_ms;
         int64_t day = day_from_discharge(m, at_ms);
@@ -112,8 +112,14 @@ static int64_t count_between(const struct moment *m, const struct guard *g, bool
     return count;
 }
 
-int64_t ask_booked_between(const struct moment *m, const struct guard *g) { return count_between(m, g, false); }
-int64_t ask_kept_between(const struct moment *m, const struct guard *g) { return count_between(m, g, true); }
+int64_t ask_booked_between(const struct moment *m, const struct guard *g)
+{
+    return count_between(m, g, false);
+}
+int64_t ask_kept_between(const struct moment *m, const struct guard *g)
+{
+    return count_between(m, g, true);
+}
 
 /* At another agency than this episode's: what comes next is booked. */
 int64_t ask_is_booked_elsewhere(const struct moment *m, const struct guard *g)

@@ -129,7 +129,7 @@ static bool fits_coverage(const struct seeker *s, struct candidate *c)
         note(c, 20, "accepts ", v->insurer_id);
         return true;
     }
-    if (a->n_insurers > 0) return false;
+    if (a->n_insurers > 0 && !a->takes_other_insurers) return false;
     note(c, 0, "ask whether it accepts ", "the patient's insurance");
     return true;
 }

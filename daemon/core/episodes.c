@@ -30,6 +30,7 @@ bool episode_is_meant(const struct moment *m, const Handoff__V1__Episode *e, con
     if (m->task) return episode_has_task(m->task, e);
     bool is_closed_unnamed = v->body_case == BODY(EPISODE_CLOSED) && !v->episode_id[0];
     if (is_closed_unnamed && p->subject == SUBJECT_RISK) return false; /* a clinician clears the risk instead */
+    if (v->body_case == BODY(EPISODE_CLOSED) && p->subject == SUBJECT_CONSENT) return v->episode_id[0] != '\0';
     if (v->body_case == BODY(EPISODE_CLOSED) && v->referral_id[0] && !v->episode_id[0])
         return strcmp(v->referral_id, e->referral_id) == 0;
     if (p->subject == SUBJECT_RISK) return !m->event_risk || m->event_risk == e->risk;
@@ -65,12 +66,12 @@ bool episode_is_open_for(const struct moment *m, const struct pathway *p)
 }
 
 /* A request that is repeated under another event id after its referral ended opens nothing anew. What was entered in
- * error never was one. */
+ * error never was one, and what goes on as another is asked there. */
 bool episode_was_closed(const struct moment *m)
 {
     for (size_t i = 0; m->event->referral_id[0] && i < m->record->n_closed_episodes; i++)
         if (strcmp(m->record->closed_episodes[i]->referral_id, m->event->referral_id) == 0 &&
-            m->record->closed_episodes[i]->reason != HANDOFF__V1__CLOSE_REASON__CLOSE_REASON_ENTERED_IN_ERROR &&
+            !m->record->closed_episodes[i]->reason &&
             m->occurred_ms < m->record->closed_episodes[i]->closed_at_ms)
             return true;
     return false;

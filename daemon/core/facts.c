@@ -1,21 +1,17 @@
 /* What an event says of the patient, kept in the record before any pathway is asked. Facts never move a state. */
 #include "core/moment.h"
-#include "core/consent.h"
 
 #include <string.h>
 
 #define BODY(NAME) HANDOFF__V1__EVENT__BODY_##NAME
 #define VISIT(NAME) HANDOFF__V1__VISIT_STATUS__VISIT_STATUS_##NAME
 enum {
-    CONSENTS_MAX = 32,
     VISITS_KEPT = 24,
     VISITS_MAX = 96,
     CARE_TEAM_MAX = 32,
-    PREFERENCES_MAX = 16,
     ASSIGNMENTS_MAX = 8,
     BARRIERS_MAX = 16,
-    COVERAGES_MAX = 8,
-    REVOCATIONS_MAX = 8
+    COVERAGES_MAX = 8
 };
 
 static bool is_set(const char *text) { return text && *text; }
@@ -56,6 +52,7 @@ static void updated(struct moment *m)
     if (p->birth_date) r->birth_date = p->birth_date;
     if (is_set(p->name)) r->name = p->name;
     if (is_set(p->language)) r->language = p->language;
+    m->is_county_changed = is_set(p->county) && is_set(r->county) && strcmp(p->county, r->county) != 0;
     if (is_set(p->county)) r->county = p->county;
 }
 
@@ -63,44 +60,6 @@ static void care_team(struct moment *m)
 {
     const Handoff__V1__CareTeamUpdated *u = m->event->care_team_updated;
     for (size_t i = 0; i < u->n_members; i++) put_member(m, u->members[i]);
-}
-
-static void preference(struct moment *m)
-{
-    const Handoff__V1__PreferenceUpdated *u = m->event->preference_updated;
-    Handoff__V1__PatientRecord *r = m->record;
-    Handoff__V1__Preference *p = NULL;
-    for (size_t i = 0; i < r->n_preferences; i++)
-        if (r->preferences[i]->person == u->person && strcmp(r->preferences[i]->person_id, u->person_id) == 0)
-            p = r->preferences[i];
-    if (!p) {
-        if (r->n_preferences >= PREFERENCES_MAX) {
-            moment_fault(m, "more preferences than a record holds");
-            return;
-        }
-        p = MESSAGE_NEW(m->arena, Handoff__V1__Preference, preference);
-        list_append(m->arena, &r->preferences, &r->n_preferences, p);
-    }
-    p->person = u->person;
-    p->person_id = u->person_id;
-    if (u->n_permitted || u->has_no_channel) {
-        p->n_permitted = u->n_permitted;
-        p->permitted = u->permitted;
-        p->has_no_channel = u->has_no_channel;
-    }
-    p->earliest_minute = u->earliest_minute;
-    p->latest_minute = u->latest_minute;
-    p->is_opted_out = u->is_opted_out;
-    p->language = u->language;
-    p->needs_interpreter = u->needs_interpreter;
-    p->is_phone_shared = u->is_phone_shared;
-    if (u->person == HANDOFF__V1__PARTY__PARTY_PATIENT) r->is_opted_out = u->is_opted_out;
-}
-
-static void declined(struct moment *m)
-{
-    if (m->event->service_declined->scope == HANDOFF__V1__DECLINE_SCOPE__DECLINE_SCOPE_ALL_CONTACT)
-        m->record->is_opted_out = true;
 }
 
 static void barrier_reported(struct moment *m)
@@ -160,103 +119,6 @@ static void assigned(struct moment *m)
     n->person_id = a->person_id;
     n->sequence = m->input->sequence;
     list_append(m->arena, &r->assignments, &r->n_assignments, n);
-}
-
-/* --- consent ------------------------------------------------------------------------------------------------- */
-static int64_t expiry(const struct moment *m, const Handoff__V1__ConsentGranted *g, int64_t signed_ms)
-{
-    const struct calendar *c = &m->site->calendar;
-    int64_t latest = calendar_add_days(c, signed_ms, (int32_t)m->rules->policy.roi_max_days);
-    int64_t stated =
-        g->expires_at_ms ? g->expires_at_ms : calendar_add_days(c, signed_ms, (int32_t)m->rules->policy.roi_days);
-    return stated < latest ? stated : latest;
-}
-
-static void drop_oldest_ended(struct moment *m)
-{
-    Handoff__V1__PatientRecord *r = m->record;
-    for (size_t i = 0; i < r->n_consents && r->n_consents >= CONSENTS_MAX; i++)
-        if (r->consents[i]->expires_at_ms <= m->now_ms) list_remove(&r->consents, &r->n_consents, i--);
-}
-
-/* Takes the recipients that a revocation means off a consent. */
-static void strike(struct moment *m, Handoff__V1__Consent *c, const Handoff__V1__ConsentRevoked *v)
-{
-    if (is_set(v->consent_id) && strcmp(v->consent_id, c->id) != 0) return;
-    size_t n = c->n_recipients;
-    Handoff__V1__Recipient **kept = ARENA_ARRAY(m->arena, Handoff__V1__Recipient *, n + 1);
-    c->n_recipients = 0;
-    for (size_t i = 0; i < n; i++)
-        if (!consent_revokes(v, c->recipients[i]->party, c->recipients[i]->id))
-            kept[c->n_recipients++] = c->recipients[i];
-    c->recipients = kept;
-}
-
-/* A release that was signed before a revocation is told after it: what was revoked stays so. */
-static void strike_revoked(struct moment *m, Handoff__V1__Consent *c)
-{
-    for (size_t i = 0; i < m->record->n_revocations; i++)
-        if (m->record->revocations[i]->at_ms > c->signed_at_ms) strike(m, c, m->record->revocations[i]->what);
-    if (c->n_recipients == 0) m->is_overtaken = true;
-}
-
-static void remember_revocation(struct moment *m)
-{
-    Handoff__V1__PatientRecord *r = m->record;
-    if (r->n_revocations >= REVOCATIONS_MAX) list_remove(&r->revocations, &r->n_revocations, 0);
-    Handoff__V1__Revocation *v = MESSAGE_NEW(m->arena, Handoff__V1__Revocation, revocation);
-    v->what = m->event->consent_revoked;
-    v->at_ms = m->occurred_ms;
-    list_append(m->arena, &r->revocations, &r->n_revocations, v);
-}
-
-static void consent_granted(struct moment *m)
-{
-    Handoff__V1__ConsentGranted *g = m->event->consent_granted;
-    Handoff__V1__PatientRecord *r = m->record;
-    const char *missing = consent_missing(g);
-    if (missing) {
-        moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_CONSENT_DRAFT, missing, NULL, 0);
-        work_open_task(m, &(struct task_order){.kind = HANDOFF__V1__TASK_KIND__TASK_KIND_OBTAIN_ROI, .subject_id = ""});
-        m->sentence = missing;
-        m->is_used = true;
-        return;
-    }
-    work_withdraw(m, HANDOFF__V1__TASK_KIND__TASK_KIND_OBTAIN_ROI, SCOPE_NONE); /* what a draft had asked for */
-    Handoff__V1__Consent *c = MESSAGE_NEW(m->arena, Handoff__V1__Consent, consent);
-    c->id = g->consent_id;
-    c->signer = g->signer;
-    c->signer_id = g->signer_id;
-    c->n_recipients = g->n_recipients;
-    c->recipients = g->recipients;
-    c->direction = g->direction;
-    c->category = g->category;
-    c->treatment_from = g->treatment_from;
-    c->treatment_to = g->treatment_to;
-    c->signed_at_ms = g->signed_at_ms ? g->signed_at_ms : m->occurred_ms;
-    c->expires_at_ms = expiry(m, g, c->signed_at_ms);
-    if (g->expires_at_ms > c->expires_at_ms) m->sentence = "the consent was capped at a year after its signature";
-    strike_revoked(m, c);
-    if (c->n_recipients == 0) return;
-    for (size_t i = 0; i < r->n_consents; i++) {
-        if (strcmp(r->consents[i]->id, c->id) != 0) continue;
-        r->consents[i] = c;
-        return;
-    }
-    drop_oldest_ended(m);
-    if (r->n_consents >= CONSENTS_MAX) moment_fault(m, "more active consents than a record holds");
-    else list_append(m->arena, &r->consents, &r->n_consents, c);
-}
-
-static void consent_revoked(struct moment *m)
-{
-    const Handoff__V1__ConsentRevoked *v = m->event->consent_revoked;
-    Handoff__V1__PatientRecord *r = m->record;
-    for (size_t i = r->n_consents; i-- > 0;) {
-        strike(m, r->consents[i], v);
-        if (r->consents[i]->n_recipients == 0) list_remove(&r->consents, &r->n_consents, i);
-    }
-    remember_revocation(m);
 }
 
 /* --- visits -------------------------------------------------------------------------------------------------- */
@@ -366,10 +228,11 @@ static const struct {
 } facts[] = {
     {BODY(PATIENT_REGISTERED), registered},     {BODY(PATIENT_UPDATED), updated},
     {BODY(REFERRAL_REQUESTED), referred},       {BODY(CARE_TEAM_UPDATED), care_team},
-    {BODY(PREFERENCE_UPDATED), preference},     {BODY(SERVICE_DECLINED), declined},
+    {BODY(PREFERENCE_UPDATED), facts_preference},     {BODY(SERVICE_DECLINED), facts_declined},
     {BODY(BARRIER_REPORTED), barrier_reported}, {BODY(BARRIER_RESOLVED), barrier_resolved},
     {BODY(COVERAGE_UPDATED), coverage},         {BODY(STAFF_ASSIGNED), assigned},
-    {BODY(CONSENT_GRANTED), consent_granted},   {BODY(CONSENT_REVOKED), consent_revoked},
+    {BODY(CONSENT_GRANTED), facts_granted},     {BODY(CONSENT_REVOKED), facts_revoked},
+    {BODY(CONSENT_DECLINED), facts_refused},
     {BODY(APPOINTMENT_BOOKED), booked},         {BODY(APPOINTMENT_RESCHEDULED), rescheduled},
     {BODY(APPOINTMENT_CANCELLED), cancelled},   {BODY(APPOINTMENT_RETRACTED), cancelled},
     {BODY(APPOINTMENT_NO_SHOW), no_show},       {BODY(APPOINTMENT_ARRIVED), arrived},
@@ -400,6 +263,7 @@ static const char *agency_of(const struct moment *m)
 static const char *consent_of(const Handoff__V1__Event *e)
 {
     if (e->body_case == BODY(CONSENT_GRANTED)) return e->consent_granted->consent_id;
+    if (e->body_case == BODY(CONSENT_DECLINED)) return e->consent_declined->consent_id;
     return e->body_case == BODY(CONSENT_REVOKED) ? e->consent_revoked->consent_id : "";
 }
 
@@ -409,9 +273,11 @@ void facts_apply(struct moment *m)
     m->event_consent = consent_of(m->event);
     m->event_risk = facts_risk_of(m->event);
     m->visit = find_visit(m->record, m->event->appointment_id);
+    reach_judge(m);
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
         if (facts[i].body == m->event->body_case) facts[i].keep(m);
     if (m->visit && !m->event_agency[0]) m->event_agency = m->visit->agency_id;
     m->referral = referral_of(m);
     if (!m->referral && m->visit) m->referral = machine_episode(m->record, m->visit->episode);
+    release_follow(m);
 }

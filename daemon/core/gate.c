@@ -2,6 +2,7 @@
 #include "core/gate.h"
 
 #include "core/consent.h"
+#include "core/reach.h"
 
 #include <string.h>
 
@@ -30,25 +31,49 @@ static bool is_family(Handoff__V1__Party party)
     return party == HANDOFF__V1__PARTY__PARTY_PATIENT || party == HANDOFF__V1__PARTY__PARTY_GUARDIAN;
 }
 
+/* A release that the patient signed and that still holds strikes the guardians; it may name this one all the same. */
+static bool is_guardian_struck(const Handoff__V1__PatientRecord *record, const char *id, int64_t now_ms)
+{
+    bool is_struck = false;
+    for (size_t i = 0; i < record->n_consents; i++) {
+        const Handoff__V1__Consent *c = record->consents[i];
+        if (c->signer != HANDOFF__V1__PARTY__PARTY_PATIENT || !c->is_guardian_struck || now_ms >= c->expires_at_ms)
+            continue;
+        is_struck = true;
+        for (size_t k = 0; k < c->n_recipients; k++)
+            if (c->recipients[k]->party == HANDOFF__V1__PARTY__PARTY_GUARDIAN && strcmp(c->recipients[k]->id, id) == 0)
+                return false;
+    }
+    return is_struck;
+}
+
 /* The hours in which the family may be reached; the first stated ones of patient or guardian. */
-static int64_t permitted_from(const struct site *site, const Handoff__V1__PatientRecord *record, int64_t now_ms)
+static int64_t family_permitted_from(const struct site *site, const Handoff__V1__PatientRecord *record, int64_t now_ms)
 {
     for (size_t i = 0; i < record->n_preferences; i++) {
         const Handoff__V1__Preference *p = record->preferences[i];
-        if (!is_family(p->person) || p->latest_minute <= p->earliest_minute) continue;
-        int32_t day = calendar_local_day(&site->calendar, now_ms),
-                minute = calendar_local_minute(&site->calendar, now_ms);
-        if (minute < (int32_t)p->earliest_minute)
-            return calendar_instant(&site->calendar, day, (int32_t)p->earliest_minute);
-        if (minute >= (int32_t)p->latest_minute)
-            return calendar_instant(&site->calendar, day + 1, (int32_t)p->earliest_minute);
-        return now_ms;
+        if (is_family(p->person) && p->latest_minute > p->earliest_minute) return reach_permitted_from(site, p, now_ms);
     }
     return now_ms;
 }
 
-static struct gate_decision reminder(const struct site *site, const Handoff__V1__PatientRecord *record,
-                                     const Handoff__V1__ReminderEmission *r, int64_t now_ms)
+/* Why no reminder goes to this person, or to anybody of the family; NULL: it may. */
+static const char *is_shut(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
+                           const Handoff__V1__Recipient *to, int64_t now_ms)
+{
+    static const char nobody[] = "no safe channel is known; somebody calls instead";
+    if (!to) return reach_family(rules, site, record, now_ms) ? NULL : nobody;
+    if (!is_family(to->party)) return "reminders go to the family alone";
+    if (!reach_person(record, to->party, to->id)) return nobody;
+    if (to->party == HANDOFF__V1__PARTY__PARTY_PATIENT) return NULL;
+    if (!consent_has_say(record, to->party, to->id)) return "this guardian has no custody";
+    if (patient_age(site, record, now_ms) < (int32_t)rules->policy.bh_signing_age) return NULL;
+    return is_guardian_struck(record, to->id, now_ms) ? "the patient wants this guardian told nothing" : NULL;
+}
+
+static struct gate_decision reminder(const struct rules *rules, const struct site *site,
+                                     const Handoff__V1__PatientRecord *record, const Handoff__V1__ReminderEmission *r,
+                                     const Handoff__V1__Recipient *to, int64_t now_ms)
 {
     if (r->is_dropped) return drop("its moment had passed");
     if (record->is_deceased) return drop("the patient has died");
@@ -57,7 +82,10 @@ static struct gate_decision reminder(const struct site *site, const Handoff__V1_
     if (!a || a->status != HANDOFF__V1__VISIT_STATUS__VISIT_STATUS_BOOKED) return drop("the visit is no longer booked");
     if (a->starts_at_ms != r->starts_at_ms) return drop("the visit was moved");
     if (a->starts_at_ms <= now_ms) return drop("the visit has begun");
-    int64_t from = permitted_from(site, record, now_ms);
+    const char *shut = is_shut(rules, site, record, to, now_ms);
+    if (shut) return withhold(shut);
+    int64_t from = to ? reach_permitted_from(site, reach_preference(record, to->party, to->id), now_ms)
+                      : family_permitted_from(site, record, now_ms);
     if (from >= a->starts_at_ms) return drop("no permitted hour is left before the visit");
     if (from > now_ms) return (struct gate_decision){.answer = GATE_WAIT, .until_ms = from};
     return deliver(NULL);
@@ -67,12 +95,18 @@ static struct gate_decision disclosure(const struct rules *rules, const struct s
                                        const Handoff__V1__PatientRecord *record, const Handoff__V1__StatusEmission *s,
                                        const Handoff__V1__Recipient *to, int64_t now_ms)
 {
+    struct consent_question q = {rules, site, record, to->party, to->id, s->category, now_ms, NULL};
+    struct consent_ground ground;
     if (is_family(to->party) && (record->is_deceased || record->is_opted_out))
         return drop("nothing goes to the family any more");
-    if (!consent_is_outside(rules, to->party, to->id)) return deliver(NULL);
+    if (!consent_is_needed(&q)) return deliver(NULL);
     if (s->exception[0]) return deliver(NULL); /* invoked by a named human and journaled with its rule */
-    const Handoff__V1__Consent *c = consent_for(rules, site, record, to->party, to->id, s->category, now_ms);
-    return c ? deliver(c) : withhold("no active consent covers this recipient");
+    switch (consent_ask(&q, &ground)) {
+    case CONSENT_COVERS: return (struct gate_decision){GATE_DELIVER, 0, NULL, ground.consent, ground.also};
+    case CONSENT_UNCERTAIN: return withhold("it is uncertain whether the release covers this recipient");
+    case CONSENT_NONE: break;
+    }
+    return withhold("no active consent covers this recipient");
 }
 
 /* An event that should never have been said caused it, or opened the episode that did. */
@@ -95,7 +129,7 @@ struct gate_decision gate(const struct rules *rules, const Handoff__V1__PatientR
                          emission->body_case == HANDOFF__V1__EMISSION__BODY_STATUS;
     if (is_for_others && is_taken_back(record, emission)) return withhold("its cause was taken back");
     if (emission->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER)
-        return reminder(site, record, emission->reminder, now_ms);
+        return reminder(rules, site, record, emission->reminder, recipient, now_ms);
     if (emission->body_case != HANDOFF__V1__EMISSION__BODY_STATUS) return deliver(NULL);
     const Handoff__V1__Recipient *to = recipient ? recipient : emission->status->recipient;
     if (!to) return withhold("it names no recipient");

@@ -13,6 +13,7 @@ struct gate_decision {
     int64_t until_ms;       /* WAIT */
     const char *reason;     /* WITHHOLD, DROP: a sentence */
     const Handoff__V1__Consent *consent; /* DELIVER of a disclosure: on what ground */
+    const Handoff__V1__Consent *also;    /* and the release with a second signature, where one was needed */
 };
 
 /* recipient NULL: the workforce (tasks, escalations, audit); else whom it is for. The record is the newest. */

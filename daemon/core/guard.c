@@ -2,6 +2,7 @@
 #include "core/moment.h"
 #include "core/consent.h"
 #include "core/days.h"
+#include "core/reach.h"
 
 #include <string.h>
 
@@ -67,6 +68,7 @@ static struct value evaluate(const struct guard *g, const struct moment *m)
     case GUARD_FIELD: return read_field(m, g);
     case GUARD_VARIABLE: return (struct value){m->episode ? m->episode->variables[g->number] : 0, NULL};
     case GUARD_CALL: return (struct value){g->predicate->ask(m, g), NULL};
+    case GUARD_TIMES: return (struct value){evaluate(g->left, m).number * evaluate(g->right, m).number, NULL};
     case GUARD_AND:
     case GUARD_OR:
     case GUARD_NOT:
@@ -107,7 +109,7 @@ static bool holds(const struct guard *g, const struct moment *m)
     case GUARD_GT: return compare(evaluate(g->left, m), evaluate(g->right, m)) > 0;
     case GUARD_GE: return compare(evaluate(g->left, m), evaluate(g->right, m)) >= 0;
     case GUARD_IN: return is_in(g, m);
-    case GUARD_NUMBER: case GUARD_FIELD: case GUARD_VARIABLE: case GUARD_CALL: return evaluate(g, m).number != 0;
+    case GUARD_NUMBER: case GUARD_FIELD: case GUARD_VARIABLE: case GUARD_CALL: case GUARD_TIMES: return evaluate(g, m).number != 0;
     case GUARD_TEXT: case GUARD_LIST: return true;
     }
     return false;
@@ -172,12 +174,30 @@ static Handoff__V1__DiagnosisCategory category_of(const struct moment *m)
     return m->episode && m->episode->category ? m->episode->category : m->record->category;
 }
 
-PREDICATE(ask_consent_covers)
+static int64_t answer_for(const struct moment *m, Handoff__V1__Party party)
 {
-    Handoff__V1__Party party = (Handoff__V1__Party)g->argument[0];
     const char *id = act_party_id(m, party);
-    return id && (!consent_is_outside(m->rules, party, id) ||
-                  consent_for(m->rules, m->site, m->record, party, id, category_of(m), m->now_ms));
+    if (!id) return CONSENT_NONE;
+    struct consent_question q = {m->rules, m->site, m->record, party, id, category_of(m), m->now_ms, NULL};
+    struct consent_ground ground;
+    return consent_is_needed(&q) ? consent_ask(&q, &ground) : CONSENT_COVERS;
+}
+
+PREDICATE(ask_consent_covers) { return answer_for(m, (Handoff__V1__Party)g->argument[0]) == CONSENT_COVERS; }
+PREDICATE(ask_consent_uncertain) { return answer_for(m, (Handoff__V1__Party)g->argument[0]) == CONSENT_UNCERTAIN; }
+
+PREDICATE(ask_lacks) { return release_lacks(m, (uint32_t)g->argument[0]); }
+PREDICATE(ask_release_complete) { UNUSED; return release_is_complete(m); }
+PREDICATE(ask_release_on_file) { UNUSED; return release_is_on_file(m); }
+PREDICATE(ask_release_needed) { UNUSED; return release_is_needed(m); }
+PREDICATE(ask_release_superseded) { UNUSED; return release_is_superseded(m); }
+PREDICATE(ask_release_declined) { UNUSED; return release_is_declined(m); }
+
+PREDICATE(ask_reachable)
+{
+    UNUSED;
+    if (m->record->is_deceased || m->record->is_opted_out) return true; /* then nothing goes, and nobody calls */
+    return reach_family(m->rules, m->site, m->record, m->now_ms);
 }
 
 PREDICATE(ask_event_agency_covered)
@@ -267,13 +287,166 @@ PREDICATE(ask_is_my_agency)
     return m->episode && (!m->event_agency[0] || strcmp(m->event_agency, m->episode->agency_id) == 0);
 }
 
-/* The revocation names this agency, or everyone. */
+static bool is_struck(const struct moment *m, Handoff__V1__Party party, const char *id)
+{
+    for (size_t i = 0; i < m->struck_count; i++)
+        if (m->struck[i]->party == party && strcmp(m->struck[i]->id, id) == 0) return true;
+    return false;
+}
+
+/* The revocation took this agency off a release, or names it, or means everyone. One release's end is not another's. */
 PREDICATE(ask_revokes_agency)
 {
     UNUSED;
     const Handoff__V1__Event *e = m->event;
     if (!e || !m->episode || e->body_case != HANDOFF__V1__EVENT__BODY_CONSENT_REVOKED) return false;
-    return consent_revokes(e->consent_revoked, HANDOFF__V1__PARTY__PARTY_AGENCY, m->episode->agency_id);
+    const Handoff__V1__ConsentRevoked *v = e->consent_revoked;
+    if (is_struck(m, HANDOFF__V1__PARTY__PARTY_AGENCY, m->episode->agency_id)) return true;
+    bool is_one_release = v->consent_id[0] && v->n_recipients == 0;
+    return !is_one_release && consent_revokes(v, HANDOFF__V1__PARTY__PARTY_AGENCY, m->episode->agency_id);
+}
+
+/* Somebody would not sign for this agency, or for anybody. */
+PREDICATE(ask_declines_agency)
+{
+    UNUSED;
+    const Handoff__V1__Event *e = m->event;
+    if (!e || !m->episode || e->body_case != HANDOFF__V1__EVENT__BODY_CONSENT_DECLINED) return false;
+    const Handoff__V1__ConsentDeclined *d = e->consent_declined;
+    return consent_lists(d->recipients, d->n_recipients, HANDOFF__V1__PARTY__PARTY_AGENCY, m->episode->agency_id);
+}
+
+/* Of this kind, and not lost, applied for, denied or not wanted. */
+PREDICATE(ask_has_coverage)
+{
+    for (size_t i = 0; i < m->record->n_coverages; i++) {
+        const Handoff__V1__Coverage *c = m->record->coverages[i];
+        if ((int64_t)c->kind == g->argument[0] && c->status == HANDOFF__V1__COVERAGE_STATUS__COVERAGE_STATUS_ACTIVE)
+            return true;
+    }
+    return false;
+}
+
+/* Somebody has told of this kind of coverage, whatever became of it. */
+PREDICATE(ask_knows_coverage)
+{
+    for (size_t i = 0; i < m->record->n_coverages; i++)
+        if ((int64_t)m->record->coverages[i]->kind == g->argument[0]) return true;
+    return false;
+}
+
+PREDICATE(ask_is_county_changed) { UNUSED; return m->is_county_changed; }
+PREDICATE(ask_barriers) { UNUSED; return (int64_t)m->record->n_barriers; }
+
+PREDICATE(ask_has_tasks)
+{
+    UNUSED;
+    for (size_t i = 0; i < m->record->n_tasks && m->episode; i++)
+        if (episode_has_task(m->record->tasks[i], m->episode)) return true;
+    return false;
+}
+
+/* --- needs ---- */
+static bool is_referral(const struct moment *m, const Handoff__V1__Episode *e)
+{
+    const struct pathway *p = rules_pathway(m->rules, e->pathway);
+    return p && p->subject == SUBJECT_REFERRAL;
+}
+
+struct need {
+    const char *id;
+    Handoff__V1__LevelOfCare level;
+};
+
+/* By its id where both say it, else by the level of care. Supports have no level: food and transport are two needs. */
+static bool is_same_need(struct need a, struct need b)
+{
+    if (a.id[0] && b.id[0]) return strcmp(a.id, b.id) == 0;
+    return a.level == b.level && a.level != HANDOFF__V1__LEVEL_OF_CARE__LEVEL_OF_CARE_UNSPECIFIED &&
+           a.level != HANDOFF__V1__LEVEL_OF_CARE__LEVEL_OF_CARE_SUPPORT;
+}
+
+static bool is_running(const Handoff__V1__Appointment *a)
+{
+    return a->status == HANDOFF__V1__VISIT_STATUS__VISIT_STATUS_BOOKED ||
+           a->status == HANDOFF__V1__VISIT_STATUS__VISIT_STATUS_ARRIVED ||
+           a->status == HANDOFF__V1__VISIT_STATUS__VISIT_STATUS_FULFILLED;
+}
+
+static bool has_visits(const struct moment *m, uint32_t episode)
+{
+    for (size_t i = 0; i < m->record->n_appointments; i++)
+        if (m->record->appointments[i]->episode == episode && is_running(m->record->appointments[i])) return true;
+    return false;
+}
+
+/* An open referral is for the need that the event names, or one that has ended left a service that is running. An
+ * event that names no need is about the needs on file. */
+PREDICATE(ask_is_need_served)
+{
+    UNUSED;
+    if (!m->event || m->event->body_case != HANDOFF__V1__EVENT__BODY_NEED_CHANGED) return true;
+    struct need need = {m->event->need_changed->need_id, m->event->need_changed->level_of_care};
+    if (!need.id[0] && !need.level) return true;
+    for (size_t i = 0; i < m->record->n_episodes; i++) {
+        const Handoff__V1__Episode *e = m->record->episodes[i];
+        if (is_referral(m, e) && is_same_need(need, (struct need){e->need_id, e->level_of_care})) return true;
+    }
+    for (size_t i = 0; i < m->record->n_closed_episodes; i++) {
+        const Handoff__V1__ClosedEpisode *c = m->record->closed_episodes[i];
+        if (is_same_need(need, (struct need){c->need_id, c->level_of_care}) && has_visits(m, c->number)) return true;
+    }
+    return false;
+}
+
+/* The request is for a need that another open referral is for, and nobody declared it alongside. */
+PREDICATE(ask_is_need_doubled)
+{
+    UNUSED;
+    if (!m->event || m->event->body_case != HANDOFF__V1__EVENT__BODY_REFERRAL_REQUESTED) return false;
+    const Handoff__V1__ReferralRequested *r = m->event->referral_requested;
+    for (size_t i = 0; i < m->record->n_episodes && !r->is_alongside; i++) {
+        const Handoff__V1__Episode *e = m->record->episodes[i];
+        bool is_other = is_referral(m, e) && strcmp(e->referral_id, m->event->referral_id) != 0;
+        if (is_other && is_same_need((struct need){r->need_id, r->level_of_care},
+                                     (struct need){e->need_id, e->level_of_care}))
+            return true;
+    }
+    return false;
+}
+
+static const char *agency_of_episode(const struct moment *m, uint32_t number)
+{
+    const Handoff__V1__Episode *e = machine_episode(m->record, number);
+    for (size_t i = 0; !e && i < m->record->n_closed_episodes; i++)
+        if (m->record->closed_episodes[i]->number == number) return m->record->closed_episodes[i]->agency_id;
+    return e ? e->agency_id : "";
+}
+
+/* The patient is referred to the agency that the event speaks of, or has had or booked visits there. */
+PREDICATE(ask_is_served_there)
+{
+    UNUSED;
+    for (size_t i = 0; i < m->record->n_episodes && m->event_agency[0]; i++) {
+        const Handoff__V1__Episode *e = m->record->episodes[i];
+        if (is_referral(m, e) && strcmp(e->agency_id, m->event_agency) == 0) return true;
+    }
+    for (size_t i = 0; i < m->record->n_appointments && m->event_agency[0]; i++) {
+        const Handoff__V1__Appointment *a = m->record->appointments[i];
+        const char *agency = a->agency_id[0] ? a->agency_id : agency_of_episode(m, a->episode);
+        if (is_running(a) && strcmp(agency, m->event_agency) == 0) return true;
+    }
+    return false;
+}
+
+/* The release that the event speaks of names somebody of this party. */
+PREDICATE(ask_names)
+{
+    const Handoff__V1__ConsentGranted *c =
+        m->event && m->event->body_case == HANDOFF__V1__EVENT__BODY_CONSENT_GRANTED ? m->event->consent_granted : NULL;
+    for (size_t i = 0; c && i < c->n_recipients; i++)
+        if ((int64_t)c->recipients[i]->party == g->argument[0]) return true;
+    return false;
 }
 
 static const struct predicate predicates[] = {
@@ -290,6 +463,15 @@ static const struct predicate predicates[] = {
     {"is_authorized", false, ARGUMENT_NONE, ask_is_authorized},
     {"consent_covers", false, ARGUMENT_PARTY, ask_consent_covers},
     {"consent_covers_event_agency", false, ARGUMENT_NONE, ask_event_agency_covered},
+    {"is_consent_uncertain", false, ARGUMENT_PARTY, ask_consent_uncertain},
+    {"lacks", false, ARGUMENT_GAP, ask_lacks},
+    {"is_release_complete", false, ARGUMENT_NONE, ask_release_complete},
+    {"is_release_on_file", false, ARGUMENT_NONE, ask_release_on_file},
+    {"is_release_needed", false, ARGUMENT_NONE, ask_release_needed},
+    {"is_release_superseded", false, ARGUMENT_NONE, ask_release_superseded},
+    {"is_release_declined", false, ARGUMENT_NONE, ask_release_declined},
+    {"is_reachable", false, ARGUMENT_NONE, ask_reachable},
+    {"declines_agency", false, ARGUMENT_NONE, ask_declines_agency},
     {"revokes_agency", false, ARGUMENT_NONE, ask_revokes_agency},
     {"is_outside", false, ARGUMENT_PARTY, ask_is_outside},
     {"has_member", false, ARGUMENT_PARTY, ask_has_member},
@@ -326,6 +508,15 @@ static const struct predicate predicates[] = {
     {"is_judged", false, ARGUMENT_NONE, ask_is_judged},
     {"is_worse", false, ARGUMENT_NONE, ask_is_worse},
     {"is_unresponsive", false, ARGUMENT_NONE, ask_is_unresponsive},
+    {"has_tasks", false, ARGUMENT_NONE, ask_has_tasks},
+    {"barriers", true, ARGUMENT_NONE, ask_barriers},
+    {"has_coverage", false, ARGUMENT_COVERAGE, ask_has_coverage},
+    {"knows_coverage", false, ARGUMENT_COVERAGE, ask_knows_coverage},
+    {"is_county_changed", false, ARGUMENT_NONE, ask_is_county_changed},
+    {"names", false, ARGUMENT_PARTY, ask_names},
+    {"is_need_served", false, ARGUMENT_NONE, ask_is_need_served},
+    {"is_need_doubled", false, ARGUMENT_NONE, ask_is_need_doubled},
+    {"is_served_there", false, ARGUMENT_NONE, ask_is_served_there},
 };
 
 const struct predicate *predicate_at(size_t i)

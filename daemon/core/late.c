@@ -10,7 +10,7 @@
 #include "core/moment.h"
 
 #define CLASS_OF(m) (event_kind_of((m)->event->body_case)->class)
-enum { MINUTES_PER_DAY = 1440, TODAY_HOURS = 4, SKIPPED_MAX = 10000, PASSED_MAX = 32 };
+enum { MINUTES_PER_DAY = 1440, TODAY_HOURS = 4, SKIPPED_MAX = 10000, PASSED_MAX = 32, MOVES_MAX = 8 };
 
 /* --- due times ------------------------------------------------------------------------------------------------ */
 /* Safety and discharge: today, but at least four hours; anything else: the next business morning. */
@@ -134,12 +134,6 @@ static bool has_asked(const struct moment *m, const Handoff__V1__Episode *e)
     return false;
 }
 
-/* Something was passed, and nothing moves the machine at once. */
-static bool may_be_carried_out(const struct moment *m, const struct passed *p)
-{
-    return p->next.firing > 0 && (!p->next.due_ms || p->next.due_ms > m->now_ms);
-}
-
 static bool is_better(const struct passed *a, const struct passed *b)
 {
     if (!b) return true;
@@ -157,22 +151,46 @@ static size_t find_passed(const struct moment *m, struct passed *list)
     return count;
 }
 
-static void settle_timers(struct moment *m)
+/* Says where the patient stands by now. */
+static bool is_moving(const struct moment *m, const struct passed *p)
+{
+    return p->next.due_ms && p->next.due_ms <= m->now_ms && firing_at(p->kind, p->next.firing)->target >= 0;
+}
+
+/* The first that moves the machine, whose other timers may stop by that. */
+static bool move(struct moment *m, struct passed *list, size_t count)
+{
+    struct passed *first = NULL;
+    for (size_t i = 0; i < count; i++)
+        if (is_moving(m, &list[i]) && (!first || list[i].next.due_ms < first->next.due_ms)) first = &list[i];
+    if (!first) return false;
+    first->step = first->next;
+    carry_out(m, first);
+    return true;
+}
+
+/* False: nothing is left to settle. */
+static bool settle_timers(struct moment *m)
 {
     struct passed *list = ARENA_ARRAY(m->arena, struct passed, m->record->n_timers + 1), *chosen = NULL;
     size_t count = find_passed(m, list);
+    if (move(m, list, count)) return true;
     bool is_asked = has_asked(m, m->episode);
     for (size_t i = 0; i < count && !is_asked; i++)
-        if (may_be_carried_out(m, &list[i]) && is_better(&list[i], chosen)) chosen = &list[i];
+        if (list[i].next.firing > 0 && is_better(&list[i], chosen)) chosen = &list[i];
     for (size_t i = 0; i < count; i++)
         if (&list[i] != chosen) go_on(m, &list[i]);
     if (chosen) carry_out(m, chosen);
+    return false;
 }
 
 static void settle_episode(struct moment *m, Handoff__V1__Episode *e)
 {
     machine_focus(m, e);
-    if (m->pathway) settle_timers(m);
+    for (int i = 0; i < MOVES_MAX && m->pathway && !m->fault && machine_episode(m->record, e->number); i++) {
+        m->depth = 0;
+        if (!settle_timers(m)) return;
+    } /* what goes round more often than that fires by itself, in later turns */
 }
 
 void late_settle(struct moment *m)

@@ -71,6 +71,7 @@ static void close_episode(struct moment *m)
     c->agency_id = e->agency_id;
     c->origin = e->origin;
     c->opened_sequence = e->opened_sequence;
+    c->need_id = e->need_id;
     if (r->n_closed_episodes >= CLOSED_MAX) list_remove(&r->closed_episodes, &r->n_closed_episodes, 0);
     list_append(m->arena, &r->closed_episodes, &r->n_closed_episodes, c);
     for (size_t i = 0; i < r->n_episodes; i++)
@@ -110,6 +111,7 @@ void machine_enter(struct moment *m, uint32_t machine, uint32_t target, const st
     *state_of(m->episode, machine) = target;
     if (m->event && m->occurred_ms > *moved_at(m->episode, machine)) *moved_at(m->episode, machine) = m->occurred_ms;
     if (machine == MACHINE_MAIN) m->episode->entered_at_ms = m->now_ms;
+    if (m->pathway->subject == SUBJECT_CONSENT) release_fill(m, true);
     moment_apply(m, is_end ? HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_CLOSED : kind, machine, from, target, rule);
     m->scope = SCOPE_NONE;
     act_do(m, actions, count);
@@ -174,6 +176,7 @@ static bool is_too_late(const struct moment *m, uint32_t machine, const struct t
         k && (k->class == EVENT_LOOP || k->class == EVENT_FACT) && (t->target >= 0 || moment_is_course(m));
     if (days_is_encounter(m->event)) return false; /* whoever minds their order asks is_admitted, is_after_discharge */
     if (m->event->appointment_id[0] && m->visit) return m->is_overtaken; /* each visit has its own order */
+    if (m->pathway->subject == SUBJECT_CONSENT) return false; /* the record has put late signatures in their order */
     return may_be_overtaken && m->occurred_ms < *moved_at(m->episode, machine);
 }
 
@@ -257,6 +260,9 @@ static void adopt(Handoff__V1__Episode *episode, const ProtobufCMessage *from)
         else if (to->type == PROTOBUF_C_TYPE_INT64 && load_u64(source)) memcpy(target, source, 8);
         else if (to->type == PROTOBUF_C_TYPE_ENUM && load_u32(source)) memcpy(target, source, 4);
         else if (to->type == PROTOBUF_C_TYPE_BOOL) memcpy(target, source, sizeof(protobuf_c_boolean));
+        else if (to->type == PROTOBUF_C_TYPE_MESSAGE && to->descriptor == f->descriptor &&
+                 *(const void *const *)source)
+            memcpy(target, source, sizeof(void *));
     }
 }
 
@@ -334,6 +340,88 @@ void machine_open(struct moment *m, const struct pathway *p, const struct openin
     machine_settle(m);
 }
 
+/* --- going on, on another version ------------------------------------------------------------------------------- */
+static int named_state(const struct machine *x, const char *name)
+{
+    for (uint32_t i = 0; i < x->state_count; i++)
+        if (strcmp(x->states[i].name, name) == 0) return (int)i;
+    return -1;
+}
+
+static void keep_regions(const struct pathway *from, const Handoff__V1__Episode *old, const struct pathway *to,
+                         Handoff__V1__Episode *e)
+{
+    for (uint32_t i = 0; i < to->region_count; i++)
+        for (uint32_t k = 0; k < from->region_count; k++) {
+            if (strcmp(to->regions[i].name, from->regions[k].name) != 0) continue;
+            int state = named_state(&to->regions[i], from->regions[k].states[old->region_states[k]].name);
+            if (state >= 0) e->region_states[i] = (uint32_t)state;
+            e->region_moved_at_ms[i] = old->region_moved_at_ms[k];
+        }
+}
+
+static void keep_variables(const struct pathway *from, const Handoff__V1__Episode *old, const struct pathway *to,
+                           Handoff__V1__Episode *e)
+{
+    for (uint32_t i = 0; i < to->variable_count; i++)
+        for (uint32_t k = 0; k < from->variable_count && k < old->n_variables; k++)
+            if (strcmp(to->variables[i], from->variables[k]) == 0) e->variables[i] = old->variables[k];
+}
+
+/* They ask for what they ask for anew; a recipient's stays that recipient's. */
+static void keep_holds(struct moment *m, const struct pathway *from, const Handoff__V1__Episode *old)
+{
+    for (uint32_t i = 0; i < m->pathway->hold_count && is_open(m); i++)
+        for (size_t k = 0; k < old->n_holds; k++)
+            if (strcmp(m->pathway->holds[i].name, from->holds[old->holds[k]->kind].name) == 0)
+                act_begin_hold(m, i, m->pathway->holds[i].is_per_recipient ? old->holds[k]->recipient_id : "");
+    for (uint32_t i = 0; i < m->pathway->concern_count && is_open(m); i++)
+        for (uint32_t k = 0; k < from->concern_count; k++)
+            if ((old->concerns >> k & 1) && strcmp(m->pathway->concerns[i].name, from->concerns[k].name) == 0)
+                act_begin_concern(m, i);
+}
+
+/* Reminders and the like of booked visits: what no state lists would not begin by itself. */
+static void keep_visit_timers(struct moment *m, const struct pathway *from, const Handoff__V1__PatientRecord *before,
+                              uint32_t number)
+{
+    Handoff__V1__Appointment *visit = m->visit;
+    for (size_t i = 0; i < before->n_timers && is_open(m); i++) {
+        const Handoff__V1__Timer *t = before->timers[i];
+        if (t->episode != number || !t->appointment) continue;
+        m->visit = facts_visit(m->record, t->appointment);
+        for (uint32_t k = 0; k < m->pathway->timer_count && m->visit; k++)
+            if (m->pathway->timers[k].is_per_appointment && strcmp(m->pathway->timers[k].name, from->timers[t->kind].name) == 0)
+                timer_start(m, k);
+    }
+    m->visit = visit;
+}
+
+void machine_continue(struct moment *m, const struct pathway *p, uint32_t state)
+{
+    const struct pathway *from = m->pathway;
+    const Handoff__V1__PatientRecord *before = message_copy(m->record, m->arena);
+    const Handoff__V1__Episode *old = message_copy(m->episode, m->arena);
+    machine_end(m, HANDOFF__V1__CLOSE_REASON__CLOSE_REASON_CONTINUED);
+    Handoff__V1__Episode *e = new_episode(m, p);
+    adopt(e, &old->base);
+    e->opened_at_ms = old->opened_at_ms;
+    keep_regions(from, old, p, e);
+    keep_variables(from, old, p, e);
+    list_append(m->arena, &m->record->episodes, &m->record->n_episodes, e);
+    for (size_t i = 0; i < m->record->n_appointments; i++)
+        if (m->record->appointments[i]->episode == old->number) m->record->appointments[i]->episode = e->number;
+    machine_focus(m, e);
+    keep_holds(m, from, old);
+    machine_enter(m, MACHINE_MAIN, state, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_OPENED, 0);
+    bool has_moved = strcmp(p->main.states[state].name, from->main.states[old->state].name) != 0;
+    if (!has_moved) e->moved_at_ms = old->moved_at_ms; /* what was late for the old one is late for this one, no more */
+    for (uint32_t i = 0; i < p->region_count && is_open(m); i++)
+        enter(m, &p->regions[i].states[e->region_states[i]], NULL);
+    keep_visit_timers(m, from, before, old->number);
+    machine_settle(m);
+}
+
 /* --- firing -------------------------------------------------------------------------------------------------- */
 /* Which machine is in a state that lists this timer. */
 static int machine_of(const struct moment *m, uint32_t timer)
@@ -372,8 +460,10 @@ void machine_fire(struct moment *m, Handoff__V1__Timer *t)
     uint32_t state = *state_of(m->episode, told_of);
     moment_apply(m, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_FIRED, told_of, state, state, f->rule);
     m->scope = SCOPE_TIMER + kind;
+    m->scope_visit = k->is_per_appointment && m->visit ? m->visit->number : 0;
     act_do(m, f->actions, f->action_count);
     m->scope = SCOPE_NONE;
+    m->scope_visit = 0;
     if (f->target >= 0 && machine >= 0 && is_open(m))
         machine_enter(m, (uint32_t)machine, (uint32_t)f->target, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED,
                       f->rule);

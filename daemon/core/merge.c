@@ -35,12 +35,11 @@ static bool is_of_key(const char *id, const ProtobufCBinaryData *key)
 
 /* Which of the merged patients an id is of, from 1: the one whose key it begins with; a short one is of the patient
  * that the event names. 0: of this record. */
-static uint32_t merged_of(const struct moment *m, const char *id)
+static uint32_t merged_of(const Handoff__V1__PatientRecord *r, const char *patient_id, const char *id)
 {
-    const Handoff__V1__PatientRecord *r = m->record;
     bool is_short = !strchr(id, '-');
     for (uint32_t i = 0; i < r->n_merged; i++) {
-        if (is_short ? strcmp(r->merged[i]->patient_id, m->input->event->patient_id) == 0
+        if (is_short ? strcmp(r->merged[i]->patient_id, patient_id) == 0
                      : strlen(id) > 2 * r->merged[i]->key.len && is_of_key(id, &r->merged[i]->key))
             return i + 1;
     }
@@ -64,12 +63,31 @@ static uint32_t number_here(const Handoff__V1__PatientRecord *r, const char *let
     return 0;
 }
 
+uint32_t step_number_in(const Handoff__V1__PatientRecord *r, const char *patient_id, const char *id, const char *letters)
+{
+    uint32_t merged = merged_of(r, patient_id, id), number = step_id_number(id, letters);
+    return merged ? number_here(r, letters, merged, number) : number;
+}
+
+void step_id_in(char *buffer, const char *key, const char *letters, uint32_t number, const Handoff__V1__PatientRecord *r,
+                const Handoff__V1__Origin *origin)
+{
+    static const char digits[] = "0123456789abcdef";
+    const ProtobufCBinaryData *made_under = merge_origin_key(r, origin);
+    char there[2 * KEY_BYTES + 1] = "";
+    for (size_t i = 0; made_under && i < KEY_BYTES && made_under->len == KEY_BYTES; i++) {
+        there[2 * i] = digits[made_under->data[i] >> 4];
+        there[2 * i + 1] = digits[made_under->data[i] & 15];
+    }
+    step_id(buffer, there[0] ? there : key, letters, there[0] ? origin->number : number, 0);
+}
+
 static char *id_here(const struct moment *m, char *id, const char *letters)
 {
-    uint32_t merged = id[0] ? merged_of(m, id) : 0;
-    if (!merged) return id;
+    const char *named = m->input->event->patient_id;
+    if (!id[0] || !merged_of(m->record, named, id)) return id;
     char text[STEP_ID_BYTES];
-    step_id(text, "", letters, number_here(m->record, letters, merged, step_id_number(id, letters)), 0);
+    step_id(text, "", letters, step_number_in(m->record, named, id, letters), 0);
     return arena_string(m->arena, text + 1); /* without the dash */
 }
 
@@ -79,6 +97,9 @@ const Handoff__V1__Event *merge_translate(const struct moment *m, const Handoff_
     e->task_id = id_here(m, e->task_id, "t");
     e->escalation_id = id_here(m, e->escalation_id, "e");
     e->episode_id = id_here(m, e->episode_id, "ep");
+    if (e->body_case != HANDOFF__V1__EVENT__BODY_EPISODE_OPENED) return e;
+    e->episode_opened = arena_copy(m->arena, e->episode_opened, sizeof *e->episode_opened);
+    e->episode_opened->reopens = id_here(m, e->episode_opened->reopens, "ep");
     return e;
 }
 

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/limits.h"
 #include "core/calendar.h"
+#include "core/consent.h"
 #include "core/message.h"
 #include "core/pathway.h"
 #include "core/rules.h"
@@ -34,6 +35,7 @@ struct moment {
     Handoff__V1__Appointment *visit;
     struct arena *arena;
     uint32_t scope;                  /* of what is being done now; see core/pathway.h */
+    uint32_t scope_visit;            /* the visit whose timer fires; 0: none */
     int depth;                       /* automatic transitions and signals so far */
     const char *fault;               /* set: an invariant would break; the input is parked with this sentence */
     const char *sentence;            /* what the sender should know */
@@ -47,6 +49,9 @@ struct moment {
     bool is_exhausted;               /* the task in focus was attempted for the last time */
     bool is_new_visit;               /* the event told of a visit for the first time */
     bool is_higher_finding;          /* the event is a safety finding graver than what stands */
+    Handoff__V1__Recipient **struck; /* whom the event took off a release */
+    size_t struck_count;
+    bool is_county_changed;          /* the event told of another county than the one on file */
     Handoff__V1__Outcome *out;
 };
 
@@ -113,6 +118,43 @@ int64_t late_due(const struct moment *m, const struct delay *delay);
 void scores_keep(struct moment *m);
 /* Scores older than this are no baseline any more; the newest of the others is. */
 void scores_rebase(struct moment *m, int64_t length_ms);
+/* Of signatures, refusals and revocations (facts_consent.c), and of how people may be reached (reach_facts.c). */
+void facts_granted(struct moment *m);
+void facts_refused(struct moment *m);
+void facts_revoked(struct moment *m);
+void facts_preference(struct moment *m);
+void facts_declined(struct moment *m);
+/* A talk without the interpreter that the family needs has not reached it: the event is read so. */
+void reach_judge(struct moment *m);
+/* Nobody of the family may be reached by a message any more: somebody finds a way. Done after the facts. */
+void reach_find_contact(struct moment *m);
+
+/* --- releases of information (release.c) --------------------------------------------------------------------- */
+/* Of the episode in focus; without one, of the release that the event names. gap: enum consent_gap. */
+bool release_lacks(const struct moment *m, uint32_t gap);
+bool release_is_complete(const struct moment *m);
+bool release_is_on_file(const struct moment *m);
+bool release_is_needed(const struct moment *m);     /* an open course of care has nothing else when this one ends */
+bool release_is_superseded(const struct moment *m); /* others cover all that it names */
+bool release_is_declined(const struct moment *m);   /* by the event */
+/* Whom its tasks are about; NULL: it names nobody. */
+const Handoff__V1__Recipient *release_recipient(const struct moment *m);
+/* Computes the times of the episode in focus. is_new: its timers have not begun. */
+void release_fill(struct moment *m, bool is_new);
+void release_follow(struct moment *m); /* of all releases, after an event that may change them */
+
+/* --- telling others (disclose.c) ------------------------------------------------------------------------------ */
+struct disclosure {
+    Handoff__V1__StatusKind kind;
+    Handoff__V1__Party party;
+    const char *id;
+    Handoff__V1__DiagnosisCategory category;
+    uint32_t rule;
+};
+/* With a ground it is told, without one a record says that it was withheld. */
+enum consent_answer disclose_tell(struct moment *m, const struct disclosure *d);
+/* disclosure.requested: told, told under the emergency exception, or withheld and somebody asked. */
+void disclose_requested(struct moment *m);
 
 /* --- episodes (episodes.c) ----------------------------------------------------------------------------------- */
 /* An event that names another referral, visit, task or agency is not for this episode. */
@@ -152,6 +194,10 @@ void retract_review_awaited(struct moment *m);
 /* Carries out an event about a task, an escalation or an episode; then no episode is in focus. */
 void answers_apply(struct moment *m);
 
+/* --- family (family.c) ----------------------------------------------------------------------------------------- */
+/* The act is to speak with the patient or the family. */
+bool family_is_asked(Handoff__V1__TaskKind kind);
+
 /* --- work (work.c) ------------------------------------------------------------------------------------------- */
 struct task_order {
     Handoff__V1__TaskKind kind;
@@ -161,6 +207,8 @@ struct task_order {
     Handoff__V1__Party party;      /* subject; UNSPECIFIED: none */
     const char *subject_id;
     const char *owner_id;          /* a named person, who must do it themselves; NULL: whoever the role is */
+    bool is_before_visit;          /* due no later than the next booked visit */
+    bool is_again;                 /* asked again it is told again: another question */
     uint32_t rule;
 };
 /* Opens a task, or adds a cause to the open one of the same kind and subject. */
@@ -169,6 +217,11 @@ Handoff__V1__Task *work_find_task(const Handoff__V1__PatientRecord *record, uint
 /* Withdraws this episode's causes (without one in focus: those that are no pathway's) from tasks of a kind (0: of any)
  * made in a scope (0: any). */
 void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope);
+/* The same from one task. */
+void work_withdraw_task(struct moment *m, Handoff__V1__Task *task);
+/* The same, of what one visit's timer asked for (0: any). */
+void work_withdraw_visit(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope, uint32_t visit);
+void work_withdraw_family(struct moment *m); /* this episode's, of acts that mean speaking with the family */
 void work_complete(struct moment *m, Handoff__V1__Task *task, Handoff__V1__TaskOutcome outcome);
 void work_attempt(struct moment *m, Handoff__V1__Task *task); /* sets is_exhausted */
 void work_cancel(struct moment *m, Handoff__V1__Task *task);
@@ -181,6 +234,7 @@ void work_acknowledge(struct moment *m, Handoff__V1__Escalation *e, const char *
 void work_resolve(struct moment *m, Handoff__V1__Escalation *e);
 /* This episode's, made in a scope (0: any). */
 void work_resolve_scope(struct moment *m, uint32_t scope);
+void work_resolve_visit(struct moment *m, uint32_t scope, uint32_t visit);
 void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e);
 /* Of a round: one list to the person whose work it is now, or one escalation about an agency. */
 void work_hand_over(struct moment *m, const Handoff__V1__RoundList *list);
@@ -205,9 +259,11 @@ void work_restore_escalation(struct moment *m, const Handoff__V1__Escalation *wa
 /* --- timers (timers.c) --------------------------------------------------------------------------------------- */
 /* of the episode in focus */
 Handoff__V1__Timer *timer_find(const struct moment *m, uint32_t kind, uint32_t appointment);
-void timer_start(struct moment *m, uint32_t kind); /* replaces a running one; per appointment: m->visit's */
+/* Replaces a running one. Per appointment: m->visit's; without a visit of each that is booked in the episode. */
+void timer_start(struct moment *m, uint32_t kind);
 /* Stops it and withdraws what its firings asked for. Per appointment: m->visit's; without a visit all. */
 void timer_stop(struct moment *m, uint32_t kind);
+void timer_stop_visit(struct moment *m); /* all that count from m->visit; without a visit from any of the episode's */
 void timer_pause_resume(struct moment *m);         /* after a change of holds */
 void timer_follow(struct moment *m,
                   const ProtobufCFieldDescriptor *field); /* after a change of a time of the episode */
@@ -218,6 +274,8 @@ void timer_put_back(struct moment *m, const Handoff__V1__PatientRecord *before, 
 
 /* --- acting (act.c) ------------------------------------------------------------------------------------------ */
 void act_do(struct moment *m, const struct action *actions, uint32_t count);
+void act_begin_hold(struct moment *m, uint32_t hold, const char *recipient);
+void act_begin_concern(struct moment *m, uint32_t concern);
 bool act_is_held(const Handoff__V1__Episode *episode, uint32_t hold);
 bool act_is_paused(const struct pathway *p, const Handoff__V1__Episode *episode, uint32_t aspect);
 bool act_pauses_timer(const struct pathway *p, const Handoff__V1__Episode *episode, uint32_t timer);
@@ -238,6 +296,9 @@ void machine_signal_all(struct moment *m, const char *name);
 /* Opens an episode on a pathway. rule NULL: in its initial state (a human's or another pathway's wish). */
 void machine_open(struct moment *m, const struct pathway *pathway, const struct opening_rule *rule,
                   const Handoff__V1__Episode *from, bool is_replacing);
+/* Ends the episode in focus and goes on with its particulars on another version of its pathway, in this state: holds,
+ * concerns, regions and variables of the same name are kept, tasks and timers begin anew. */
+void machine_continue(struct moment *m, const struct pathway *pathway, uint32_t state);
 void machine_fire(struct moment *m, Handoff__V1__Timer *timer);
 /* Ends the episode in focus where it stands, without what its pathway does at an end. */
 void machine_end(struct moment *m, Handoff__V1__CloseReason reason);

@@ -6,7 +6,7 @@
 
 /* Who it is, what is a human's alone to take away (flags), and the bookkeeping of merges and retractions. */
 static const uint32_t own[] = {1, 2, 3, 23, 31, 32, 33};
-enum { FACTS_FROM = 4, WORK_FROM = 40, LATER_FACTS_FROM = 80 };
+enum { FACTS_FROM = 4, WORK_FROM = 40, LATER_FACTS_FROM = 100 };
 
 bool particulars_has(const ProtobufCFieldDescriptor *field)
 {

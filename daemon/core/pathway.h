@@ -33,8 +33,7 @@ enum { SCOPE_NONE = 0, SCOPE_TIMER = 1, SCOPE_HOLD = 256, SCOPE_CONCERN = 512 };
 
 /* --- delays -------------------------------------------------------------------------------------------------- */
 enum delay_op {
-    DELAY_CLOCK, /* amount: ms; may be negative where the timer counts from a visit. 3d is 3 calendar days: DELAY_DAYS
-                  */
+    DELAY_CLOCK,            /* amount: ms. The first three may be negative where the timer counts from a date */
     DELAY_DAYS,  /* amount: calendar days, same local time */
     DELAY_BUSINESS_DAYS,    /* amount: days */
     DELAY_BUSINESS_MINUTES, /* amount: open minutes */
@@ -64,6 +63,7 @@ enum guard_op {
     GUARD_EQ, GUARD_NE, GUARD_LT, GUARD_LE, GUARD_GT, GUARD_GE,
     GUARD_IN,        /* left in (list): right is a chain of GUARD_LIST */
     GUARD_LIST,      /* left: an element, right: the rest or NULL */
+    GUARD_TIMES,     /* left * right, of numbers */
     GUARD_NUMBER,    /* number; enum values and booleans too */
     GUARD_TEXT,      /* text */
     GUARD_FIELD,     /* object + field */
@@ -105,7 +105,9 @@ enum argument_kind {
     ARGUMENT_TASK_KIND,
     ARGUMENT_PATHWAY,
     ARGUMENT_BARRIER,
-    ARGUMENT_DAYS    /* two numbers of days, the first no later than the second */
+    ARGUMENT_DAYS,   /* two numbers of days, the first no later than the second */
+    ARGUMENT_GAP,    /* bit of enum consent_gap */
+    ARGUMENT_COVERAGE
 };
 struct moment; /* core/moment.h: what a guard is asked about */
 struct predicate {
@@ -130,12 +132,13 @@ enum aspect {
 /* Whom something is about or goes to: a party, with the id resolved from the episode, event or care team. */
 enum party_from {
     PARTY_FROM_PARTY, /* party; id of the episode's agency, insurer or referrer where it is one, else the care team's */
-    PARTY_FROM_REFERRER /* the episode's referrer, whoever that is */
+    PARTY_FROM_REFERRER, /* the episode's referrer, whoever that is */
+    PARTY_FROM_RECIPIENT /* TASK: the recipient of the release that the episode is about */
 };
 enum action_op {
-    ACTION_TASK, ACTION_WITHDRAW, ACTION_START, ACTION_STOP, ACTION_RAISE, ACTION_RESOLVE,
+    ACTION_TASK, ACTION_WITHDRAW, ACTION_WITHDRAW_FAMILY, ACTION_START, ACTION_STOP, ACTION_STOP_VISIT, ACTION_RAISE, ACTION_RESOLVE,
     ACTION_HOLD, ACTION_LIFT, ACTION_CONCERN, ACTION_SETTLE, ACTION_SET, ACTION_COUNT,
-    ACTION_TAKE, ACTION_MARK, ACTION_OPEN, ACTION_SIGNAL, ACTION_STATUS, ACTION_MOVE, ACTION_REFUSE,
+    ACTION_TAKE, ACTION_FORGET, ACTION_MARK, ACTION_OPEN, ACTION_SIGNAL, ACTION_STATUS, ACTION_MOVE, ACTION_REFUSE,
     ACTION_NOTE, ACTION_REMIND, ACTION_IF, ACTION_DOUBT, ACTION_BASELINE, ACTION_PLAN
 };
 struct action {
@@ -156,12 +159,14 @@ struct action {
     Handoff__V1__Party party;              /* TASK subject, STATUS recipient, HOLD's recipient; UNSPECIFIED: none */
     enum party_from party_from;
     bool is_each;                          /* TASK: one for each member of the care team of that party */
+    bool is_again;                         /* TASK: another event that asks is another cause, and told */
+    bool is_before_visit;                  /* TASK: due no later than the patient's next booked visit */
     Handoff__V1__StatusKind status;        /* STATUS */
     bool is_replacing;                     /* OPEN: the new episode takes over from this one */
     int64_t number;                        /* SET: the value; BASELINE: ms */
     const char *text;                      /* REFUSE, NOTE; OPEN: pathway's name; SIGNAL: name */
-    const ProtobufCFieldDescriptor *from, *to; /* TAKE: of the event's body, of Episode; MARK, PLAN: to, a time of
-                                              Episode (PLAN's from: NULL where the event has none) */
+    const ProtobufCFieldDescriptor *from, *to; /* TAKE: of the event's body, of Episode; FORGET: to, a text; MARK,
+                                              PLAN: to, a time of Episode (PLAN's from: NULL: the event has none) */
     bool is_to_all;                        /* SIGNAL: to every other open episode of the patient; else the replaced */
     const struct guard *when;              /* IF */
     const struct action *then, *otherwise; /* IF */
@@ -184,6 +189,7 @@ struct transition {
 struct state {
     const char *name;
     bool is_final;
+    bool is_lapse;                    /* final: a document runs out by its own terms, so a timer may lead here */
     const struct transition *on;      /* in the order of the file */
     uint32_t on_count;
     const struct transition *always;
@@ -210,7 +216,7 @@ struct firing {
     struct wait wait;       /* before this firing: from the timer's base for the first, else from the one before */
     const struct action *actions;
     uint32_t action_count;
-    int32_t target;         /* of the machine whose state owns the timer; -1: none. Never a final state */
+    int32_t target;         /* of the machine whose state owns the timer; -1: none. No final state but a lapse */
     uint32_t rule;
 };
 
@@ -262,6 +268,7 @@ struct opening_rule {
     int32_t target;
     const struct action *actions;
     uint32_t action_count;
+    bool is_offered; /* the event is then offered to the new episode as to any open one */
     uint32_t rule;
 };
 

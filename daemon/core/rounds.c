@@ -265,7 +265,7 @@ static size_t task_lines(const struct listing *l, struct round_line *lines)
         struct round_line *line = &lines[n++];
         begin_line(l, line);
         char id[STEP_ID_BYTES];
-        step_id(id, l->key, "t", t->number, 0);
+        step_id_in(id, l->key, "t", t->number, l->record, t->origin);
         line->person_id = owner;
         line->line.id = arena_string(l->arena, id);
         line->line.kind = t->kind;

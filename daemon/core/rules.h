@@ -54,6 +54,8 @@ struct policy {
     uint32_t authority[RULES_LEVELS];            /* bit set 1 << Party; 0: needs no referral */
     uint32_t roi_days, roi_max_days, bh_signing_age, adult_age;
     bool is_pcp_workforce;
+    bool is_guardian_needed_for_da, is_guardian_asked_too;
+    uint32_t medical_personnel;                  /* bit set 1 << Party: in an emergency they may hear of drugs too */
     const struct delay *hand_over_after;         /* never NULL */
     const char *const *workforce_agencies;
     uint32_t workforce_agency_count;
@@ -70,7 +72,7 @@ struct agency_row {
 
 struct rules {
     uint64_t sequence;                      /* of the newest change in it */
-    const struct pathway *const *pathways;  /* by journal number - 1; never NULL up to pathway_count */
+    const struct pathway *const *pathways;  /* by journal number - 1; NULL: a version that nothing runs on */
     uint32_t pathway_count;
     struct policy policy;
     const struct site *sites;               /* the first is the default */

@@ -87,8 +87,10 @@ void scores_rebase(struct moment *m, int64_t length_ms)
     Handoff__V1__PatientRecord *r = m->record;
     for (size_t i = r->n_scores; i-- > 0;) {
         Handoff__V1__Score *score = r->scores[i];
-        if (score->last_at_ms < m->occurred_ms - length_ms) list_remove(&r->scores, &r->n_scores, i);
-        else begin(score, score->last, score->last_at_ms);
+        if (score->last_at_ms < m->occurred_ms - length_ms)
+            list_remove(&r->scores, &r->n_scores, i);
+        else
+            begin(score, score->last, score->last_at_ms);
     }
     m->is_changed = true;
 }
@@ -149,7 +151,8 @@ int64_t ask_is_worse(const struct moment *m, const struct guard *g)
     if (!s->previous) return is_severe;
     uint32_t previous = s->previous->value;
     bool is_jump = rule->worse_by && s->last >= previous + rule->worse_by;
-    bool is_drift = rule->worse_by && s->last >= s->baseline + rule->worse_by && previous < s->baseline + rule->worse_by;
+    bool is_drift =
+        rule->worse_by && s->last >= s->baseline + rule->worse_by && previous < s->baseline + rule->worse_by;
     return is_jump || is_drift || (is_severe && previous < rule->severe);
 }
 

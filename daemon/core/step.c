@@ -81,9 +81,9 @@ static void remember(Handoff__V1__PatientRecord *r, const struct step_input *inp
 }
 
 /* --- ids ----------------------------------------------------------------------------------------------------- */
-static char *put_number(char *at, uint32_t number)
+static char *put_number(char *at, uint64_t number)
 {
-    char digits[10];
+    char digits[20];
     int n = 0;
     do digits[n++] = (char)('0' + number % 10);
     while ((number /= 10));
@@ -146,6 +146,18 @@ static void offer_to_episodes(struct moment *m)
     machine_focus(m, NULL);
 }
 
+/* What another episode or an answer changed may be what this one waits for: a risk that was assessed, say. */
+static void settle_episodes(struct moment *m)
+{
+    Handoff__V1__Episode *e = NULL;
+    while (!m->fault && (e = next_episode(m->record, e ? e->number : 0))) {
+        m->depth = 0;
+        machine_focus(m, e);
+        if (m->pathway) machine_settle(m);
+    }
+    machine_focus(m, NULL);
+}
+
 static void open_by_event(struct moment *m, const struct pathway *p)
 {
     if (p->is_retired) return;
@@ -158,6 +170,7 @@ static void open_by_event(struct moment *m, const struct pathway *p)
             return;
         }
         machine_open(m, p, o, NULL, false);
+        if (o->is_offered && !m->fault) machine_offer(m);
         machine_focus(m, NULL);
         return;
     }
@@ -355,6 +368,7 @@ static void run_event(struct moment *m)
     if (m->input->subject == SUBJECT_IS_SITE) rounds_by_event(m);
     if (!m->fault && !m->names_nothing && is_patients) offer_to_episodes(m);
     if (!m->fault && !m->names_nothing && is_patients) open_episodes(m);
+    if (!m->fault && !m->names_nothing && is_patients) settle_episodes(m);
     if (!m->fault && is_patients) late_settle(m);
     if (!m->fault) catch_unused(m);
     if (was_taken_back) retract_review_awaited(m); /* last: it is no answer to the finding */
@@ -405,6 +419,23 @@ static void run_unknown_subject(struct moment *m)
         work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_EVENT), .owner = ROLE(SUPERVISOR)});
 }
 
+static char *put_text(char *at, const char *text)
+{
+    for (; *text; text++) *at++ = *text;
+    return at;
+}
+
+/* The first stands; whoever looks after the source should know. */
+static void run_differs(struct moment *m)
+{
+    static const char differs_from[] = " is not what it was in entry ";
+    const Handoff__V1__RepeatDiffers *d = m->input->differs;
+    char *text = arena_alloc(m->arena, strlen(d->source) + strlen(d->id) + sizeof differs_from + STEP_ID_BYTES);
+    char *at = put_text(put_text(put_text(text, d->source), " "), d->id);
+    *put_number(put_text(at, differs_from), d->first_sequence) = '\0';
+    moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_DIFFERS, text, NULL, 0);
+}
+
 static void note_told(struct moment *m)
 {
     for (size_t i = 0; i < m->out->n_emissions; i++) {
@@ -421,6 +452,7 @@ int64_t step_silence_ended(const Handoff__V1__PatientRecord *before, const Hando
         const Handoff__V1__Episode *now = after->episodes[i];
         const Handoff__V1__Episode *was = machine_episode(before, now->number);
         if (!was || now->told_at_ms == was->told_at_ms) continue;
+        if (now->consent_id[0]) continue; /* a release is a document: it may lie still until it runs out */
         int64_t since = was->told_at_ms > was->entered_at_ms ? was->told_at_ms : was->entered_at_ms;
         if (now->told_at_ms - since > longest) longest = now->told_at_ms - since;
     }
@@ -470,6 +502,7 @@ void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, c
         sources_by_command(&m);
         break;
     case STEP_JOIN: merge_join(&m); break;
+    case STEP_DIFFERS: run_differs(&m); break;
     }
     if (!m.fault) m.fault = broken_invariant(m.record);
     if (m.fault) park(&m, rules, before, input, arena, out);

@@ -24,7 +24,7 @@ enum subject_kind { SUBJECT_IS_PATIENT, SUBJECT_IS_SITE, SUBJECT_IS_SOURCE };
 
 /* EVENT of a subject that is not the event's own: an event of the site that concerns this patient too.
  * JOIN: on the survivor's record, right after the patient.merged on the other's. */
-enum step_kind { STEP_EVENT, STEP_FIRING, STEP_UNKNOWN_SUBJECT, STEP_COMMAND, STEP_JOIN };
+enum step_kind { STEP_EVENT, STEP_FIRING, STEP_UNKNOWN_SUBJECT, STEP_COMMAND, STEP_JOIN, STEP_DIFFERS };
 
 /* What an event.retracted takes back, as the journal has it. */
 struct step_disclosure {
@@ -69,6 +69,7 @@ struct step_input {
     const struct step_retraction *retraction;       /* event.retracted: NULL: that event has not come */
     const struct step_merge *merge;                 /* patient.merged; NULL: nobody knows */
     const Handoff__V1__PatientJoined *joined;       /* STEP_JOIN */
+    const Handoff__V1__RepeatDiffers *differs;      /* STEP_DIFFERS */
     const Handoff__V1__PatientRecord *loser, *alias; /* STEP_JOIN: the other's record before it became an alias, and after */
     const Handoff__V1__TimerInput *firing;          /* STEP_FIRING */
     const Handoff__V1__UnknownSubject *unknown;     /* STEP_UNKNOWN_SUBJECT, on a source's record */
@@ -116,5 +117,12 @@ enum { STEP_ID_BYTES = 64 };
 void step_id(char *buffer, const char *key, const char *letters, uint32_t number, uint32_t generation);
 /* Parses t4 or KEY-t4 with these letters; 0 when it is not one. */
 uint32_t step_id_number(const char *id, const char *letters);
+
+/* The same where the record took in other patient ids: an id keeps the patient under which it was made. key: the record's
+ * own. */
+void step_id_in(char *buffer, const char *key, const char *letters, uint32_t number,
+                const Handoff__V1__PatientRecord *record, const Handoff__V1__Origin *origin);
+/* The number here of what an id names, given with this patient id; 0: nothing that is open. */
+uint32_t step_number_in(const Handoff__V1__PatientRecord *record, const char *patient_id, const char *id, const char *letters);
 
 #endif

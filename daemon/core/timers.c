@@ -16,7 +16,7 @@ Handoff__V1__Timer *timer_find(const struct moment *m, uint32_t kind, uint32_t a
 
 static int64_t started_at(const struct moment *m)
 {
-    return m->event ? m->occurred_ms : m->due_ms ? m->due_ms : m->now_ms;
+    return m->due_ms ? m->due_ms : m->event ? m->occurred_ms : m->now_ms; /* a late event carries out what was due */
 }
 
 /* A time that only `mark` sets is when something happened: until then such a timer counts like any other. */
@@ -53,11 +53,15 @@ static void remove_kind(struct moment *m, uint32_t kind, uint32_t appointment)
     }
 }
 
-void timer_start(struct moment *m, uint32_t kind)
+/* Asked for before a visit that has begun meanwhile: nothing can be prepared any more. */
+static bool is_too_late(const struct moment *m, const struct timer_kind *k, int64_t base_ms, int64_t due_ms)
+{
+    return k->from == TIMER_FROM_VISIT && due_ms < base_ms && base_ms <= m->now_ms;
+}
+
+static void start_one(struct moment *m, uint32_t kind, const Handoff__V1__Appointment *visit)
 {
     const struct timer_kind *k = &m->pathway->timers[kind];
-    const Handoff__V1__Appointment *visit = k->is_per_appointment ? m->visit : NULL;
-    if (k->is_per_appointment && !visit) return;
     remove_kind(m, kind, visit ? visit->number : 0);
     int64_t base = base_of(m, k, visit);
     if (!base) return;
@@ -65,6 +69,7 @@ void timer_start(struct moment *m, uint32_t kind)
     bool is_from_late_firing = is_from_start(m, k) && !m->event && due <= m->now_ms;
     if (is_from_late_firing) due = moment_resolve(m, moment_wait(m, &k->firings[0].wait), m->now_ms);
     if (k->is_reminder && due <= m->now_ms) return; /* booked later than that reminder's moment */
+    if (is_too_late(m, k, base, due)) return;
     Handoff__V1__Timer *t = MESSAGE_NEW(m->arena, Handoff__V1__Timer, timer);
     t->kind = kind;
     t->episode = m->episode->number;
@@ -77,13 +82,39 @@ void timer_start(struct moment *m, uint32_t kind)
     m->is_changed = true;
 }
 
+static bool is_of_episode(const struct moment *m, const Handoff__V1__Appointment *visit)
+{
+    return visit && visit->episode == m->episode->number;
+}
+
+void timer_start(struct moment *m, uint32_t kind)
+{
+    if (!m->pathway->timers[kind].is_per_appointment) {
+        start_one(m, kind, NULL);
+    } else if (m->visit) {
+        start_one(m, kind, m->visit);
+    } else {
+        for (size_t i = 0; i < m->record->n_appointments; i++) {
+            const Handoff__V1__Appointment *a = m->record->appointments[i];
+            if (is_of_episode(m, a) && a->status == HANDOFF__V1__VISIT_STATUS__VISIT_STATUS_BOOKED)
+                start_one(m, kind, a);
+        }
+    }
+}
+
 void timer_stop(struct moment *m, uint32_t kind)
 {
-    const struct timer_kind *k = &m->pathway->timers[kind];
-    bool is_one_visit = k->is_per_appointment && m->visit && m->visit->episode == m->episode->number;
-    remove_kind(m, kind, is_one_visit ? m->visit->number : 0);
-    work_withdraw(m, 0, SCOPE_TIMER + kind);
-    work_resolve_scope(m, SCOPE_TIMER + kind);
+    bool is_one_visit = m->pathway->timers[kind].is_per_appointment && is_of_episode(m, m->visit);
+    uint32_t visit = is_one_visit ? m->visit->number : 0;
+    remove_kind(m, kind, visit);
+    work_withdraw_visit(m, 0, SCOPE_TIMER + kind, visit);
+    work_resolve_visit(m, SCOPE_TIMER + kind, visit);
+}
+
+void timer_stop_visit(struct moment *m)
+{
+    for (uint32_t i = 0; i < m->pathway->timer_count; i++)
+        if (m->pathway->timers[i].is_per_appointment) timer_stop(m, i);
 }
 
 /* From the lifting of a hold on a paused timer runs its whole wait again. What counts to or from a date, a visit's or

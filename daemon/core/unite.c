@@ -96,6 +96,7 @@ static void unite_score(struct moment *m, Handoff__V1__Score **mine, Handoff__V1
         s->baseline_at_ms = others->baseline_at_ms;
     }
     if (others->last_at_ms <= s->last_at_ms) return;
+    if (others->previous) s->previous = others->previous;
     s->last = others->last;
     s->last_at_ms = others->last_at_ms;
     s->is_outside_ages = others->is_outside_ages;
@@ -212,11 +213,15 @@ void particulars_unite(struct moment *m, Handoff__V1__PatientRecord *other)
     Handoff__V1__PatientRecord *r = m->record;
     Handoff__V1__DiagnosisCategory category = both(r->category, other->category);
     int64_t assessed_ms = other->assessed_at_ms;
+    const Handoff__V1__PatientRecord *told_last = other->stay_changed_at_ms > r->stay_changed_at_ms ? other : r;
+    protobuf_c_boolean is_admitted = told_last->is_admitted; /* of two words about a stay the newer counts */
     for (unsigned i = 0; i < d->n_fields; i++)
         if (particulars_has(&d->fields[i]) || strcmp(d->fields[i].name, "flags") == 0)
             unite_field(m, &d->fields[i], other);
     r->category = category;
     r->is_known |= other->is_known;
     later(&r->assessed_at_ms, assessed_ms);
+    later(&r->stay_changed_at_ms, other->stay_changed_at_ms);
+    r->is_admitted = is_admitted;
     strike_revoked(m);
 }

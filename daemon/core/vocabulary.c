@@ -65,7 +65,7 @@ const struct event_kind event_kinds[] = {
     ROW(TASK_CANCELLED, "task.cancelled", EVENT_WORK, task_cancelled, "task_id"),
     ROW(ESCALATION_ACKNOWLEDGED, "escalation.acknowledged", EVENT_WORK, escalation_acknowledged, "escalation_id by"),
     ROW(ESCALATION_RESOLVED, "escalation.resolved", EVENT_WORK, escalation_resolved, "escalation_id by"),
-    ROW(EPISODE_OPENED, "episode.opened", EVENT_WORK, episode_opened, "pathway by"),
+    ROW(EPISODE_OPENED, "episode.opened", EVENT_WORK, episode_opened, "by"),
     ROW(EPISODE_CLOSED, "episode.closed", EVENT_WORK, episode_closed, "reason by"),
     ROW(EPISODE_CORRECTED, "episode.corrected", EVENT_WORK, episode_corrected, "episode_id state by"),
     ROW(STAFF_ASSIGNED, "staff.assigned", EVENT_WORK, staff_assigned, "role person_id"),

@@ -20,7 +20,13 @@
 #define CLIMB(NAME) HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_##NAME
 #define SEVERITY(NAME) HANDOFF__V1__SEVERITY__SEVERITY_##NAME
 #define ROLE(NAME) HANDOFF__V1__ROLE__ROLE_##NAME
-enum { CAUSES_MAX = 16, ESCALATIONS_MAX = LIMIT_RECORD_TASKS + 64, ATTEMPTS_DEFAULT = 3, ROLES_MAX = 32 };
+enum {
+    CAUSES_MAX = 16,
+    ESCALATIONS_MAX = LIMIT_RECORD_TASKS + 64,
+    ATTEMPTS_DEFAULT = 3,
+    ROLES_MAX = 32,
+    TASK_KIND_LAST = 63
+};
 
 static const struct task_rule *task_rule(const struct moment *m, Handoff__V1__TaskKind kind)
 {
@@ -74,6 +80,12 @@ static bool is_about(const Handoff__V1__Task *t, Handoff__V1__TaskKind kind, Han
     return t->subject->party == party && strcmp(t->subject->id, id) == 0;
 }
 
+/* The visit whose timer asks; 0: none does. */
+static uint32_t asking_visit(const struct moment *m)
+{
+    return m->scope >= SCOPE_TIMER && m->scope < SCOPE_HOLD ? m->scope_visit : 0;
+}
+
 static Handoff__V1__Cause *new_cause(struct moment *m, uint32_t rule)
 {
     Handoff__V1__Cause *c = MESSAGE_NEW(m->arena, Handoff__V1__Cause, cause);
@@ -81,6 +93,7 @@ static Handoff__V1__Cause *new_cause(struct moment *m, uint32_t rule)
     c->episode = m->episode ? m->episode->number : 0;
     c->scope = m->scope;
     c->rule = rule;
+    c->appointment = asking_visit(m);
     return c;
 }
 
@@ -89,7 +102,8 @@ static bool has_cause(const Handoff__V1__Task *t, const Handoff__V1__Cause *c)
 {
     for (size_t i = 0; i < t->n_causes; i++) {
         const Handoff__V1__Cause *o = t->causes[i];
-        bool is_same = o->episode == c->episode && o->scope == c->scope && o->rule == c->rule;
+        bool is_same = o->episode == c->episode && o->scope == c->scope && o->rule == c->rule &&
+                       o->appointment == c->appointment;
         if (is_same && (c->episode || c->rule || o->sequence == c->sequence)) return true;
     }
     return false;
@@ -99,10 +113,10 @@ static void repeat(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Se
 
 /* A second cause: never later, never less severe; told only when somebody must act sooner or for another reason. */
 static void join(struct moment *m, Handoff__V1__Task *t, Handoff__V1__Cause *cause, Handoff__V1__Severity severity,
-                 int64_t due_ms)
+                 int64_t due_ms, bool is_again)
 {
-    bool is_new_cause = t->n_causes < CAUSES_MAX && !has_cause(t, cause);
-    if (is_new_cause) list_append(m->arena, &t->causes, &t->n_causes, cause);
+    bool is_new_cause = is_again || !has_cause(t, cause);
+    if (is_new_cause && t->n_causes < CAUSES_MAX) list_append(m->arena, &t->causes, &t->n_causes, cause);
     bool is_sooner = !t->is_overdue && due_ms < t->due_at_ms, is_graver = severity > t->severity;
     if (is_sooner) t->due_at_ms = due_ms;
     if (is_graver) t->severity = severity;
@@ -120,6 +134,19 @@ static Handoff__V1__Severity severity_for(const struct moment *m, Handoff__V1__S
     return moment_is_urgent(m) ? SEVERITY(URGENT) : SEVERITY(ROUTINE);
 }
 
+/* When the patient is seen next, as far as anything is booked. */
+static int64_t next_visit_ms(const struct moment *m)
+{
+    int64_t next_ms = INT64_MAX;
+    for (size_t i = 0; i < m->record->n_appointments; i++) {
+        const Handoff__V1__Appointment *a = m->record->appointments[i];
+        if (a->status == HANDOFF__V1__VISIT_STATUS__VISIT_STATUS_BOOKED && a->starts_at_ms > m->now_ms &&
+            a->starts_at_ms < next_ms)
+            next_ms = a->starts_at_ms;
+    }
+    return next_ms;
+}
+
 void work_open_task(struct moment *m, const struct task_order *order)
 {
     const struct task_rule *rule = task_rule(m, order->kind);
@@ -128,12 +155,13 @@ void work_open_task(struct moment *m, const struct task_order *order)
                               : rule->due[severity] ? rule->due[severity]
                                                     : ladder(m, severity)->due;
     int64_t due_ms = late_due(m, due);
+    if (order->is_before_visit && next_visit_ms(m) < due_ms) due_ms = next_visit_ms(m);
     Handoff__V1__Cause *cause = new_cause(m, order->rule);
     const char *subject_id = order->subject_id ? order->subject_id : "";
     m->is_asked = true;
     for (size_t i = 0; i < m->record->n_tasks; i++) {
         if (!is_about(m->record->tasks[i], order->kind, order->party, subject_id)) continue;
-        join(m, m->record->tasks[i], cause, severity, due_ms);
+        join(m, m->record->tasks[i], cause, severity, due_ms, order->is_again);
         return;
     }
     bool is_defect = order->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_REVIEW_DEFECT; /* one place is kept for it */
@@ -194,8 +222,9 @@ void work_complete(struct moment *m, Handoff__V1__Task *t, Handoff__V1__TaskOutc
     bool is_done = outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_DONE ||
                    outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_REACHED;
     if (t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK && is_done) facts_assessed(m);
-    if (t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_CONFIRM_DEATH)
-        m->record->is_deceased = outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_DONE;
+    bool is_about_death = t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_CONFIRM_DEATH;
+    if (is_about_death && is_done) m->record->is_deceased = true;
+    if (is_about_death && outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_REFUTED) m->record->is_deceased = false;
     remove_task(m, t);
 }
 
@@ -252,11 +281,12 @@ void work_attempt(struct moment *m, Handoff__V1__Task *t)
     tell_task(m, t, CHANGE(ATTEMPTED), rule_of(t));
 }
 
-static bool drop_causes(Handoff__V1__Task *t, uint32_t episode, uint32_t scope)
+static bool drop_causes(Handoff__V1__Task *t, uint32_t episode, uint32_t scope, uint32_t visit)
 {
     bool is_dropped = false;
     for (size_t i = t->n_causes; i-- > 0;) {
         if (t->causes[i]->episode != episode || (scope && t->causes[i]->scope != scope)) continue;
+        if (visit && t->causes[i]->appointment != visit) continue;
         list_remove(&t->causes, &t->n_causes, i);
         is_dropped = true;
     }
@@ -270,22 +300,39 @@ static void hand_on(struct moment *m, const Handoff__V1__Task *t)
     if (e && e->task == t->number) e->cause = message_copy(t->causes[0], m->arena);
 }
 
+static void withdraw(struct moment *m, Handoff__V1__Task *t, uint32_t scope, uint32_t visit)
+{
+    uint32_t rule = rule_of(t);
+    if (!drop_causes(t, m->episode ? m->episode->number : 0, scope, visit)) return;
+    m->is_changed = true;
+    if (t->n_causes) {
+        hand_on(m, t);
+        return;
+    }
+    tell_task(m, t, CHANGE(WITHDRAWN), rule);
+    remove_task(m, t);
+}
+
 void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope)
 {
-    uint32_t episode = m->episode ? m->episode->number : 0;
-    for (size_t i = m->record->n_tasks; i-- > 0;) {
-        Handoff__V1__Task *t = m->record->tasks[i];
-        if (kind && t->kind != kind) continue;
-        uint32_t rule = rule_of(t);
-        if (!drop_causes(t, episode, scope)) continue;
-        m->is_changed = true;
-        if (t->n_causes) {
-            hand_on(m, t);
-            continue;
-        }
-        tell_task(m, t, CHANGE(WITHDRAWN), rule);
-        remove_task(m, t);
-    }
+    work_withdraw_visit(m, kind, scope, 0);
+}
+
+void work_withdraw_visit(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope, uint32_t visit)
+{
+    for (size_t i = m->record->n_tasks; i-- > 0;)
+        if (!kind || m->record->tasks[i]->kind == kind) withdraw(m, m->record->tasks[i], scope, visit);
+}
+
+void work_withdraw_task(struct moment *m, Handoff__V1__Task *task)
+{
+    withdraw(m, task, SCOPE_NONE, 0);
+}
+
+void work_withdraw_family(struct moment *m)
+{
+    for (int kind = 1; kind <= TASK_KIND_LAST; kind++)
+        if (family_is_asked((Handoff__V1__TaskKind)kind)) work_withdraw(m, (Handoff__V1__TaskKind)kind, SCOPE_NONE);
 }
 
 /* --- escalations --------------------------------------------------------------------------------------------- */
@@ -522,6 +569,8 @@ void work_raise(struct moment *m, uint32_t roles, Handoff__V1__Severity severity
     Handoff__V1__Escalation *e = standing(m, roles, rule);
     if (e) {
         if (roles & (roles - 1)) add_holders(m, e, roles);
+        if (rule) e->cause->rule = rule; /* the newest sentence, and the newest visit: what is raised again has grown */
+        e->cause->appointment = asking_visit(m);
         repeat(m, e, severity);
     } else if ((e = overdue_in_scope(m, roles))) {
         promote(m, e, roles, severity, rule);
@@ -555,10 +604,14 @@ void work_resolve(struct moment *m, Handoff__V1__Escalation *e)
         if (m->record->escalations[i] == e) list_remove(&m->record->escalations, &m->record->n_escalations, i);
 }
 
-void work_resolve_scope(struct moment *m, uint32_t scope)
+void work_resolve_scope(struct moment *m, uint32_t scope) { work_resolve_visit(m, scope, 0); }
+
+void work_resolve_visit(struct moment *m, uint32_t scope, uint32_t visit)
 {
-    for (size_t i = m->record->n_escalations; i-- > 0;)
-        if (is_in_scope(m, m->record->escalations[i]->cause, scope)) work_resolve(m, m->record->escalations[i]);
+    for (size_t i = m->record->n_escalations; i-- > 0;) {
+        const Handoff__V1__Cause *c = m->record->escalations[i]->cause;
+        if (is_in_scope(m, c, scope) && (!visit || c->appointment == visit)) work_resolve(m, m->record->escalations[i]);
+    }
 }
 
 /* --- firing -------------------------------------------------------------------------------------------------- */

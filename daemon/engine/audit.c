@@ -270,11 +270,23 @@ static bool ask_joined(struct auditor *a, const struct entry *e, const struct su
     return true;
 }
 
-static bool is_joined(struct auditor *a, const struct entry *e)
+static bool ask_differs(struct auditor *a, const struct entry *e, const struct subject *s, struct question *q)
 {
     const Handoff__V1__CommandInput *command =
         handoff__v1__command_input__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
-    return command && command->body_case == HANDOFF__V1__COMMAND_INPUT__BODY_PATIENT_JOINED;
+    if (!command || !s->before) return false;
+    q->input.kind = STEP_DIFFERS;
+    q->input.subject_name = s->before->patient_id;
+    q->input.differs = command->repeat_differs;
+    q->key = e->key;
+    return true;
+}
+
+static Handoff__V1__CommandInput__BodyCase command_of(struct auditor *a, const struct entry *e)
+{
+    const Handoff__V1__CommandInput *command =
+        handoff__v1__command_input__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
+    return command ? command->body_case : HANDOFF__V1__COMMAND_INPUT__BODY__NOT_SET;
 }
 
 static bool ask(struct auditor *a, const struct entry *e, const struct subject *s, const struct rules *rules,
@@ -282,7 +294,10 @@ static bool ask(struct auditor *a, const struct entry *e, const struct subject *
 {
     if (e->kind == ENTRY_EVENT) return ask_event(a, e, s, rules, q);
     if (e->kind == ENTRY_TIMER) return ask_firing(a, e, s, q);
-    return is_joined(a, e) ? ask_joined(a, e, s, q) : ask_command(a, e, s, q);
+    Handoff__V1__CommandInput__BodyCase command = command_of(a, e);
+    if (command == HANDOFF__V1__COMMAND_INPUT__BODY_PATIENT_JOINED) return ask_joined(a, e, s, q);
+    if (command == HANDOFF__V1__COMMAND_INPUT__BODY_REPEAT_DIFFERS) return ask_differs(a, e, s, q);
+    return ask_command(a, e, s, q);
 }
 
 /* Of a merge the survivor's step is tried too: whether the two fit one record decides what becomes of the event. */

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "base/limits.h"
 #include "base/yaml.h"
 
@@ -71,6 +72,23 @@ static int say_rules(struct engine *e, uint64_t sequence, const struct yaml_erro
     return ENGINE_E_RULES;
 }
 
+/* A definition of old that this binary cannot load stands in nobody's way, unless something runs on it. */
+static int skip_unused(struct engine *e, struct ruleset *ruleset, const Handoff__V1__PathwayText *pathway,
+                       uint64_t sequence, const struct yaml_errors *errors)
+{
+    uint64_t *counts = calloc(RULESET_VERSIONS_MAX + 1, sizeof *counts);
+    if (!counts) return ENGINE_E_MEMORY;
+    int code = engine_count_episodes(e, counts, RULESET_VERSIONS_MAX + 1);
+    uint64_t count = pathway->number <= RULESET_VERSIONS_MAX ? counts[pathway->number] : 0;
+    free(counts);
+    if (code) return code;
+    if (count == 0 && ruleset_skip(ruleset, pathway, sequence) == 0) return 0;
+    engine_say(e, "pathway %.64s (%.64s, number %u in the journal) cannot be loaded by this binary, and %llu open episodes run on it: %s",
+               pathway->name, pathway->file, pathway->number, (unsigned long long)count,
+               errors->count ? errors->list[0].sentence : "it cannot be read");
+    return ENGINE_E_RULES;
+}
+
 static int apply(struct engine *e, struct ruleset *ruleset, const Handoff__V1__RulesChange *change, uint64_t sequence)
 {
     struct yaml_errors errors = {0};
@@ -83,7 +101,11 @@ int change_fold_rules(struct engine *e, struct ruleset *ruleset, const struct en
     arena_reset(e->arena);
     const Handoff__V1__RulesChange *change =
         handoff__v1__rules_change__unpack(arena_protobuf(e->arena), entry->input.len, entry->input.data);
-    if (change) return apply(e, ruleset, change, entry->sequence);
+    struct yaml_errors errors = {0};
+    if (change && ruleset_apply(ruleset, change, entry->sequence, &errors) == 0) return 0;
+    if (change && change->body_case == HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY)
+        return skip_unused(e, ruleset, change->pathway, entry->sequence, &errors);
+    if (change) return say_rules(e, entry->sequence, &errors);
     engine_say(e, "the change of rules at %llu does not unpack", (unsigned long long)entry->sequence);
     return ENGINE_E_DAMAGED;
 }

@@ -88,6 +88,9 @@ int engine_rebuild_index(struct journal *journal, struct index *index, uint64_t 
 int engine_change_rules(struct engine *e, const Handoff__V1__RulesChange *const *changes, size_t count);
 const struct rules *engine_rules(const struct engine *e);
 struct ruleset *engine_ruleset(struct engine *e);
+/* Open episodes by the journal's number of their pathway's version; counts has `most` places, zeroed, and what is beyond
+ * is left out. Looks at every record with an open episode: not for every day. */
+int engine_count_episodes(struct engine *e, uint64_t *counts, uint32_t most);
 
 /* --- a turn ------------------------------------------------------------------------------------------------ */
 void engine_turn_begin(struct engine *e);

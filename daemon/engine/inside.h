@@ -5,6 +5,8 @@
  *     lookup.c    where a record is                 repeat.c   has this event been here before?
  *     sweep.c     generations and the indexer       fire.c     what is due; manual time
  *     read.c      for those who only look           change.c   rules, commands, epochs
+ *     merging.c   two patients that become one      retraction.c  what is taken back
+ *     versions.c  what open episodes run on
  *     round.c     what concerns many patients        heard.c    sources that somebody waits for
  */
 #ifndef HANDOFF_ENGINE_INSIDE_H
@@ -47,6 +49,14 @@ struct found {
 struct overlay_note {
     struct bytes record;   /* in the builder; data NULL: the row was only lodged anew */
     bool is_lodged;        /* row.lodged_at_ms wants a place in the heap */
+};
+
+/* Repeats that differ, audited lately: each once a minute, and all of them together no more than there are places. */
+enum { DIFFERING_MAX = 64 };
+struct differing {
+    int64_t minute;
+    uint32_t count;
+    uint64_t hashes[DIFFERING_MAX];
 };
 
 struct result {
@@ -92,6 +102,7 @@ struct engine {
     struct changes overlay;
     struct overlay_note *notes;
     int64_t totals_after[TOTAL_COUNT];
+    struct differing differing;
     struct result *results;
     uint32_t result_count, result_max;
     struct due *taken;            /* due times taken from the heaps in this turn: given back if it fails */

@@ -10,10 +10,11 @@
 #include <stdlib.h>
 #include "base/limits.h"
 #include "core/calendar.h"
+#include "engine/intake_sense.h"
 #include "engine/intake_tables.h"
 #include "engine/utf8.h"
 
-enum { MINUTES_PER_DAY = 1440, DOTTED_BYTES = 160 };
+enum { BORN_FIRST = 18800101, MINUTES_PER_DAY = 1440, DOTTED_BYTES = 160 };
 
 /* --- refusals --------------------------------------------------------------------------------------------------- */
 
@@ -90,6 +91,8 @@ static bool check_date(struct reading *r, const struct field *f, uint64_t value,
         return refuse(r, HANDOFF__V1__CODE__CODE_BAD_TIME, path, "is not a date written as yyyymmdd");
     if (f->check == CHECK_BORN && value > latest_date(r->now_ms))
         return refuse(r, HANDOFF__V1__CODE__CODE_BAD_TIME, path, "is in the future");
+    if (f->check == CHECK_BORN && value < BORN_FIRST)
+        return refuse(r, HANDOFF__V1__CODE__CODE_BAD_TIME, path, "is before the year 1880");
     return true;
 }
 
@@ -292,6 +295,14 @@ static bool check_required(const struct intake *in, struct reading *r, const Han
     return true;
 }
 
+static bool check_sense(const struct intake *in, struct reading *r, const Handoff__V1__Event *event)
+{
+    struct nonsense n;
+    if (intake_makes_sense(event, r->now_ms, &n)) return true;
+    struct path body = {NULL, in->event->fields[event->body_case].name};
+    return refuse(r, n.code, &(struct path){&body, n.field}, n.problem);
+}
+
 /* --- unpacking -------------------------------------------------------------------------------------------------- */
 
 struct budget {
@@ -336,7 +347,8 @@ int intake_read(const struct intake *in, struct bytes bytes, int64_t now_ms, str
         refuse(&r, HANDOFF__V1__CODE__CODE_TOO_LARGE, NULL, "takes too much memory");
         return -1;
     }
-    if (!check_envelope(&r, event) || !check_required(in, &r, event)) return -1;
+    if (!check_envelope(&r, event) || !check_required(in, &r, event) || !check_sense(in, &r, event))
+        return -1;
     *ret_event = event;
     return 0;
 }

@@ -49,9 +49,53 @@ static void repeat_answer(struct engine *e, const struct entry *first, struct re
     result->sentence = outcome->sentence;
 }
 
+/* Once a minute for an event, and of a flood the first few: the reply says it each time. */
+static bool is_audited_lately(struct engine *e, uint64_t hash)
+{
+    struct differing *d = &e->differing;
+    int64_t minute = e->now_ms / (60 * 1000);
+    if (d->minute != minute) *d = (struct differing){.minute = minute};
+    for (uint32_t i = 0; i < d->count; i++)
+        if (d->hashes[i] == hash) return true;
+    if (d->count == DIFFERING_MAX) return true;
+    d->hashes[d->count++] = hash;
+    return false;
+}
+
+static void audit_difference(struct engine *e, const struct publishing *p, const struct entry *first)
+{
+    Handoff__V1__RepeatDiffers differs = HANDOFF__V1__REPEAT_DIFFERS__INIT;
+    Handoff__V1__CommandInput command = HANDOFF__V1__COMMAND_INPUT__INIT;
+    struct outcome outcome;
+    struct bytes after_packed;
+    differs.source = p->event->source;
+    differs.id = p->event->id;
+    differs.first_sequence = first->sequence;
+    command.body_case = HANDOFF__V1__COMMAND_INPUT__BODY_REPEAT_DIFFERS;
+    command.repeat_differs = &differs;
+    struct step_input input = {.kind = STEP_DIFFERS,
+                               .sequence = turn_next_sequence(e),
+                               .now_ms = e->now_ms,
+                               .subject = p->subject,
+                               .subject_name = p->subject_name,
+                               .differs = &differs};
+    if (is_audited_lately(e, p->hash)) return;
+    step(e->rules, p->before, &input, e->arena, &outcome);
+    if (!turn_fits(e, outcome.after, true, &after_packed)) return;
+    turn_add(e, &(struct addition){.kind = ENTRY_COMMAND,
+                                   .key = &p->key,
+                                   .found = &p->found,
+                                   .input_message = &command.base,
+                                   .before = p->before,
+                                   .after = outcome.after,
+                                   .after_packed = after_packed,
+                                   .outcome = &outcome.journaled});
+}
+
 static void tell_repeat(struct engine *e, const struct publishing *p, const struct entry *first)
 {
     bool is_same = repeat_is_same(e, first->input, p->bytes);
+    if (!is_same) audit_difference(e, p, first);
     struct result result = {
         .ticket = p->ticket,
         .position = p->position,

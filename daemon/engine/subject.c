@@ -47,7 +47,10 @@ const char *subject_foreign_id(const Handoff__V1__Event *event, const struct pat
 {
     if (!is_within(event->task_id, "t", key, record)) return "task_id";
     if (!is_within(event->escalation_id, "e", key, record)) return "escalation_id";
-    return is_within(event->episode_id, "ep", key, record) ? NULL : "episode_id";
+    if (!is_within(event->episode_id, "ep", key, record)) return "episode_id";
+    bool is_opened = event->body_case == HANDOFF__V1__EVENT__BODY_EPISODE_OPENED;
+    if (is_opened && !is_within(event->episode_opened->reopens, "ep", key, record)) return "episode_opened.reopens";
+    return NULL;
 }
 
 enum subject_kind subject_of_event(const uint8_t hash_key[HASH_KEY_BYTES], const Handoff__V1__Event *event, const char *site_name,

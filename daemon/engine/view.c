@@ -36,11 +36,24 @@ static const char *cause_reason(const struct view *v, const Handoff__V1__Patient
     return cause == NULL ? NULL : view_rule_text(view_pathway(v->rules, record, cause->episode), cause->rule);
 }
 
+/* Each reason once, in the order in which they came: a task with several causes says all that is asked. */
+static const char *join_reasons(const struct view *v, const Handoff__V1__PatientRecord *record,
+                                const Handoff__V1__Task *task)
+{
+    const char *all = NULL;
+    for (size_t i = 0; i < task->n_causes; i++) {
+        const char *reason = cause_reason(v, record, task->causes[i]);
+        if (reason == NULL || (all != NULL && strstr(all, reason) != NULL)) continue;
+        all = all == NULL ? reason : view_format(v->arena, "%s %s", all, reason);
+    }
+    return all;
+}
+
 static const char *task_reason(const struct view *v, const Handoff__V1__PatientRecord *record,
                                const Handoff__V1__Task *task)
 {
     if (task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SOURCE_SILENT) return view_silence(v, record);
-    const char *reason = task->n_causes > 0 ? cause_reason(v, record, task->causes[0]) : NULL;
+    const char *reason = join_reasons(v, record, task);
     if (reason == NULL) reason = policy_reason(v->rules, task->kind);
     return reason != NULL && reason[0] ? reason
                                        : view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)task->kind);
@@ -217,8 +230,13 @@ Handoff__V1__PatientReply *view_patient(const struct view *v, const struct view_
         list_append(v->arena, &reply->episodes, &reply->n_episodes, view_episode(v, of, record->episodes[i]));
     for (size_t i = 0; i < record->n_timers; i++)
         list_append(v->arena, &reply->timers, &reply->n_timers, view_timer(v, of, record->timers[i]));
-    for (size_t i = 0; i < record->n_tasks; i++)
-        list_append(v->arena, &reply->tasks, &reply->n_tasks, view_task(v, of, record->tasks[i]));
+    for (size_t i = 0; i < record->n_tasks; i++) {
+        const Handoff__V1__Task *task = record->tasks[i];
+        Handoff__V1__TaskView *row = view_task(v, of, task);
+        uint32_t episode = task->n_causes > 0 ? task->causes[0]->episode : 0;
+        row->matches = view_matches(v, record, task->kind, episode, &row->n_matches);
+        list_append(v->arena, &reply->tasks, &reply->n_tasks, row);
+    }
     for (size_t i = 0; i < record->n_escalations; i++)
         list_append(v->arena, &reply->escalations, &reply->n_escalations,
                     view_escalation(v, of, record->escalations[i]));

@@ -35,6 +35,10 @@ Handoff__V1__TaskView *view_task(const struct view *v, const struct view_subject
 Handoff__V1__EscalationView *view_escalation(const struct view *v, const struct view_subject *of,
                                              const Handoff__V1__Escalation *escalation);
 
+/* What the directory has for a task of this kind and episode now; NULL: nothing. */
+Handoff__V1__Match **view_matches(const struct view *v, const Handoff__V1__PatientRecord *record,
+                                  Handoff__V1__TaskKind kind, uint32_t episode, size_t *ret_count);
+
 /* --- entries -------------------------------------------------------------------------------------------------- */
 /* Unpacks the entry's sections. NULL: they do not unpack (the journal is damaged there). */
 struct view_entry {

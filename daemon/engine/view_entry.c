@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "core/directory.h"
 #include "core/gate.h"
 #include "core/message.h"
 #include "core/roster.h"
@@ -136,15 +135,30 @@ static const char *resolve_task(const struct view *v, const Handoff__V1__Patient
     return resolve(v, record, e->owner, &task);
 }
 
+static const char *date_words(const struct view *v, uint32_t date)
+{
+    return view_format(v->arena, "%04u-%02u-%02u", date / 10000, date / 100 % 100, date % 100);
+}
+
+/* "consent roi-1, scope behavioral-health, treatment from 2026-01-01": the scope as 42 CFR 2.32 wants it explained. */
+static const char *scope_words(const struct view *v, const Handoff__V1__Consent *c)
+{
+    const char *category = view_word(v->arena, &handoff__v1__diagnosis_category__descriptor, (int)c->category);
+    return view_format(v->arena, "consent %s, scope %s, treatment from %s%s%s", c->id, category,
+                       date_words(v, c->treatment_from), c->treatment_to ? " to " : "",
+                       c->treatment_to ? date_words(v, c->treatment_to) : "");
+}
+
 static void render_status(const struct view *v, const struct pathway *p, Handoff__V1__StatusEmission *s,
                           const struct gate_decision *decision)
 {
     if (p != NULL && s->state_number < p->main.state_count) s->state = text(p->main.states[s->state_number].name);
     if (decision->consent != NULL) {
         s->consent_id = decision->consent->id;
-        s->notice = text(view_format(v->arena, "Disclosed under consent %s, scope %s. " PARTS_42, decision->consent->id,
-                                     view_word(v->arena, &handoff__v1__diagnosis_category__descriptor,
-                                               (int)decision->consent->category)));
+        s->also_consent_id = text(decision->also != NULL ? decision->also->id : "");
+        s->notice = text(view_format(v->arena, "Disclosed under %s%s%s. " PARTS_42, scope_words(v, decision->consent),
+                                     decision->also != NULL ? " and " : "",
+                                     decision->also != NULL ? scope_words(v, decision->also) : ""));
     } else if (s->exception[0]) {
         s->notice = text(view_format(v->arena, "Disclosed under exception %s. " PARTS_42, s->exception));
     }
@@ -159,18 +173,6 @@ static void withhold(const struct view *v, Handoff__V1__Emission *e, const struc
     e->body_case = HANDOFF__V1__EMISSION__BODY__NOT_SET;
     e->task = NULL;
     e->person_id = text("");
-}
-
-/* What the directory has, while there is something to do with it. */
-static void render_matches(const struct view *v, const Handoff__V1__PatientRecord *record, uint32_t episode,
-                           Handoff__V1__TaskEmission *task)
-{
-    struct directory_matches matches;
-    if (task->change >= HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_COMPLETED ||
-        !directory_for_task(v->rules, record, task->kind, episode, v->now_ms, v->arena, &matches))
-        return;
-    for (size_t i = 0; i < matches.count; i++)
-        list_append(v->arena, &task->matches, &task->n_matches, matches.list[i]);
 }
 
 /* now: the record that the gate is asked about; NULL: it is not asked. */
@@ -188,7 +190,8 @@ static void render_body(const struct view *v, const char *key, const struct path
     if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK) {
         e->task->task_id = text(emission_id(v->arena, key, e, false));
         e->person_id = text(resolve_task(v, now, e->task));
-        render_matches(v, now, e->episode, e->task);
+        if (e->task->change < HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_COMPLETED) /* while there is something to do with it */
+            e->task->matches = view_matches(v, now, e->task->kind, e->episode, &e->task->n_matches);
     } else if (e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION) {
         e->escalation->escalation_id = text(emission_id(v->arena, key, e, false));
         e->person_id = text(resolve(v, now, e->escalation->rung, open_task(now, e->escalation->task)));
@@ -322,6 +325,7 @@ static const char *command_words(const struct view *v, const Handoff__V1__Comman
     case HANDOFF__V1__COMMAND_INPUT__BODY_CLOCK_ACCEPTED: return "clock jump accepted";
     case HANDOFF__V1__COMMAND_INPUT__BODY_UNKNOWN_SUBJECT:
         return view_format(v->arena, "%s for an unknown patient", command->unknown_subject->event);
+    case HANDOFF__V1__COMMAND_INPUT__BODY_REPEAT_DIFFERS: return "a repeat with other content";
     case HANDOFF__V1__COMMAND_INPUT__BODY_SHARED_EVENT: return event_words(v, command->shared_event->event);
     case HANDOFF__V1__COMMAND_INPUT__BODY_ROUND_WANTED: return "patients change hands";
     case HANDOFF__V1__COMMAND_INPUT__BODY_ROUND_DONE: return "list of patients";

@@ -38,16 +38,12 @@ void view_key_text(const uint8_t key[PATIENT_KEY_BYTES], char ret_text[33])
 const char *view_id(struct arena *arena, const char *key, const Handoff__V1__PatientRecord *record, const char *letters,
                     uint32_t number)
 {
-    char id[STEP_ID_BYTES], there[33];
+    char id[STEP_ID_BYTES];
     if (number == 0) return "";
-    const Handoff__V1__Origin *origin = record != NULL && record->n_merged > 0 ? origin_of(record, letters, number) : NULL;
-    const Handoff__V1__MergedPatient *merged = record != NULL ? merged_of(record, origin) : NULL;
-    if (merged != NULL && merged->key.len == PATIENT_KEY_BYTES) {
-        view_key_text(merged->key.data, there);
-        step_id(id, there, letters, origin->number, 0);
-    } else {
+    if (record != NULL && record->n_merged > 0)
+        step_id_in(id, key, letters, number, record, origin_of(record, letters, number));
+    else
         step_id(id, key, letters, number, 0);
-    }
     return arena_string(arena, id);
 }
 

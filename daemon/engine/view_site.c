@@ -3,6 +3,8 @@
 #include "engine/view.h"
 
 #include "core/calendar.h"
+#include "core/directory.h"
+#include "core/message.h"
 
 #include "base/banned.h"
 
@@ -75,4 +77,15 @@ const char *view_tries(const struct view *v, const char *reason, uint32_t attemp
                        attempts == 1 ? "once" : view_format(v->arena, "%u times", attempts), count ? " (" : "", words,
                        count ? ")" : "",
                        count == 1 ? "by another channel, at another time of day" : "at another time of day");
+}
+
+Handoff__V1__Match **view_matches(const struct view *v, const Handoff__V1__PatientRecord *record,
+                                  Handoff__V1__TaskKind kind, uint32_t episode, size_t *ret_count)
+{
+    struct directory_matches matches;
+    Handoff__V1__Match **list = NULL;
+    *ret_count = 0;
+    if (!directory_for_task(v->rules, record, kind, episode, v->now_ms, v->arena, &matches)) return NULL;
+    for (size_t i = 0; i < matches.count; i++) list_append(v->arena, &list, ret_count, matches.list[i]);
+    return list;
 }

@@ -85,7 +85,7 @@ static bool choose(struct service *s, const struct call *call, const Handoff__V1
 {
     const Handoff__V1__DirectoryMatchRequest *r = call->request->directory_match;
     const struct rules *rules = engine_rules(s->engine);
-    uint32_t number = r->episode_id[0] ? step_id_number(r->episode_id, "ep") : 0, found;
+    uint32_t number = r->episode_id[0] ? step_number_in(record, r->patient_id, r->episode_id, "ep") : 0, found;
     if (r->episode_id[0] && number == 0)
         return refuse(s, call, HANDOFF__V1__CODE__CODE_BAD_ID, "episode_id", "episode_id is not the id of an episode");
     Handoff__V1__LevelOfCare level = directory_level(rules, record, number, &found);
@@ -122,11 +122,10 @@ static void reply_matches(struct service *s, const struct call *call, const Hand
                                 .is_alternate = asked->episode != 0};
     Handoff__V1__DirectoryMatchReply *reply =
         MESSAGE_NEW(s->arena, Handoff__V1__DirectoryMatchReply, directory_match_reply);
-    char key_text[33], id[STEP_ID_BYTES];
+    char key_text[33];
     reply->level_of_care = asked->level;
     engine_key_text(key, key_text);
-    step_id(id, key_text, "ep", asked->episode, 0);
-    if (asked->episode != 0) reply->episode_id = arena_string(s->arena, id);
+    reply->episode_id = (char *)(uintptr_t)view_id(s->arena, key_text, record, "ep", asked->episode);
     directory_match(&q, s->arena, &matches);
     put(s->arena, &matches, limit != 0 ? limit : DIRECTORY_MATCHES_MAX, &reply->matches, &reply->n_matches);
     directory_crisis_lines(&q, s->arena, &matches);
@@ -145,7 +144,8 @@ void serve_directory_match(struct service *s, const struct call *call)
     uint64_t sequence;
     int64_t time_ms;
     engine_subject_key(s->engine, SUBJECT_IS_PATIENT, patient_id, &key);
-    int rc = engine_record(s->engine, &key, s->arena, &record, &sequence, &time_ms);
+    int rc = engine_alias(s->engine, &key, INT64_MAX, s->arena);
+    if (rc == 0) rc = engine_record(s->engine, &key, s->arena, &record, &sequence, &time_ms);
     if (rc != 0)
         service_refuse_error(s, call, rc);
     else if (choose(s, call, record, &asked))

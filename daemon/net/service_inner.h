@@ -1,6 +1,6 @@
 /* Shared by the parts of the service and nobody else: service.c (publish, dispatch, parking), service_read.c (patient,
- * timeline, next, emissions), service_list.c (tasks, escalations), service_admin.c (clock, info, statistics, backup,
- * reload). */
+ * timeline, next, emissions), service_list.c (tasks, escalations), service_directory.c (the resource directory),
+ * service_admin.c (clock, info, statistics, backup, reload). */
 #ifndef HANDOFF_NET_SERVICE_INNER_H
 #define HANDOFF_NET_SERVICE_INNER_H
 

@@ -196,6 +196,8 @@ static const struct row rows[] = {
     {"data", &type_text, "/var/lib/handoff", 1, 1024, FIELD(data), "Folder of the journal and its index."},
     {"pathways", &type_text, "/usr/local/share/handoff/pathways", 1, 1024, FIELD(pathways),
      "Folder of the pathways and the policy (*.yaml)."},
+    {"retired_pathways", &type_text, "", 0, 1024, FIELD(retired_pathways),
+     "Pathways whose file may be gone while episodes run on it: they go on with the text they began with."},
     {"clock", &type_clock, "system", 1, 1000000, FIELD(clock),
      "system; scaled:N runs N times as fast; manual moves by command only. A data folder keeps its kind of clock."},
     {"listen.front", &type_socket, "tcp://127.0.0.1:7447", 1, 256, FIELD(listen_front),

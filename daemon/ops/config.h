@@ -71,6 +71,7 @@ struct config {
     const char *listen_front, *listen_stream;
     const char *listen_http; /* "" is off */
     const char *pathways;
+    const char *retired_pathways; /* names, separated by commas or spaces */
     const char *clock; /* well-formed for clock_parse */
     int64_t limit_batch_events, limit_fire_per_turn, limit_changes;
     int64_t journal_ahead_bytes;

@@ -108,8 +108,8 @@ static const struct unit *take_quantity(struct parser *p, int64_t *ret_count)
                           name),
                NULL;
     if (count > unit->max) return (void)fail(p, from, "%" PRId64 "%s is too long for a delay", count, name), NULL;
-    if (is_negative && unit->op != DELAY_CLOCK)
-        return (void)fail(p, from, "a time before a visit is written in hours or minutes, such as -48h"), NULL;
+    if (is_negative && unit->op == DELAY_BUSINESS_MINUTES)
+        return (void)fail(p, from, "a time before a visit is written as -48h, -14d or -3bd, not in business hours"), NULL;
     *ret_count = is_negative ? -count : count;
     return unit;
 }
@@ -173,7 +173,7 @@ const ProtobufCFieldDescriptor *delay_field(const char *name)
     const ProtobufCFieldDescriptor *field =
         protobuf_c_message_descriptor_get_field_by_name(&handoff__v1__episode__descriptor, name);
     size_t bytes = strlen(name);
-    bool is_time = bytes > 6 && strcmp(name + bytes - 6, "_at_ms") == 0;
+    bool is_time = bytes > 3 && strcmp(name + bytes - 3, "_ms") == 0;
     return field && is_time && field->type == PROTOBUF_C_TYPE_INT64 && field->label != PROTOBUF_C_LABEL_REPEATED ? field
                                                                                                                  : NULL;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "base/yaml.h"
+#include "core/consent.h"
 
 struct search {
     const struct guard_scope *scope;
@@ -90,6 +91,16 @@ static bool find_aspect(struct search *p, const struct token *t, struct guard *c
     return false;
 }
 
+static bool find_gap(struct search *p, const struct token *t, struct guard *call)
+{
+    const char *names[32] = {NULL};
+    for (size_t i = 0; i < 31 && consent_gap_name(i); i++) names[i] = consent_gap_name(i);
+    int i = name_find(names, t->text);
+    if (i >= 0) return call->argument[0] = INT64_C(1) << i, true;
+    word_explain(p->error, t->offset, yaml_nearest(t->text, names), "a release cannot lack \"%s\"", t->text);
+    return false;
+}
+
 static bool find_argument(struct search *p, const struct token *t, struct guard *call)
 {
     const struct pathway_names *names = p->scope->names;
@@ -108,6 +119,9 @@ static bool find_argument(struct search *p, const struct token *t, struct guard 
     case ARGUMENT_BARRIER:
         return find_enum(p, t, "barrier", &handoff__v1__barrier_kind__descriptor, WORD_UPPER, &call->argument[0]);
     case ARGUMENT_DAYS: return FAIL(p, t->offset, "here must be two days, such as %s(1, 7)", call->predicate->name);
+    case ARGUMENT_GAP: return find_gap(p, t, call);
+    case ARGUMENT_COVERAGE:
+        return find_enum(p, t, "coverage", &handoff__v1__coverage_kind__descriptor, WORD_UPPER, &call->argument[0]);
     }
     return false;
 }

@@ -53,7 +53,7 @@ static void lex_text(struct token *token, const char *at)
 
 static void lex_sign(struct token *token, const char *at)
 {
-    static const char *const signs[] = {"==", "!=", "<=", ">=", "<", ">", "(", ")", "[", "]", ",", NULL};
+    static const char *const signs[] = {"==", "!=", "<=", ">=", "<", ">", "(", ")", "[", "]", ",", "*", NULL};
     for (size_t i = 0; signs[i]; i++)
         if (strncmp(at, signs[i], strlen(signs[i])) == 0) return set(token, TOKEN_SIGN, at, strlen(signs[i]));
     if (*at == '=') return bad(token, "to compare, write ==");

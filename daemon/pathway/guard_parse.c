@@ -290,6 +290,26 @@ static bool parse_operand(struct parser *p, struct operand *ret)
     return is_fine;
 }
 
+static bool is_number(struct parser *p, const struct operand *o)
+{
+    char buffer[TOKEN_BYTES];
+    if (o->type == TYPE_NUMBER) return true;
+    return FAIL(p, o->offset, "%s is %s; only numbers are multiplied", quote(p, o, buffer), type_name(o));
+}
+
+/* used * 5: one multiplication, for shares such as "four fifths". */
+static bool parse_product(struct parser *p, struct operand *ret)
+{
+    struct operand right;
+    if (!parse_operand(p, ret)) return false;
+    if (!take(p, "*")) return true;
+    if (!parse_operand(p, &right) || !is_number(p, ret) || !is_number(p, &right)) return false;
+    ret->guard = new_guard(p, GUARD_TIMES, ret->guard, right.guard);
+    ret->is_fixed = false;
+    ret->end = right.end;
+    return true;
+}
+
 /* --- comparisons --------------------------------------------------------------------------------------------- */
 
 /* VOICEMAIL gets its number from what it is compared with. */
@@ -343,7 +363,7 @@ static bool parse_compared(struct parser *p, enum guard_op op, struct operand le
     struct operand right;
     char buffer[TOKEN_BYTES];
     advance(p);
-    if (!parse_operand(p, &right) || !check_same_type(p, &left, &right)) return false;
+    if (!parse_product(p, &right) || !check_same_type(p, &left, &right)) return false;
     if (op != GUARD_EQ && op != GUARD_NE && !is_ordered(&left))
         return FAIL(p, sign.offset, "%s has no order; compare it with == or !=", quote(p, &left, buffer));
     finish_condition(ret, &left, right.end, new_guard(p, op, left.guard, right.guard));
@@ -386,7 +406,7 @@ static bool parse_comparison(struct parser *p, struct operand *ret)
     static const char *const signs[] = {"==", "!=", "<", "<=", ">", ">=", NULL};
     static const enum guard_op ops[] = {GUARD_EQ, GUARD_NE, GUARD_LT, GUARD_LE, GUARD_GT, GUARD_GE};
     struct operand left;
-    if (!parse_operand(p, &left)) return false;
+    if (!parse_product(p, &left)) return false;
     int sign = p->token.kind == TOKEN_SIGN ? name_find(signs, p->token.text) : -1;
     if (sign >= 0) return parse_compared(p, ops[sign], left, ret);
     if (token_is(&p->token, "in")) return parse_in(p, left, ret);

@@ -148,9 +148,10 @@ static void load_firing(struct loader *l, struct yaml_node at, uint32_t timer, s
                        l->names.timers[timer]);
 }
 
-/* Some event tells this time; else only `mark` sets it, to when something happened. */
+/* Some event tells this time, or core computes it; else only `mark` sets it, to when something happened. */
 static bool is_told(const char *name)
 {
+    if (strcmp(name, "signer_until_ms") == 0) return true;
     for (size_t i = 0; i < event_kind_count; i++)
         if (protobuf_c_message_descriptor_get_field_by_name(event_kinds[i].message, name)) return true;
     return false;
@@ -290,12 +291,13 @@ static void load_opening(struct loader *l, struct yaml_node at, const struct eve
     rule.when = loader_guard(l, when, event);
     rule.target = yaml_is_present(target) ? loader_find(l, target, "state", l->names.states) : -1;
     rule.actions = load_actions(l, yaml_get(at, "do"), &context, &rule.action_count);
+    if (yaml_is_present(yaml_get(at, "offered"))) yaml_read_bool(yaml_get(at, "offered"), &rule.is_offered, l->errors);
     list->rules[list->count++] = rule;
 }
 
 static void load_opening_events(struct loader *l, struct yaml_node at, struct openings *list)
 {
-    static const char *const keys[] = {"on", "when", "target", "do", "reason", NULL};
+    static const char *const keys[] = {"on", "when", "target", "do", "offered", "reason", NULL};
     struct event_name events[PATHWAY_EVENTS_PER_KEY];
     struct yaml_node on = yaml_get(at, "on");
     if (!loader_has_room(l, at) || !yaml_expect_keys(at, keys, l->errors)) return;

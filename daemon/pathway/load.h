@@ -28,6 +28,7 @@ struct silence {
     int32_t timer;     /* whose firing tells; -1: none does */
     uint32_t holds;    /* the set under which it is longest, bit set by position */
     bool is_by_policy; /* a task's owner is not known without a policy */
+    bool is_lapsing;   /* a document, which runs out by the timer: nobody need be told before */
 };
 
 /* A pathway with the places of its parts, for whoever has something to say about them. */

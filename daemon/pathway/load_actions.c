@@ -58,11 +58,20 @@ static void read_severity(struct loader *l, struct yaml_node node, struct action
         action->severity = (Handoff__V1__Severity)value;
 }
 
+/* `before: visit`: what is asked has to be done when the patient is seen next. */
+static void read_before(struct loader *l, struct yaml_node node, struct action *action)
+{
+    static const char *const names[] = {"visit", NULL};
+    action->is_before_visit = yaml_is_present(node) && loader_find(l, node, "choice", names) == 0;
+}
+
 static void read_subject(struct loader *l, struct yaml_node task, struct action *action)
 {
     struct yaml_node subject = yaml_get(task, "subject"), each = yaml_get(task, "each");
     if (yaml_is_present(subject) && yaml_is_present(each)) {
         yaml_error_add(l->errors, each, "a task has a subject or is asked for each of a party, not both");
+    } else if (yaml_kind(subject) == YAML_SCALAR && strcmp(yaml_text(subject), "RECIPIENT") == 0) {
+        action->party_from = PARTY_FROM_RECIPIENT;
     } else if (yaml_is_present(subject)) {
         loader_party(l, subject, &action->party, &action->party_from);
     } else if (yaml_is_present(each)) {
@@ -74,7 +83,8 @@ static void read_subject(struct loader *l, struct yaml_node task, struct action 
 
 static void read_task(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
 {
-    static const char *const keys[] = {"kind", "owner", "due", "severity", "subject", "each", "reason", NULL};
+    static const char *const keys[] = {"kind",    "owner", "due",   "before", "severity",
+                                       "subject", "each",  "again", "reason", NULL};
     bool is_short = yaml_kind(value) == YAML_SCALAR;
     if (!is_short && !yaml_expect_keys(value, keys, l->errors)) return;
     struct yaml_node kind = is_short ? value : yaml_require(value, "kind", l->errors);
@@ -89,6 +99,8 @@ static void read_task(struct loader *l, struct yaml_node value, const struct con
         loader_enum(l, owner, "role", &handoff__v1__role__descriptor, &number))
         action->role = (Handoff__V1__Role)number;
     if (yaml_is_present(due)) loader_wait(l, due, &action->due);
+    read_before(l, yaml_get(value, "before"), action);
+    if (yaml_is_present(yaml_get(value, "again"))) yaml_read_bool(yaml_get(value, "again"), &action->is_again, l->errors);
     read_severity(l, yaml_get(value, "severity"), action);
     read_subject(l, value, action);
 }
@@ -98,6 +110,10 @@ static void read_withdraw(struct loader *l, struct yaml_node value, const struct
 {
     for (size_t i = 0; i < loader_items(value); i++) {
         int number = 0;
+        if (is_word(loader_item(value, i), "family")) {
+            add(l, list, ACTION_WITHDRAW_FAMILY, loader_item(value, i), context->words);
+            continue;
+        }
         if (!loader_enum(l, loader_item(value, i), "task", task_kinds, &number)) continue;
         add(l, list, ACTION_WITHDRAW, loader_item(value, i), context->words)->task = (Handoff__V1__TaskKind)number;
     }
@@ -156,7 +172,8 @@ static void read_start(struct loader *l, struct yaml_node value, const struct co
 
 static void read_stop(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
 {
-    add_positions(l, value, context, list, ACTION_STOP, "timer", l->names.timers);
+    if (is_word(value, "visit")) add(l, list, ACTION_STOP_VISIT, value, context->words);
+    else add_positions(l, value, context, list, ACTION_STOP, "timer", l->names.timers);
 }
 
 static void read_concern(struct loader *l, struct yaml_node value, const struct context *context,
@@ -233,7 +250,8 @@ static void take_field(struct loader *l, struct yaml_node node, const struct con
         yaml_error_add(l->errors, node, "%s has no field \"%.64s\"%s%s%s", context->event->name, name,
                        nearest ? "; did you mean \"" : "", nearest ? nearest : "", nearest ? "\"?" : "");
     } else if (!to || to->type != from->type || to->descriptor != from->descriptor ||
-               from->label == PROTOBUF_C_LABEL_REPEATED || from->type == PROTOBUF_C_TYPE_MESSAGE) {
+               from->label == PROTOBUF_C_LABEL_REPEATED ||
+               (from->type == PROTOBUF_C_TYPE_MESSAGE && from->descriptor != &handoff__v1__count__descriptor)) {
         yaml_error_add(l->errors, node, "an episode has no field \"%.64s\" that could keep it", name);
     } else {
         struct action *action = add(l, list, ACTION_TAKE, node, context->words);
@@ -254,6 +272,18 @@ static const ProtobufCFieldDescriptor *time_field(struct loader *l, struct yaml_
     if (f && f->type == PROTOBUF_C_TYPE_INT64 && ((f->id >= 10 && f->id <= 21) || f->id >= 60)) return f;
     yaml_error_add(l->errors, node, "an episode has no time \"%.64s\" that could be marked", yaml_text(node));
     return NULL;
+}
+
+/* A text of the episode that is no longer so: the agency that the family left. */
+static void read_forget(struct loader *l, struct yaml_node value, const struct context *context,
+                        struct action_list *list)
+{
+    const ProtobufCFieldDescriptor *to = field_named(&handoff__v1__episode__descriptor, loader_text(l, value));
+    if (!to || to->type != PROTOBUF_C_TYPE_STRING || strcmp(to->name, "referral_id") == 0) {
+        yaml_error_add(l->errors, value, "an episode has no text \"%.64s\" that could be forgotten", yaml_text(value));
+        return;
+    }
+    add(l, list, ACTION_FORGET, value, context->words)->to = to;
 }
 
 /* The episode keeps when the event happened. */
@@ -380,12 +410,12 @@ static const struct {
     {"concern", read_concern}, {"settle", read_settle},     {"set", read_set},       {"count", read_count},
     {"take", read_take},       {"open", read_open},         {"signal", read_signal}, {"status", read_status},
     {"move", read_move},       {"refuse", read_refuse},     {"note", read_note},     {"doubt", read_doubt},
-    {"mark", read_mark},       {"baseline", read_baseline}, {"plan", read_plan},
+    {"mark", read_mark},       {"baseline", read_baseline}, {"forget", read_forget}, {"plan", read_plan},
 };
 const char *const pathway_action_names[] = {"task",   "withdraw", "start",  "stop",   "raise", "resolve", "hold",
                                             "lift",   "concern",  "settle", "set",    "count", "take",    "open",
-                                            "signal", "status",   "move",   "refuse", "note",  "doubt",   "mark", "baseline",
-                                            "plan",   NULL};
+                                            "signal", "status",   "move",   "refuse", "note",  "doubt",   "mark",
+                                            "baseline", "forget", "plan",   NULL};
 
 static void read_if(struct loader *l, struct yaml_node item, const struct context *context, struct action_list *list)
 {

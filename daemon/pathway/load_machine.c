@@ -156,14 +156,15 @@ static void load_state(struct loader *l, struct yaml_node key, struct yaml_node 
                        bool is_main, struct state *ret)
 {
     static const char *const main_keys[] = {"about",  "do",          "after", "on", "always",
-                                            "ignore", "max_silence", "final", NULL};
+                                            "ignore", "max_silence", "final", "lapse", NULL};
     static const char *const region_keys[] = {"about", "do", "after", "on", "always", "ignore", NULL};
     ret->name = arena_string(l->arena, yaml_text(key));
     ret->line = (uint32_t)yaml_line(key);
     if (yaml_is_null(at) || !yaml_expect_keys(at, is_main ? main_keys : region_keys, l->errors)) return;
     struct context context = {NULL, loader_format(l, "on entering %s", ret->name)};
-    struct yaml_node final = yaml_get(at, "final"), bound = yaml_get(at, "max_silence");
+    struct yaml_node final = yaml_get(at, "final"), lapse = yaml_get(at, "lapse"), bound = yaml_get(at, "max_silence");
     if (is_main && yaml_is_present(final)) yaml_read_bool(final, &ret->is_final, l->errors);
+    if (is_main && yaml_is_present(lapse)) yaml_read_bool(lapse, &ret->is_lapse, l->errors);
     if (is_main && yaml_is_present(bound)) loader_length(l, bound, &ret->max_silence_ms);
     ret->actions = load_actions(l, yaml_get(at, "do"), &context, &ret->action_count);
     ret->timers = loader_find_all(l, yaml_get(at, "after"), "timer", l->names.timers, &ret->timer_count);

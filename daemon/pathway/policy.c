@@ -254,14 +254,31 @@ static void read_agencies(struct reader *r, struct yaml_node at)
     r->policy->n_workforce_agencies = yaml_size(at);
 }
 
+/* Off unless given. */
+static bool read_switch(struct reader *r, struct yaml_node root, const char *key)
+{
+    struct yaml_node node = yaml_get(root, key);
+    bool is_on = false;
+    if (yaml_is_present(node)) yaml_read_bool(node, &is_on, r->errors);
+    return is_on;
+}
+
+static void read_medical(struct reader *r, struct yaml_node at)
+{
+    if (!yaml_is_present(at)) return;
+    int *parties = read_words(r, at, "party", &handoff__v1__party__descriptor, WORD_UPPER,
+                              &r->policy->n_medical_personnel);
+    r->policy->medical_personnel = (Handoff__V1__Party *)(void *)parties;
+}
+
 /* --- the file -------------------------------------------------------------------------------------------------- */
 
 static void read_root(struct reader *r, struct yaml_node root)
 {
     static const char *const keys[] = {
         "tasks",          "ladder",    "overdue",          "authority",          "roi_days", "roi_max_days",
-        "bh_signing_age", "adult_age", "pcp_is_workforce", "workforce_agencies",
-        "hand_over_after", "instruments", NULL};
+        "bh_signing_age", "adult_age", "pcp_is_workforce", "workforce_agencies", "guardian_signature_too",
+        "da_guardian_too", "medical_personnel", "hand_over_after", "instruments", NULL};
     bool is_pcp = false;
     if (!yaml_expect_keys(root, keys, r->errors)) return;
     read_tasks(r, yaml_require(root, "tasks", r->errors));
@@ -277,6 +294,9 @@ static void read_root(struct reader *r, struct yaml_node root)
     r->policy->is_pcp_workforce = is_pcp;
     read_agencies(r, yaml_get(root, "workforce_agencies"));
     read_instruments(r, yaml_get(root, "instruments"));
+    r->policy->is_guardian_asked_too = read_switch(r, root, "guardian_signature_too");
+    r->policy->is_guardian_needed_for_da = read_switch(r, root, "da_guardian_too");
+    read_medical(r, yaml_get(root, "medical_personnel"));
     char *after = yaml_is_present(yaml_get(root, "hand_over_after")) ? read_delay(r, yaml_get(root, "hand_over_after")) : NULL;
     if (after) r->policy->hand_over_after = after;
     if (r->policy->roi_days > r->policy->roi_max_days)

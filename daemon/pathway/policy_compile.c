@@ -35,7 +35,7 @@ static const struct delay *compile_delay(struct compiler *c, const char *text, c
         refuse(c, "%s: %s", what, error.sentence);
     else if (delay_has(delay, DELAY_COMPRESSED))
         refuse(c, "%s: compressed(...) belongs to a pathway, which knows the time to keep", what);
-    else if (delay->op == DELAY_CLOCK && delay->amount < 0)
+    else if (delay_bounds(delay, calendar_for_checks()).least_ms < 0)
         refuse(c, "%s: a due time cannot lie in the past", what);
     return delay;
 }
@@ -153,6 +153,13 @@ static void compile_figures(struct compiler *c, const Handoff__V1__Policy *messa
     c->policy->bh_signing_age = message->bh_signing_age;
     c->policy->adult_age = message->adult_age;
     c->policy->is_pcp_workforce = message->is_pcp_workforce;
+    c->policy->is_guardian_needed_for_da = message->is_guardian_needed_for_da;
+    c->policy->is_guardian_asked_too = message->is_guardian_asked_too;
+    for (size_t i = 0; i < message->n_medical_personnel; i++) {
+        if (!is_value(&handoff__v1__party__descriptor, (int)message->medical_personnel[i]))
+            return refuse(c, "a party of the medical personnel is unknown");
+        c->policy->medical_personnel |= UINT32_C(1) << message->medical_personnel[i];
+    }
     const char *after = message->hand_over_after[0] ? message->hand_over_after : hand_over_default;
     c->policy->hand_over_after = compile_delay(c, after, "hand_over_after");
     if (!message->roi_days || message->roi_days > message->roi_max_days)

@@ -34,7 +34,7 @@ void ruleset_free(struct ruleset *rs)
 const struct version *ruleset_current(const struct ruleset *rs, const char *name)
 {
     for (uint32_t i = rs->version_count; i-- > 0;)
-        if (!rs->versions[i].is_retired && strcmp(rs->versions[i].source->pathway->name, name) == 0)
+        if (rs->versions[i].source && !rs->versions[i].is_retired && strcmp(rs->versions[i].source->pathway->name, name) == 0)
             return &rs->versions[i];
     return NULL;
 }
@@ -81,10 +81,20 @@ static int apply_retired(struct ruleset *rs, const Handoff__V1__PathwayRetired *
     if (message->number == 0 || message->number > rs->version_count)
         return ruleset_refuse(errors, "pathway version %u is retired but was never introduced", message->number);
     struct version *version = &rs->versions[message->number - 1];
+    version->is_retired = true;
+    if (!version->source) return 0;
     struct pathway *copy = arena_copy(rs->arena, version->source->pathway, sizeof *copy);
     copy->is_retired = true;
     version->built = copy;
-    version->is_retired = true;
+    return 0;
+}
+
+int ruleset_skip(struct ruleset *rs, const Handoff__V1__PathwayText *pathway, uint64_t sequence)
+{
+    if (pathway->number != rs->version_count + 1 || rs->version_count == RULESET_VERSIONS_MAX) return -EINVAL;
+    rs->versions[rs->version_count++] = (struct version){NULL, NULL, {NULL, 0}, true};
+    rs->sequence = sequence;
+    rs->rules = NULL;
     return 0;
 }
 
@@ -189,7 +199,8 @@ static void measure(struct ruleset *rs)
     for (size_t i = 0; i < rs->site_count; i++) calendars[i] = &rs->sites[i].calendar;
     struct delay_memo memo = {0};
     struct verify_options options = {calendars, rs->site_count, &rs->compiled, &memo};
-    for (uint32_t i = 0; i < rs->version_count; i++) pathway_measure(rs->versions[i].source, &options);
+    for (uint32_t i = 0; i < rs->version_count; i++)
+        if (rs->versions[i].source) pathway_measure(rs->versions[i].source, &options);
     rs->is_measured = true;
 }
 

@@ -59,6 +59,8 @@ bool ruleset_change_by_outcome(const Handoff__V1__Outcome *outcome, struct rules
 /* The directory says so already: nothing is gained by another row of the journal. */
 bool ruleset_is_known(const struct rules *rules, const Handoff__V1__RulesChange *change);
 
+/* Takes the number of a version that cannot be understood and that no open episode runs on: nothing begins on it. */
+int ruleset_skip(struct ruleset *rs, const Handoff__V1__PathwayText *pathway, uint64_t sequence);
 /* Folds one change in. 0; -EINVAL: it cannot be understood, said in errors, and nothing changed. change is copied. */
 int ruleset_apply(struct ruleset *rs, const Handoff__V1__RulesChange *change, uint64_t sequence,
                   struct yaml_errors *errors);
@@ -74,5 +76,16 @@ int ruleset_read_folder(const char *path, struct arena *arena, struct rules_fold
  * else errors say why and there are no changes. The changes live in the arena. */
 int ruleset_diff(const struct ruleset *rs, const struct rules_folder *folder, const Handoff__V1__Site *const *sites,
                  size_t site_count, struct arena *arena, struct yaml_errors *errors, struct rules_changes *ret_changes);
+
+/* What runs on a version decides whether it may go. */
+struct rules_use {
+    void *context;
+    uint64_t (*open_episodes)(void *context, uint32_t number); /* on a version; asked only where it matters */
+    const char *retired; /* names of pathways that may be gone from the folder, separated by commas or spaces */
+};
+/* Refuses changes (of ruleset_diff) that would replace a text under a version number that open episodes run on, or drop
+ * a pathway that they run on. 0, or -EINVAL with each in errors. */
+int ruleset_check_use(const struct ruleset *rs, const struct rules_changes *changes, const struct rules_use *use,
+                      struct arena *arena, struct yaml_errors *errors);
 
 #endif

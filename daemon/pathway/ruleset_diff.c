@@ -250,7 +250,7 @@ static bool is_wanted_pathway(const struct candidate *c, const char *name)
 static void diff_removed_pathways(struct candidate *c, struct change_list *list)
 {
     for (uint32_t i = 0; i < c->rs->version_count; i++)
-        if (!c->rs->versions[i].is_retired && !is_wanted_pathway(c, c->rs->versions[i].source->pathway->name))
+        if (c->rs->versions[i].source && !c->rs->versions[i].is_retired && !is_wanted_pathway(c, c->rs->versions[i].source->pathway->name))
             retire(c, list, i + 1);
 }
 

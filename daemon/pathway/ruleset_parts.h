@@ -8,7 +8,7 @@
 #include "pathway/verify.h"
 
 struct version { /* of a pathway */
-    const struct pathway_source *source;
+    const struct pathway_source *source; /* NULL: it cannot be understood, and nothing runs on it */
     const struct pathway *built; /* the same, or a copy that says it is retired */
     struct bytes text;
     bool is_retired;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/limits.h"
+#include "core/directory.h"
 #include "core/message.h"
 #include "core/roster.h"
 #include "core/step.h"
@@ -21,9 +22,9 @@ struct words { /* what happened, or what should have */
     char list[WORDS_MAX][TEXT_BYTES];
     size_t count;
 };
-enum happened { TASKS, ESCALATIONS, DISCLOSURES, WITHHELD, JOINED, WITHDRAWN, RESOLVED, HAPPENED_COUNT };
+enum happened { TASKS, ESCALATIONS, DISCLOSURES, WITHHELD, JOINED, WITHDRAWN, RESOLVED, NOTED, HAPPENED_COUNT };
 static const char *const happened_keys[] = {"tasks",  "escalations", "disclosures", "withheld",
-                                            "joined", "withdrawn",   "resolved"};
+                                            "joined", "withdrawn",   "resolved", "noted"};
 enum { EXACT_COUNT = 4 }; /* the first four are exact also when the file does not speak of them */
 
 struct scenario {
@@ -178,6 +179,10 @@ static void note_emission(struct scenario *r, const Handoff__V1__Emission *e)
         r->reminders += !e->reminder->is_dropped;
         return;
     case HANDOFF__V1__EMISSION__BODY_AUDIT:
+        if (e->audit->kind == HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_NOTE)
+            add_word(&r->happened[NOTED], "note");
+        if (e->audit->kind == HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_DIRECTORY_DOUBTFUL)
+            add_word(&r->happened[NOTED], "doubtful %s", e->audit->text);
         if (e->audit->kind == HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_WITHHELD)
             add_word(&r->happened[WITHHELD], "%s %s",
                      upper(&handoff__v1__party__descriptor, e->audit->recipient->party, party),
@@ -243,15 +248,32 @@ static void note_outcome(struct scenario *r, const struct outcome *o)
 }
 
 /* --- driving ------------------------------------------------------------------------------------------------- */
+/* What is known to all from now on. */
+static void change_rules(struct scenario *r, const Handoff__V1__RulesChange *change, struct yaml_errors *errors)
+{
+    if (!r->common) r->common = ruleset_new();
+    if (!r->common) {
+        yaml_error_at(errors, r->name, 0, 0, "no memory");
+        return;
+    }
+    if (ruleset_apply(r->common, change, ++*r->report->sequence, errors)) return;
+    r->own = *r->rules;
+    ruleset_share(r->common, &r->own);
+    r->rules = &r->own;
+}
+
 static void take_step(struct scenario *r, struct step_input input)
 {
     struct outcome outcome;
+    struct ruleset_event_change said;
+    struct yaml_errors ignored = {0}; /* a doubt about an agency is applied or is nothing */
     input.sequence = ++*r->report->sequence;
     input.now_ms = r->now_ms;
     input.subject_name = r->patient;
     step(r->rules, r->record, &input, r->arena, &outcome);
     history_note(&r->history, r->arena, &input, r->record, &outcome);
     note_outcome(r, &outcome);
+    if (ruleset_change_by_outcome(&outcome.journaled, &said)) change_rules(r, &said.change, &ignored);
 }
 
 static void advance(struct scenario *r, int64_t to_ms)
@@ -326,6 +348,7 @@ static void fill_envelope(struct scenario *r, struct yaml_node step, Handoff__V1
     e->episode_id = text_of(r, step, "episode");
     const char *task = yaml_text(yaml_get(step, "task")), *escalation = yaml_text(yaml_get(step, "escalation"));
     if (task) e->task_id = task_id(r, task);
+    if (task && !e->task_id[0]) check(r, false, "no task %s is open", task);
     if (escalation) e->escalation_id = escalation_id(r, escalation);
 }
 
@@ -427,6 +450,25 @@ static void person_of(const struct scenario *r, const char *name, char *buffer)
     }
 }
 
+/* Who of the directory the newest open task of a kind carries, the best first. */
+static void matches_of(const struct scenario *r, const char *name, char *buffer)
+{
+    char kind[WORD_BYTES];
+    snprintf(buffer, TEXT_BYTES, "no such task");
+    for (size_t i = 0; i < r->record->n_tasks; i++) {
+        const Handoff__V1__Task *t = r->record->tasks[i];
+        struct directory_matches found;
+        if (strcmp(kebab(&handoff__v1__task_kind__descriptor, t->kind, kind), name) != 0) continue;
+        uint32_t episode = t->n_causes > 0 ? t->causes[0]->episode : 0;
+        directory_for_task(r->rules, r->record, t->kind, episode, r->now_ms, r->arena, &found);
+        snprintf(buffer, TEXT_BYTES, "%s", found.count ? "" : "nobody");
+        for (size_t k = 0; k < found.count; k++) {
+            size_t len = strlen(buffer);
+            snprintf(buffer + len, TEXT_BYTES - len, "%s%s", k ? " " : "", found.list[k]->agency_id);
+        }
+    }
+}
+
 static void current_holds(const struct scenario *r, struct words *w)
 {
     w->count = 0;
@@ -522,17 +564,8 @@ static void expect_rest(struct scenario *r, struct yaml_node expect)
 static void make_known(struct scenario *r, const Handoff__V1__Event *event, struct yaml_errors *errors)
 {
     struct ruleset_event_change said;
-    if (!r->common) r->common = ruleset_new();
-    if (!r->common) {
-        yaml_error_at(errors, r->name, 0, 0, "no memory");
-        return;
-    }
-    if (!ruleset_change_by_event(event, rules_site(r->rules, "")->name, r->now_ms, &said) ||
-        ruleset_apply(r->common, &said.change, ++*r->report->sequence, errors))
-        return;
-    r->own = *r->rules;
-    ruleset_share(r->common, &r->own);
-    r->rules = &r->own;
+    if (ruleset_change_by_event(event, rules_site(r->rules, "")->name, r->now_ms, &said))
+        change_rules(r, &said.change, errors);
 }
 
 /* As the daemon does: what was seen before is not taken again. */
@@ -565,7 +598,7 @@ static void run_step(struct scenario *r, struct yaml_node step, struct yaml_erro
                                        "escalation", "expect",   "of",          NULL};
     static const char *const expect_keys[] = {
         "tasks", "escalations", "reminders", "disclosures", "withheld",  "withdrawn", "resolved", "joined", "state",
-        "ended", "region",      "holds",     "timers",      "no_timers", "open",      "verdict",  "says",   "people",
+        "ended", "region",      "holds",     "timers",      "no_timers", "open",      "verdict",  "says",   "people", "noted", "matches",
         NULL};
     yaml_expect_keys(step, keys, errors);
     struct yaml_node expect = yaml_require(step, "expect", errors);
@@ -608,6 +641,7 @@ static void run_step(struct scenario *r, struct yaml_node step, struct yaml_erro
     expect_map(r, "region", yaml_get(expect, "region"), look_region);
     expect_map(r, "timer", yaml_get(expect, "timers"), due_of);
     expect_map(r, "person", yaml_get(expect, "people"), person_of);
+    expect_map(r, "matches", yaml_get(expect, "matches"), matches_of);
     expect_lists(r, expect);
     expect_rest(r, expect);
 }

@@ -150,7 +150,10 @@ static void weigh(struct measure *m, uint64_t running, uint32_t holds)
     struct silence silence = {.ms = SILENCE_ENDLESS, .timer = -1, .holds = holds};
     if (running) {
         uint8_t timer = m->by_told[__builtin_ctzll(running)];
-        silence = (struct silence){m->told[timer].ms, m->told[timer].roles, timer, holds, m->told[timer].is_by_policy};
+        silence.ms = m->told[timer].ms;
+        silence.roles = m->told[timer].roles;
+        silence.timer = timer;
+        silence.is_by_policy = m->told[timer].is_by_policy;
     }
     if (is_worse(&silence, &m->worst)) m->worst = silence;
 }
@@ -160,6 +163,27 @@ static void weigh_holds(struct measure *m, uint32_t hold, uint64_t runs, uint64_
     if (hold == m->pathway->hold_count) return weigh(m, (m->state_runs | runs) & ~pauses, holds);
     weigh_holds(m, hold + 1, runs, pauses, holds);
     weigh_holds(m, hold + 1, runs | m->hold_runs[hold], pauses | m->hold_pauses[hold], holds | UINT32_C(1) << hold);
+}
+
+static bool is_ever_paused(const struct pathway *p, uint32_t timer)
+{
+    for (uint32_t h = 0; h < p->hold_count; h++)
+        for (uint32_t i = 0; i < p->holds[h].pause_count; i++)
+            if (p->holds[h].pauses[i] == timer) return true;
+    return false;
+}
+
+/* The timer by which the document that this state is about runs out; -1: none. */
+static int32_t lapse_of(const struct pathway *p, const struct state *state)
+{
+    for (uint32_t i = 0; i < state->timer_count; i++) {
+        const struct timer_kind *t = &p->timers[state->timers[i]];
+        for (uint32_t f = 0; f < t->firing_count && p->subject == SUBJECT_CONSENT; f++)
+            if (t->firings[f].target >= 0 && p->main.states[t->firings[f].target].is_lapse &&
+                !is_ever_paused(p, state->timers[i]))
+                return (int32_t)state->timers[i];
+    }
+    return -1;
 }
 
 static void measure_states(struct measure *m, const struct pathway_source *source)
@@ -172,7 +196,13 @@ static void measure_states(struct measure *m, const struct pathway_source *sourc
         m->state_runs = mask_of(m, state->timers, state->timer_count);
         m->worst = (struct silence){.ms = -1};
         weigh_holds(m, 0, 0, 0, 0);
+        int32_t lapse = m->worst.ms == SILENCE_ENDLESS ? lapse_of(p, state) : -1;
         source->silences[i] = m->worst;
+        if (lapse >= 0) {
+            source->silences[i] = (struct silence){.ms = SILENCE_ENDLESS, .timer = lapse, .is_lapsing = true};
+            state->longest_silence_ms = 0;
+            continue;
+        }
         state->longest_silence_ms = m->worst.ms;
         if (m->worst.ms > p->longest_silence_ms) p->longest_silence_ms = m->worst.ms;
     }

@@ -26,6 +26,11 @@ const struct machine *verify_machine(const struct verifier *v, uint32_t i)
     return i == 0 ? &v->pathway->main : &v->pathway->regions[i - 1];
 }
 
+bool verify_is_passed(const struct state *state)
+{
+    return state->always_count && !state->always[state->always_count - 1].when;
+}
+
 /* --- silence -------------------------------------------------------------------------------------------------- */
 
 enum { HOLDS_BYTES = 160 };
@@ -51,6 +56,7 @@ static void refuse_silence(const struct verifier *v, uint32_t s)
     int64_t bound_ms = state->max_silence_ms ? state->max_silence_ms : v->pathway->max_silence_ms;
     char holds[HOLDS_BYTES], length[WORD_BYTES], bound[WORD_BYTES];
     holds_in_words(v->pathway, silence->holds, holds);
+    if (silence->is_lapsing) return; /* a document may lie still until it runs out */
     if (silence->ms == SILENCE_ENDLESS && silence->timer < 0)
         verify_add(v, v->source->states[0][s],
                    "in the state \"%s\"%s no timer runs that bounds silence; list one in `after` that repeats",
@@ -71,7 +77,8 @@ static void refuse_silence(const struct verifier *v, uint32_t s)
 static void refuse_silences(const struct verifier *v)
 {
     for (uint32_t s = 0; s < v->pathway->main.state_count; s++)
-        if (!v->pathway->main.states[s].is_final) refuse_silence(v, s);
+        if (!v->pathway->main.states[s].is_final && !verify_is_passed(&v->pathway->main.states[s]))
+            refuse_silence(v, s);
 }
 
 /* --- one pathway ---------------------------------------------------------------------------------------------- */
@@ -142,7 +149,7 @@ static bool ends_on_signal(const struct machine *m, const struct transition *lis
 {
     for (uint32_t i = 0; i < count; i++)
         if (list[i].is_signal && strcmp(list[i].name, name) == 0 && list[i].target >= 0 &&
-            m->states[list[i].target].is_final)
+            m->states[list[i].target].is_final && !m->states[list[i].target].is_lapse)
             return true;
     return false;
 }

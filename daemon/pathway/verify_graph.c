@@ -135,6 +135,37 @@ static bool is_listed_by_main(const struct pathway *p, uint32_t timer)
     return false;
 }
 
+static bool tells_the_others(const struct firing *f)
+{
+    for (uint32_t i = 0; i < f->action_count; i++)
+        if (f->actions[i].op == ACTION_SIGNAL && f->actions[i].is_to_all) return true;
+    return false;
+}
+
+/* A document runs out on a date of its own, and whoever relied on it hears of it in the same firing. */
+static void refuse_untold_lapse(const struct verifier *v, const struct timer_kind *timer, uint32_t firing)
+{
+    const struct firing *f = &timer->firings[firing];
+    if (timer->from != TIMER_FROM_FIELD)
+        VERIFY_AT_RULE(v, f->rule, "a lapse is reached on a date of the document; let this timer count `from` a time "
+                                   "of the episode");
+    if (!tells_the_others(f))
+        VERIFY_AT_RULE(v, f->rule, "what runs out is missed by others; send them a signal, such as signal: {name: "
+                                   "release-ended, to: all}");
+}
+
+/* Care has no such end: an open course of care is closed by a human. */
+static void refuse_lapse(const struct verifier *v, uint32_t s)
+{
+    const struct state *state = &v->pathway->main.states[s];
+    if (!state->is_lapse) return;
+    if (!state->is_final)
+        verify_add(v, v->source->states[0][s], "\"%s\" is no end: lapse stands beside final: true", state->name);
+    if (v->pathway->subject != SUBJECT_CONSENT)
+        verify_add(v, v->source->states[0][s],
+                   "only a document may lapse (subject: consent); the end of care is set by a human");
+}
+
 static void refuse_timers_to_ends(const struct verifier *v)
 {
     const struct machine *m = &v->pathway->main;
@@ -142,7 +173,8 @@ static void refuse_timers_to_ends(const struct verifier *v)
         const struct timer_kind *timer = &v->pathway->timers[t];
         for (uint32_t f = 0; f < timer->firing_count && is_listed_by_main(v->pathway, t); f++) {
             int32_t target = timer->firings[f].target;
-            if (target >= 0 && m->states[target].is_final)
+            if (target >= 0 && m->states[target].is_lapse) refuse_untold_lapse(v, timer, f);
+            else if (target >= 0 && m->states[target].is_final)
                 VERIFY_AT_RULE(v, timer->firings[f].rule,
                                "a timer leads to the end \"%s\"; ask a human to end the episode instead",
                                m->states[target].name);
@@ -179,6 +211,22 @@ static uint64_t reached_by_timers(const struct verifier *v)
     return reached;
 }
 
+static bool is_signalled(const struct transition *list, uint32_t count, uint32_t target)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (list[i].is_signal && list[i].target == (int32_t)target) return true;
+    return false;
+}
+
+/* Passed through, and only on an event: no timer fires there, and no other pathway's firing leads there. */
+static bool is_passed_on_events(const struct machine *m, uint32_t state, uint64_t by_timers)
+{
+    bool is_by_signal = is_signalled(m->any, m->any_count, state);
+    for (uint32_t s = 0; s < m->state_count; s++)
+        is_by_signal |= is_signalled(m->states[s].on, m->states[s].on_count, state);
+    return verify_is_passed(&m->states[state]) && !is_by_signal && !(by_timers & STATE(state));
+}
+
 static void refuse_always_to_ends(const struct verifier *v)
 {
     const struct machine *m = &v->pathway->main;
@@ -188,8 +236,9 @@ static void refuse_always_to_ends(const struct verifier *v)
     for (uint32_t s = 0; s < m->state_count; s++)
         for (uint32_t i = 0; i < m->states[s].always_count; i++) {
             const struct transition *t = &m->states[s].always[i];
-            if (t->target < 0 || !m->states[t->target].is_final) continue;
+            if (t->target < 0 || !m->states[t->target].is_final || m->states[t->target].is_lapse) continue;
             if (!(by_timers & STATE(s)) && t->when && is_up_to_events(t->when, changed_otherwise)) continue;
+            if (is_passed_on_events(m, s, by_timers)) continue;
             VERIFY_AT_RULE(v, t->rule,
                            "a timer could lead through this `always` to the end \"%s\"; let an event end it, or ask "
                            "only variables that events set",
@@ -199,8 +248,10 @@ static void refuse_always_to_ends(const struct verifier *v)
 
 static void refuse_ends_by_time(const struct verifier *v)
 {
-    for (uint32_t s = 0; s < v->pathway->main.state_count; s++)
+    for (uint32_t s = 0; s < v->pathway->main.state_count; s++) {
         if (v->pathway->main.states[s].is_final) refuse_busy_end(v, s);
+        refuse_lapse(v, s);
+    }
     refuse_final_beginnings(v);
     refuse_timers_to_ends(v);
     refuse_always_to_ends(v);

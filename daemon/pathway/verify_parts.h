@@ -18,6 +18,8 @@ void verify_add(const struct verifier *v, struct place place, const char *format
 #define VERIFY_AT_RULE(v, rule, ...) verify_add((v), (v)->source->rules[(rule)], __VA_ARGS__)
 
 /* 0: main; 1 + r: region r. */
+/* Never at rest here: its last `always` has no guard. */
+bool verify_is_passed(const struct state *state);
 const struct machine *verify_machine(const struct verifier *v, uint32_t i);
 
 void verify_graph(const struct verifier *v);

@@ -45,8 +45,8 @@ listen: {{front: "tcp://127.0.0.1:*", stream: "tcp://127.0.0.1:*", http: ""}}
 SCENARIO_KEYS = {"scenario", "about", "start", "patient", "steps"}
 STEP_KEYS = set("say at event id with referral appointment episode source occurred task escalation expect of".split())
 EXACT = ["tasks", "escalations", "disclosures", "withheld"]  # and reminders: what is not listed must not happen
-WHEN_PRESENT = ["withdrawn", "resolved", "joined"]
-OTHER_KEYS = "reminders state ended region holds timers no_timers open verdict says people".split()
+WHEN_PRESENT = ["withdrawn", "resolved", "joined", "noted"]
+OTHER_KEYS = "reminders state ended region holds timers no_timers open verdict says people matches".split()
 EXPECT_KEYS = {*EXACT, *WHEN_PRESENT, *OTHER_KEYS}
 
 
@@ -392,6 +392,10 @@ def words_of(emission):
         return "disclosures", f"{sort} {recipient(emission.status.recipient)}"
     if kind == "audit" and emission.audit.kind == emission_pb2.AUDIT_KIND_WITHHELD:
         return "withheld", recipient(emission.audit.recipient)
+    if kind == "audit" and emission.audit.kind == emission_pb2.AUDIT_KIND_NOTE:
+        return "noted", "note"
+    if kind == "audit" and emission.audit.kind == emission_pb2.AUDIT_KIND_DIRECTORY_DOUBTFUL:
+        return "noted", f"doubtful {emission.audit.text}"
     return ("reminders", "") if kind == "reminder" and not emission.reminder.is_dropped else (None, "")
 
 
@@ -541,6 +545,7 @@ class Play:
             "ended": self.ended,
             "region": dict(regions),
             "people": {kind_of(t): t.person_id for t in patient.tasks},
+            "matches": {kind_of(t): " ".join(m.agency_id for m in t.matches) or "nobody" for t in patient.tasks},
             "timers": {t.name: "paused" if t.is_paused else to_text(t.due_at_ms) for t in patient.timers},
         }
 
@@ -577,6 +582,7 @@ def lists_differ(expect, words):
 
 def maps_differ(expect, names):
     for key, values in names.items():
+        absent = "not running" if key == "timers" else "none"
         for name, value in (expect.get(key) or {}).items():
-            if values.get(name) != value:
-                yield f"{key} {name}: expected {value}, got {values.get(name, 'none')}"
+            if values.get(name, absent) != value:
+                yield f"{key} {name}: expected {value}, got {values.get(name, absent)}"

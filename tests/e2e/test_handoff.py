@@ -784,6 +784,16 @@ def test_a_reload_says_what_changed_or_why_not(daemon):
     assert "referral.yaml" in refusal(daemon, "reload")
 
 
+def test_an_episode_is_opened_again_on_the_newest_version(daemon):
+    daemon.client().accept(referral("mary"))
+    pathway = daemon.pathways / "referral.yaml"
+    pathway.write_text(pathway.read_text().replace("version: 1", "version: 2"))
+    assert handoff(daemon, "reload").returncode == 0
+    assert handoff(daemon, "reopen", "mary", "ep1", "--by", "supervisor-1").returncode == 0
+    (episode,) = ask(daemon, "patient", "show", "mary")["episodes"]
+    assert episode["episodeId"].endswith("-ep2") and episode["version"] == 2
+
+
 # --- command lines ---------------------------------------------------------------------------------------------------
 READING = ["tasks", "escalations", "escalations list", "stats", "info", "clock", "clock show"]
 OF_A_PATIENT = ["patient show", "patient timeline", "patient next"]

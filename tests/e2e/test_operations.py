@@ -1,6 +1,7 @@
 """What operators do: watch, reload, stop, back up, move the clock."""
 
 import os
+import re
 import signal
 import subprocess
 
@@ -101,11 +102,61 @@ def test_a_new_version_is_used_for_new_episodes_and_running_ones_stay(daemon, cl
     assert client.patient("mary").episodes[0].version == 1
     assert client.patient("david").episodes[0].version == 2
     daemon.kill()
-    pathway.unlink()
     daemon.start()
     client = daemon.client()
     assert client.patient("mary").episodes[0].state == "requested"
     assert client.patient("david").episodes[0].version == 2
+    client.advance(30 * DAY_MS)
+    assert client.patient("mary").tasks and client.patient("david").tasks
+
+
+def test_another_text_under_the_same_version_is_refused_while_episodes_run_on_it(daemon, client):
+    pathway = daemon.pathways / "referral.yaml"
+    first = pathway.read_text()
+    pathway.write_text(first + "# nothing runs on it yet\n")
+    hup(daemon, "msg=reloaded")
+    client.accept(referral("mary"), referral("david"))
+    pathway.write_text(first)
+    line = hup(daemon, "reload refused")
+    assert "referral.yaml" in line and "version 1" in line and "2 open episodes run on" in line
+    daemon.kill()
+    result = run(daemon, "run", "--config", str(daemon.config), "--data", str(daemon.data))
+    assert result.returncode == 3
+    assert "give it a new version number" in result.stderr
+    pathway.write_text(first.replace("version: 1", "version: 2"))
+    daemon.start()
+    assert daemon.client().patient("mary").episodes[0].version == 1
+
+
+def test_a_pathway_that_is_gone_is_refused_while_episodes_run_on_it_unless_it_is_listed(daemon, client):
+    client.accept(referral("mary"))
+    daemon.kill()
+    (daemon.pathways / "referral.yaml").unlink()
+    result = run(daemon, "run", "--config", str(daemon.config), "--data", str(daemon.data))
+    assert result.returncode == 3
+    assert "referral.yaml" in result.stderr and "1 open episode runs on it" in result.stderr
+    daemon.config.write_text("retired_pathways: referral\n" + daemon.config.read_text())
+    daemon.start()
+    client = daemon.client()
+    client.advance(3 * DAY_MS)
+    assert client.patient("mary").tasks, "it goes on with the text that it began with"
+
+
+def test_a_person_opens_an_episode_again_on_the_newest_version(daemon, client):
+    client.accept(referral("mary"))
+    pathway = daemon.pathways / "referral.yaml"
+    text = pathway.read_text().replace("version: 1", "version: 2")
+    pathway.write_text(re.sub(r"(?<!\.)\brequested\b", "asked", text))
+    hup(daemon, "msg=reloaded")
+    reopened = event_pb2.EpisodeOpened(reopens="ep1", by="supervisor-1")
+    (result,) = client.publish(event("mary", episode_opened=reopened))
+    assert "say which" in result.sentence  # the newest version knows no such state
+    reopened.state = "asked"
+    client.accept(event("mary", episode_opened=reopened))
+    (now,) = client.patient("mary").episodes
+    assert (now.version, now.state, now.episode.referral_id) == (2, "asked", "r-mary")
+    (old,) = client.patient("mary").record.closed_episodes
+    assert old.reason == event_pb2.CLOSE_REASON_CONTINUED
 
 
 def test_a_changed_roster_is_used_from_the_reload_on(daemon, client):

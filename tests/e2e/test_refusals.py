@@ -76,6 +76,23 @@ BAD = {
         "BAD_TEXT",
         "question_asked.text",
     ),
+    "a total out of the instrument's range": (
+        event(
+            "mary", screening_scored=event_pb2.ScreeningScored(instrument=event_pb2.INSTRUMENT_PHQ_9, total={"value": 28})
+        ).SerializeToString(),
+        "BAD_VALUE",
+        "screening_scored.total",
+    ),
+    "an item out of the instrument's range": (
+        event(
+            "mary",
+            screening_scored=event_pb2.ScreeningScored(
+                instrument=event_pb2.INSTRUMENT_PSC_17, items=[event_pb2.ItemScore(item=1, score=3)]
+            ),
+        ).SerializeToString(),
+        "BAD_VALUE",
+        "screening_scored.items.score",
+    ),
     "too many elements": (
         event(
             "mary",

@@ -67,7 +67,8 @@ static const char *const op_names[] = {
     [ACTION_TAKE] = "take",     [ACTION_MARK] = "mark",         [ACTION_OPEN] = "open",
     [ACTION_SIGNAL] = "signal", [ACTION_STATUS] = "status",     [ACTION_MOVE] = "move",
     [ACTION_REFUSE] = "refuse", [ACTION_NOTE] = "note",         [ACTION_REMIND] = "remind",
-    [ACTION_IF] = "when",       [ACTION_DOUBT] = "doubt",
+    [ACTION_IF] = "when",       [ACTION_DOUBT] = "doubt",       [ACTION_FORGET] = "forget",
+    [ACTION_WITHDRAW_FAMILY] = "withdraw family", [ACTION_STOP_VISIT] = "stop visit",
     [ACTION_BASELINE] = "baseline"};
 
 static const char *detail(const struct pathway *p, const struct action *a)
@@ -89,6 +90,7 @@ static const char *detail(const struct pathway *p, const struct action *a)
     case ACTION_COUNT:
         return p->variables[a->position];
     case ACTION_TAKE:
+    case ACTION_FORGET:
     case ACTION_MARK:
         return a->to->name;
     case ACTION_MOVE:
@@ -105,6 +107,8 @@ static const char *detail(const struct pathway *p, const struct action *a)
     case ACTION_IF:
     case ACTION_BASELINE:
     case ACTION_DOUBT:
+    case ACTION_WITHDRAW_FAMILY:
+    case ACTION_STOP_VISIT:
         return "";
     }
     return "";

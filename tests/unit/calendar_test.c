@@ -112,6 +112,27 @@ static void a_business_day_keeps_its_local_minute_when_the_clock_changes(void **
     assert_int_equal(monday_ms - friday_ms, 3 * MS_PER_DAY + MS_PER_HOUR);
 }
 
+static void three_business_days_before_a_visit_keep_its_minute_and_skip_what_is_closed(void **state)
+{
+    (void)state;
+    struct calendar c = site();
+    assert_local(&c, calendar_add_business_days(&c, local(&c, 20260612, 10, 15), -3), 20260609, 10, 15);
+    assert_local(&c, calendar_add_business_days(&c, local(&c, 20260615, 10, 15), -1), 20260612, 10, 15);
+    assert_local(&c, calendar_add_business_days(&c, local(&c, 20261130, 9, 0), -1), 20261125, 9, 0); /* holidays */
+    assert_local(&c, calendar_add_business_days(&c, local(&c, 20260309, 9, 0), -1), 20260306, 9, 0); /* the clock */
+}
+
+static void business_days_before_a_visit_outside_hours_are_whole_working_days(void **state)
+{
+    (void)state;
+    struct calendar c = site();
+    assert_local(&c, calendar_add_business_days(&c, local(&c, 20260613, 10, 0), -1), 20260612, 8, 0); /* a Saturday */
+    assert_local(&c, calendar_add_business_days(&c, local(&c, 20260613, 10, 0), -3), 20260610, 8, 0);
+    assert_local(&c, calendar_add_business_days(&c, local(&c, 20260615, 7, 0), -1), 20260612, 8, 0);
+    assert_local(&c, calendar_add_business_days(&c, local(&c, 20260615, 18, 30), -1), 20260615, 8, 0);
+    (void)calendar_add_business_days(&c, INT64_MAX, INT32_MIN);
+}
+
 static void a_business_day_may_end_on_the_leap_day(void **state)
 {
     (void)state;
@@ -508,6 +529,8 @@ int main(void)
         cmocka_unit_test(zero_business_days_inside_working_hours_is_now),
         cmocka_unit_test(holidays_are_skipped_also_several_in_a_row_and_next_to_a_weekend),
         cmocka_unit_test(a_business_day_keeps_its_local_minute_when_the_clock_changes),
+        cmocka_unit_test(three_business_days_before_a_visit_keep_its_minute_and_skip_what_is_closed),
+        cmocka_unit_test(business_days_before_a_visit_outside_hours_are_whole_working_days),
         cmocka_unit_test(a_business_day_may_end_on_the_leap_day),
         cmocka_unit_test(four_business_hours_over_a_weekend_count_open_minutes_only),
         cmocka_unit_test(business_hours_that_end_with_the_day_are_due_at_its_closing),

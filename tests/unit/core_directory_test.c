@@ -135,6 +135,12 @@ static void an_insurance_that_is_not_accepted_excludes_and_an_unknown_one_does_n
     list("riverside", "levels: [OUTPATIENT], insurers: [plan-c]");
     list("silent", "levels: [OUTPATIENT]");
     assert_string_equal(ask(), "hillside riverside silent");
+    list("several", "levels: [OUTPATIENT], insurers: [plan-c], takes_other_insurers: true");
+    tell("coverage.updated", "with: {kind: PRIVATE, status: ACTIVE, insurer_id: plan-d}");
+    assert_string_equal(ask(), "several silent");
+    tell("coverage.updated", "with: {kind: PRIVATE, status: LOST, insurer_id: plan-d}");
+    delist("several");
+    ask();
     assert_true(says("coverage unknown: ask about insurance and cost"));
     tell("coverage.updated", "with: {kind: PRIVATE, status: ACTIVE, insurer_id: plan-b}");
     assert_string_equal(ask(), "hillside silent");

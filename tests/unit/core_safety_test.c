@@ -32,6 +32,13 @@ static const char *stands(Handoff__V1__RiskKind kind)
     const Handoff__V1__Episode *e = watch(kind);
     return e ? rules_pathway(w->rules, e->pathway)->main.states[e->state].name : "none";
 }
+static const Handoff__V1__Episode *episode_of(const char *pathway)
+{
+    for (size_t i = w->record->n_episodes; i-- > 0;)
+        if (is_on(w->record->episodes[i]->number, pathway)) return w->record->episodes[i];
+    fail_msg("no episode of that pathway is open");
+    return NULL;
+}
 static Handoff__V1__Escalation *alert(void)
 {
     assert_true(w->record->n_escalations > 0);
@@ -542,7 +549,10 @@ static void a_flag_refuses_closing_and_a_clinician_may_decide_otherwise_once_it_
     tell("episode.closed", "with: {reason: LOST, by: supervisor-1, clinician_id: clinician-1, note: why}");
     assert_string_equal(state_of("referral"), "closing");
     assert_string_equal(stands(RISK(SELF)), "assessed");
-    tell("episode.closed", "episode: ep2, with: {reason: OTHER, by: supervisor-1, clinician_id: clinician-1, note: why}");
+    char rest[128];
+    snprintf(rest, sizeof rest, "episode: ep%u, with: {reason: OTHER, by: supervisor-1, clinician_id: clinician-1, note: why}",
+             episode_of("safety")->number);
+    tell("episode.closed", rest);
     assert_true(says("ends when a clinician clears"));
     assert_string_equal(stands(RISK(SELF)), "assessed");
 }
@@ -555,12 +565,12 @@ static void a_flag_refuses_a_lower_level_of_care_and_not_a_higher_one(void **sta
     tell("safety.flag_raised", "with: {kind: SELF, severity: URGENT}");
     tell("referral.updated", "referral: ref-1, with: {level_of_care: PCP}");
     assert_true(says("steps down"));
-    assert_int_equal(w->record->episodes[0]->level_of_care, HANDOFF__V1__LEVEL_OF_CARE__LEVEL_OF_CARE_OUTPATIENT);
+    assert_int_equal(episode_of("referral")->level_of_care, HANDOFF__V1__LEVEL_OF_CARE__LEVEL_OF_CARE_OUTPATIENT);
     tell("referral.updated", "referral: ref-1, with: {level_of_care: INTENSIVE_OUTPATIENT}");
-    assert_int_equal(w->record->episodes[0]->level_of_care, HANDOFF__V1__LEVEL_OF_CARE__LEVEL_OF_CARE_INTENSIVE_OUTPATIENT);
+    assert_int_equal(episode_of("referral")->level_of_care, HANDOFF__V1__LEVEL_OF_CARE__LEVEL_OF_CARE_INTENSIVE_OUTPATIENT);
     tell("safety.cleared", "with: {kind: SELF, clinician_id: clinician-1}");
     tell("referral.updated", "referral: ref-1, with: {level_of_care: OUTPATIENT}");
-    assert_int_equal(w->record->episodes[0]->level_of_care, HANDOFF__V1__LEVEL_OF_CARE__LEVEL_OF_CARE_OUTPATIENT);
+    assert_int_equal(episode_of("referral")->level_of_care, HANDOFF__V1__LEVEL_OF_CARE__LEVEL_OF_CARE_OUTPATIENT);
 }
 
 static void no_human_opens_a_safety_episode_without_a_finding(void **state)

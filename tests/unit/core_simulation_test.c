@@ -174,8 +174,9 @@ static void check_disclosures(void)
     for (size_t i = 0; i < w->out.journaled.n_emissions; i++) {
         const Handoff__V1__Emission *e = w->out.journaled.emissions[i];
         if (e->body_case == HANDOFF__V1__EMISSION__BODY_STATUS) {
-            bool is_outside = consent_is_outside(w->rules, e->status->recipient->party, e->status->recipient->id);
-            HOLD(!is_outside || e->status->consent_id[0] || e->status->exception[0], "3: a disclosure without a consent");
+            struct consent_question q = {w->rules, w->site, w->record, e->status->recipient->party, e->status->recipient->id,
+                                         e->status->category, w->now_ms, NULL};
+            HOLD(!consent_is_needed(&q) || e->status->consent_id[0] || e->status->exception[0], "3: a disclosure without a consent");
         }
         if (e->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER)
             HOLD(e->reminder->is_dropped || (!w->record->is_deceased && !w->record->is_opted_out), "9: a reminder to the deceased or opted-out");
@@ -217,8 +218,11 @@ static void check_step(const Handoff__V1__PatientRecord *before, const struct st
         HOLD(is_human_asked() || is_recorded(before, input->event->safety_flag_raised->kind), "7: a safety finding without an alert");
     if (input->kind != STEP_FIRING) return;
     HOLD(w->out.journaled.verdict != VERDICT(NO_OP), "a due thing whose firing was a no-op");
-    for (size_t i = 0; i < w->out.journaled.n_applied; i++)
-        HOLD(w->out.journaled.applied[i]->kind != HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_CLOSED, "11: a timer reached an end");
+    for (size_t i = 0; i < w->out.journaled.n_applied; i++) {
+        const Handoff__V1__Applied *a = w->out.journaled.applied[i];
+        bool is_end = a->kind == HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_CLOSED;
+        HOLD(!is_end || rules_pathway(w->rules, a->pathway)->main.states[a->to_state].is_lapse, "11: a timer reached an end");
+    }
 }
 
 /* What has fired is not due again at once: it waits for another time, or it is gone. */

@@ -216,7 +216,7 @@ static void a_human_closes_the_episode_they_name_and_is_asked_which_when_several
     tell("episode.closed", "referral: ref-1, with: {reason: OTHER, by: coordinator-1, note: why}");
     assert_string_equal(state_of("referral"), "closing");
     assert_string_equal(state_of("service-continuity"), "advocating");
-    tell("episode.closed", "episode: ep2, with: {reason: OTHER, by: coordinator-1, note: why}");
+    tell("episode.closed", "episode: ep3, with: {reason: OTHER, by: coordinator-1, note: why}");
     assert_string_equal(state_of("service-continuity"), "none");
     tell("episode.closed", "episode: ep9, with: {reason: OTHER, by: coordinator-1}");
     assert_non_null(strstr(w->out.journaled.sentence, "no such open episode"));
@@ -250,7 +250,8 @@ static void a_choice_of_agency_that_fits_several_referrals_is_looked_at_by_a_hum
     assert_string_equal(w->record->episodes[1]->agency_id, "");
     tell("agency.selected", "referral: ref-2, with: {agency_id: lakeside}");
     assert_string_equal(w->record->episodes[0]->agency_id, "");
-    assert_string_equal(w->record->episodes[1]->agency_id, "lakeside");
+    assert_string_equal(w->record->episodes[w->record->n_episodes - 1]->referral_id, "ref-2");
+    assert_string_equal(w->record->episodes[w->record->n_episodes - 1]->agency_id, "lakeside");
 }
 
 static void a_late_clearing_does_not_clear_a_newer_finding(void **state)
@@ -266,14 +267,32 @@ static void a_late_clearing_does_not_clear_a_newer_finding(void **state)
     assert_int_equal(w->record->n_flags, 0);
 }
 
-static void a_death_that_is_not_confirmed_lets_reminders_and_timers_go_on(void **state)
+static void answer_on_death(const char *outcome)
+{
+    char rest[64];
+    snprintf(rest, sizeof rest, "task: t%u, with: {outcome: %s}", task_of(TASK(CONFIRM_DEATH))->number, outcome);
+    tell("task.completed", rest);
+}
+
+static void a_death_that_could_not_be_confirmed_is_asked_about_again(void **state)
 {
     (void)state;
     begin_referred();
     tell("patient.deceased", "with: {}");
-    char rest[64];
-    snprintf(rest, sizeof rest, "task: t%u, with: {outcome: NOT_POSSIBLE}", task_of(TASK(CONFIRM_DEATH))->number);
-    tell("task.completed", rest);
+    uint32_t first = task_of(TASK(CONFIRM_DEATH))->number;
+    answer_on_death("NOT_REACHED");
+    assert_true(w->record->is_deceased);
+    for (size_t i = 0; i < w->record->n_episodes; i++)
+        assert_int_equal(w->record->episodes[i]->n_holds, is_on(w->record->episodes[i]->number, "referral"));
+    assert_int_not_equal(task_of(TASK(CONFIRM_DEATH))->number, first);
+}
+
+static void a_death_that_is_refuted_lets_reminders_and_timers_go_on(void **state)
+{
+    (void)state;
+    begin_referred();
+    tell("patient.deceased", "with: {}");
+    answer_on_death("REFUTED");
     assert_false(w->record->is_deceased);
     assert_int_equal(w->record->episodes[0]->n_holds, 0);
 }
@@ -312,11 +331,11 @@ static void a_human_sets_a_state_and_a_state_that_does_not_exist_is_said(void **
 {
     (void)state;
     begin_referred();
-    tell("episode.corrected", "episode: ep1, with: {state: accepted, by: supervisor-1}");
+    tell("episode.corrected", "episode: ep2, with: {state: accepted, by: supervisor-1}");
     assert_string_equal(state_of("referral"), "accepted");
     assert_null(timer_of("acknowledge"));
     assert_non_null(timer_of("intake"));
-    tell("episode.corrected", "episode: ep1, with: {state: completed, by: supervisor-1}");
+    tell("episode.corrected", "episode: ep2, with: {state: completed, by: supervisor-1}");
     assert_string_equal(state_of("referral"), "accepted");
     assert_non_null(strstr(w->out.journaled.sentence, "nothing changed"));
 }
@@ -406,6 +425,14 @@ static void a_record_full_of_tasks_keeps_a_place_for_the_task_of_a_defect(void *
     assert_int_equal(open_tasks(TASK(REVIEW_DEFECT)), 1);
 }
 
+static const Handoff__V1__Episode *referral_episode(void) /* the release is another episode */
+{
+    for (size_t i = 0; i < w->record->n_episodes; i++)
+        if (w->record->episodes[i]->referral_id[0]) return w->record->episodes[i];
+    fail();
+    return NULL;
+}
+
 static void silence_is_measured_from_the_last_word_to_a_human_until_the_next(void **state)
 {
     (void)state;
@@ -413,15 +440,15 @@ static void silence_is_measured_from_the_last_word_to_a_human_until_the_next(voi
     const Handoff__V1__PatientRecord *before = w->record;
     tell("contact.attempted", "with: {caller: GUARDIAN, callee: AGENCY, purpose: INTAKE, outcome: VOICEMAIL}");
     assert_int_equal(step_silence_ended(before, w->record), 0); /* nobody was told */
-    int64_t entered_ms = w->record->episodes[0]->entered_at_ms;
+    int64_t entered_ms = referral_episode()->entered_at_ms;
     Handoff__V1__TimerInput firing;
     for (int i = 0, words = 0; words < 3; i++) {
         assert_true(i < 20);
-        int64_t told_ms = w->record->episodes[0]->told_at_ms;
+        int64_t told_ms = referral_episode()->told_at_ms;
         before = w->record;
         w->now_ms = step_next_due(w->record, &firing);
         fire(firing);
-        bool is_told = w->record->episodes[0]->told_at_ms != told_ms;
+        bool is_told = referral_episode()->told_at_ms != told_ms;
         int64_t silent_ms = w->now_ms - (told_ms ? told_ms : entered_ms);
         assert_int_equal(step_silence_ended(before, w->record), is_told ? silent_ms : 0);
         words += is_told;
@@ -553,7 +580,8 @@ int main(void)
         SENTENCE(an_open_safety_flag_refuses_closing_until_somebody_has_assessed_it),
         SENTENCE(a_choice_of_agency_that_fits_several_referrals_is_looked_at_by_a_human),
         SENTENCE(a_late_clearing_does_not_clear_a_newer_finding),
-        SENTENCE(a_death_that_is_not_confirmed_lets_reminders_and_timers_go_on),
+        SENTENCE(a_death_that_could_not_be_confirmed_is_asked_about_again),
+        SENTENCE(a_death_that_is_refuted_lets_reminders_and_timers_go_on),
         SENTENCE(the_family_of_the_deceased_is_not_called_about_a_service),
         SENTENCE(a_pathway_that_runs_is_not_opened_a_second_time_by_hand),
         SENTENCE(a_human_sets_a_state_and_a_state_that_does_not_exist_is_said),

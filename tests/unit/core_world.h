@@ -283,6 +283,35 @@ static inline Handoff__V1__Timer *timer_of(const char *name)
     return NULL;
 }
 
+static inline bool is_on(uint32_t episode, const char *pathway)
+{
+    for (size_t i = 0; i < w->record->n_episodes; i++)
+        if (w->record->episodes[i]->number == episode)
+            return strcmp(rules_pathway(w->rules, w->record->episodes[i]->pathway)->name, pathway) == 0;
+    return false;
+}
+
+static inline bool is_open(uint32_t episode)
+{
+    bool is = false;
+    for (size_t i = 0; i < w->record->n_episodes; i++) is |= w->record->episodes[i]->number == episode;
+    return is;
+}
+
+/* Open episodes, and pending timers, on a pathway. */
+static inline size_t episodes_on(const char *pathway)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < w->record->n_episodes; i++) count += is_on(w->record->episodes[i]->number, pathway);
+    return count;
+}
+static inline size_t timers_on(const char *pathway)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < w->record->n_timers; i++) count += is_on(w->record->timers[i]->episode, pathway);
+    return count;
+}
+
 static inline const char *state_of(const char *pathway)
 {
     for (size_t i = 0; w->record && i < w->record->n_episodes; i++) {

@@ -222,14 +222,18 @@ static void times_and_dates_are_in_range(void **state)
     e.appointment_id = (char *)"a1";
     moved.starts_at_ms = INT64_C(7258118400000);
     expect_refused(&e, CODE(BAD_TIME), "appointment_rescheduled.starts_at_ms");
-    moved.starts_at_ms = INT64_C(7258118399999);
+    moved.starts_at_ms = INT64_C(7258118399999); /* no visit is booked a lifetime ahead */
+    expect_refused(&e, CODE(BAD_TIME), "appointment_rescheduled.starts_at_ms");
+    moved.starts_at_ms = NOW + 4 * 365 * (int64_t)MS_PER_DAY;
     expect_accepted(&e);
+    moved.starts_at_ms = INT64_C(946684799999);
+    expect_refused(&e, CODE(BAD_TIME), "appointment_rescheduled.starts_at_ms");
     moved.starts_at_ms = INT64_MIN;
     expect_refused(&e, CODE(BAD_TIME), "appointment_rescheduled.starts_at_ms");
 
     e.body_case = HANDOFF__V1__EVENT__BODY_PATIENT_REGISTERED;
     e.patient_registered = &registered;
-    static const uint32_t bad_dates[] = {1, 20260230, 20261301, 99999999, 20990101};
+    static const uint32_t bad_dates[] = {1, 20260230, 20250229, 20261301, 99999999, 20990101, 18791231};
     for (size_t i = 0; i < sizeof bad_dates / sizeof *bad_dates; i++) {
         registered.birth_date = bad_dates[i];
         expect_refused(&e, CODE(BAD_TIME), "patient_registered.birth_date");
@@ -244,6 +248,80 @@ static void times_and_dates_are_in_range(void **state)
     preference.person = HANDOFF__V1__PARTY__PARTY_PATIENT;
     preference.latest_minute = 1441;
     expect_refused(&e, CODE(BAD_VALUE), "preference_updated.latest_minute");
+    (void)state;
+}
+
+static void what_the_parts_of_an_event_say_together_makes_sense(void **state)
+{
+    Handoff__V1__ConsentGranted consent = HANDOFF__V1__CONSENT_GRANTED__INIT;
+    Handoff__V1__Recipient recipient = HANDOFF__V1__RECIPIENT__INIT, *recipients[] = {&recipient};
+    Handoff__V1__PreferenceUpdated preference = HANDOFF__V1__PREFERENCE_UPDATED__INIT;
+    Handoff__V1__StaffAbsent absent = HANDOFF__V1__STAFF_ABSENT__INIT;
+    Handoff__V1__EpisodeOpened opened = HANDOFF__V1__EPISODE_OPENED__INIT;
+    Handoff__V1__Event e = good();
+    e.body_case = HANDOFF__V1__EVENT__BODY_CONSENT_GRANTED;
+    e.consent_granted = &consent;
+    consent.consent_id = (char *)"c1";
+    consent.signer = HANDOFF__V1__PARTY__PARTY_PATIENT;
+    consent.n_recipients = 1, consent.recipients = recipients;
+    recipient.party = HANDOFF__V1__PARTY__PARTY_SCHOOL;
+    consent.treatment_from = 20260102, consent.treatment_to = 20260101;
+    expect_refused(&e, CODE(BAD_TIME), "consent_granted.treatment_to");
+    consent.treatment_to = 20260102;
+    expect_accepted(&e);
+    consent.signed_at_ms = NOW, consent.expires_at_ms = NOW;
+    expect_refused(&e, CODE(BAD_TIME), "consent_granted.expires_at_ms");
+    consent.signed_at_ms = NOW + 2 * (int64_t)MS_PER_DAY, consent.expires_at_ms = 0;
+    expect_refused(&e, CODE(BAD_TIME), "consent_granted.signed_at_ms");
+
+    e.body_case = HANDOFF__V1__EVENT__BODY_PREFERENCE_UPDATED;
+    e.preference_updated = &preference;
+    preference.person = HANDOFF__V1__PARTY__PARTY_PATIENT;
+    expect_accepted(&e);
+    preference.earliest_minute = 480, preference.latest_minute = 480;
+    expect_refused(&e, CODE(BAD_VALUE), "preference_updated.latest_minute");
+
+    e.body_case = HANDOFF__V1__EVENT__BODY_STAFF_ABSENT;
+    e.staff_absent = &absent;
+    absent.person_id = (char *)"nurse-1";
+    absent.from_at_ms = NOW, absent.to_at_ms = NOW - 1;
+    expect_refused(&e, CODE(BAD_TIME), "staff_absent.to_at_ms");
+
+    e.body_case = HANDOFF__V1__EVENT__BODY_EPISODE_OPENED;
+    e.episode_opened = &opened;
+    opened.by = (char *)"nurse-1";
+    expect_refused(&e, CODE(MISSING_FIELD), "episode_opened.pathway");
+    opened.reopens = (char *)"ep1";
+    expect_accepted(&e);
+    (void)state;
+}
+
+static void a_screening_says_what_its_form_can_say(void **state)
+{
+    Handoff__V1__ScreeningScored s = HANDOFF__V1__SCREENING_SCORED__INIT;
+    Handoff__V1__Count total = HANDOFF__V1__COUNT__INIT;
+    Handoff__V1__ItemScore one = HANDOFF__V1__ITEM_SCORE__INIT, two = HANDOFF__V1__ITEM_SCORE__INIT, *items[] = {&one, &two};
+    Handoff__V1__Event e = good();
+    e.body_case = HANDOFF__V1__EVENT__BODY_SCREENING_SCORED;
+    e.screening_scored = &s;
+    s.instrument = HANDOFF__V1__INSTRUMENT__INSTRUMENT_PHQ_9;
+    s.total = &total;
+    total.value = 27;
+    expect_accepted(&e);
+    total.value = 28;
+    expect_refused(&e, CODE(BAD_VALUE), "screening_scored.total");
+    total.value = 3;
+    s.n_items = 2, s.items = items;
+    one.item = 9, one.score = 3, two.item = 10;
+    expect_refused(&e, CODE(BAD_VALUE), "screening_scored.items.item");
+    two.item = 9;
+    expect_refused(&e, CODE(BAD_VALUE), "screening_scored.items.item");
+    two.item = 1, two.score = 4;
+    expect_refused(&e, CODE(BAD_VALUE), "screening_scored.items.score");
+    two.score = 0;
+    expect_accepted(&e);
+    two.item = 0;
+    expect_refused(&e, CODE(BAD_VALUE), "screening_scored.items.item");
     (void)state;
 }
 
@@ -382,6 +460,8 @@ int main(void)
         cmocka_unit_test(text_is_utf8_without_nul),
         cmocka_unit_test(values_are_those_of_their_enum),
         cmocka_unit_test(times_and_dates_are_in_range),
+        cmocka_unit_test(what_the_parts_of_an_event_say_together_makes_sense),
+        cmocka_unit_test(a_screening_says_what_its_form_can_say),
         cmocka_unit_test(what_a_kind_requires_is_asked_for),
         cmocka_unit_test(lists_have_an_end),
         cmocka_unit_test(what_the_schema_does_not_have_is_refused_aloud),

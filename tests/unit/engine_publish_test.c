@@ -70,7 +70,41 @@ static void a_repeat_in_the_same_batch_waits_for_it_and_stores_nothing(void **st
     assert_int_equal(w->results[2].code, CODE(DUPLICATE));
     assert_int_equal(w->results[3].code, CODE(DUPLICATE_DIFFERS));
     assert_int_equal(w->results[2].sequence, w->results[1].sequence);
-    assert_int_equal(world_state(w).last_sequence, w->results[1].sequence);
+    assert_int_equal(w->results[3].sequence, w->results[1].sequence);
+    assert_int_equal(world_state(w).last_sequence, w->results[1].sequence + 1); /* that one differed is audited */
+    world_free(w);
+    (void)state;
+}
+
+static void a_repeat_with_other_content_is_audited_once_a_minute(void **state)
+{
+    struct world *w = world_new(false);
+    Handoff__V1__PatientRecord *record;
+    uint64_t sequence, last;
+    world_publish(w, world_updated(w, "e1", "mary", "Mary"));
+    last = world_state(w).last_sequence;
+    for (int i = 0; i < 5; i++) assert_int_equal(world_publish(w, world_updated(w, "e1", "mary", "Marie"))->code, CODE(DUPLICATE_DIFFERS));
+    assert_int_equal(world_state(w).last_sequence, last + 1);
+    assert_int_equal(world_state(w).totals[TOTAL_EMISSIONS_AUDIT], 1);
+    assert_int_equal(world_record(w, "mary", &record, &sequence), 0);
+    assert_string_equal(record->name, "Mary"); /* the first one stands */
+    assert_int_equal(engine_advance(w->engine, engine_now_ms(w->engine) + 60 * 1000, NULL), 0);
+    world_publish(w, world_updated(w, "e1", "mary", "Marie"));
+    assert_int_equal(world_state(w).totals[TOTAL_EMISSIONS_AUDIT], 2);
+    world_free(w);
+    (void)state;
+}
+
+static void of_a_flood_of_repeats_that_differ_the_first_few_are_audited(void **state)
+{
+    struct world *w = world_new(false);
+    char id[16];
+    for (int i = 0; i < 200; i++) {
+        snprintf(id, sizeof id, "e%d", i);
+        world_publish(w, world_updated(w, id, "mary", "Mary"));
+        assert_int_equal(world_publish(w, world_updated(w, id, "mary", "Marie"))->code, CODE(DUPLICATE_DIFFERS));
+    }
+    assert_int_equal(world_state(w).totals[TOTAL_EMISSIONS_AUDIT], 64);
     world_free(w);
     (void)state;
 }
@@ -499,6 +533,8 @@ int main(void)
         cmocka_unit_test(nothing_is_told_or_visible_before_the_commit),
         cmocka_unit_test(an_unreadable_event_refuses_only_itself),
         cmocka_unit_test(a_repeat_in_the_same_batch_waits_for_it_and_stores_nothing),
+        cmocka_unit_test(a_repeat_with_other_content_is_audited_once_a_minute),
+        cmocka_unit_test(of_a_flood_of_repeats_that_differ_the_first_few_are_audited),
         cmocka_unit_test(a_repeat_is_known_after_a_restart_and_hears_the_first_answer),
         cmocka_unit_test(the_same_fields_in_another_order_are_the_same_event),
         cmocka_unit_test(repeats_that_the_record_forgot_are_found_along_the_chain),

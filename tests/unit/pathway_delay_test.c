@@ -35,6 +35,16 @@ static void every_unit_has_its_meaning(void **state)
     }
 }
 
+static void a_time_before_a_visit_counts_clock_calendar_or_business_days(void **state)
+{
+    (void)state;
+    assert_int_equal(parsed("-48h")->amount, -48 * MS_PER_HOUR);
+    assert_int_equal(parsed("-14d")->op, DELAY_DAYS);
+    assert_int_equal(parsed("-14d")->amount, -14);
+    assert_int_equal(parsed("-3bd")->op, DELAY_BUSINESS_DAYS);
+    assert_int_equal(parsed("-3bd")->amount, -3);
+}
+
 static void functions_nest(void **state)
 {
     (void)state;
@@ -47,6 +57,7 @@ static void functions_nest(void **state)
     assert_int_equal(parsed("opening(3d)")->op, DELAY_OPENING);
     assert_int_equal(parsed("closing(1bd)")->op, DELAY_CLOSING);
     assert_int_equal(parsed("latest(1h, 2h)")->op, DELAY_LATEST);
+    assert_int_equal(parsed("midnight(7d)")->op, DELAY_MIDNIGHT);
     d = parsed("compressed(1bd, 4, effective_at_ms)");
     assert_int_equal(d->op, DELAY_COMPRESSED);
     assert_int_equal(d->amount, 4);
@@ -60,7 +71,7 @@ static void a_mistake_is_named_where_it_stands(void **state)
     refused("soon", 0, "not a way to say a delay");
     refused("2 weeks", 2, "is not a unit of time");
     refused("2w", 1, "is not a unit of time");
-    refused("-2bd", 0, "hours or minutes");
+    refused("-4bh", 0, "not in business hours");
     refused("999999999h", 0, "here must be a delay");
     refused("99999h", 0, "too long");
     refused("2bd or so", 4, "ends before");
@@ -126,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_unit_has_its_meaning),
+        cmocka_unit_test(a_time_before_a_visit_counts_clock_calendar_or_business_days),
         cmocka_unit_test(functions_nest),
         cmocka_unit_test(a_mistake_is_named_where_it_stands),
         cmocka_unit_test(a_bound_is_clock_time),

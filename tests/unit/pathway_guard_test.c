@@ -86,6 +86,8 @@ static void predicates_get_positions(void **state)
     assert_int_equal(parsed(NULL, "consent_covers(AGENCY)")->argument[0], HANDOFF__V1__PARTY__PARTY_AGENCY);
     assert_string_equal(parsed(NULL, "has_open(service-continuity)")->argument_text, "service-continuity");
     assert_int_equal(parsed(NULL, "has_barrier(TRANSPORT)")->argument[0], 1);
+    assert_int_equal(parsed(NULL, "booked_between(1, 7) == 0")->left->argument[0], 1);
+    assert_int_equal(parsed(NULL, "booked_between(1, 7) == 0")->left->argument[1], 7);
     assert_int_equal(parsed(NULL, "has_task(call-family)")->argument[0], 5);
     assert_int_equal(parsed(NULL, "age < 14")->left->op, GUARD_CALL);
 }
@@ -117,6 +119,9 @@ static void unknown_names_are_refused_with_a_guess(void **state)
     refused(NULL, "in_region(visit)", 10, "a region and its state");
     refused(NULL, "consent_covers(AGENCIES)", 15, "unknown party \"AGENCIES\"");
     refused(NULL, "has_barrier(TRANSPROT)", 12, "did you mean \"TRANSPORT\"?");
+    refused(NULL, "booked_between > 0", 15, "here must be (");
+    refused(NULL, "booked_between(week) > 0", 15, "here must be a number of days");
+    refused(NULL, "booked_between(7, 1) > 0", 14, "the first of two days comes first");
     refused(NULL, "paused(sendng)", 7, "did you mean \"sending\"?");
     refused(NULL, "consent_covers(REFERRER)", 15, "REFERRER may be anybody");
 }

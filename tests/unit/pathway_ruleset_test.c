@@ -191,6 +191,71 @@ static void a_removed_file_is_retired(void **state)
     assert_null(rules_pathway_by_name(adopt(f), "first"));
 }
 
+static uint64_t episodes_on_the_first;
+static uint64_t count_episodes(void *context, uint32_t number)
+{
+    ++*(int *)context;
+    return number == 1 ? episodes_on_the_first : 0;
+}
+
+static int check_use(struct fixture *f, const char *retired, int *asked)
+{
+    struct rules_changes changes = diff(f);
+    *asked = 0;
+    return ruleset_check_use(f->rs, &changes, &(struct rules_use){asked, count_episodes, retired}, arena, &f->errors);
+}
+
+static void another_text_under_a_version_is_refused_only_while_something_runs_on_it(void **state)
+{
+    struct fixture *f = *state;
+    char text[1000];
+    int asked;
+    adopt(f);
+    episodes_on_the_first = 3;
+    assert_int_equal(check_use(f, "", &asked), 0);
+    assert_int_equal(asked, 0); /* nothing goes: nothing is counted */
+    snprintf(text, sizeof text, "%s# changed\n", first_text);
+    f->files[0] = file_of("first.yaml", text);
+    assert_int_not_equal(check_use(f, "", &asked), 0);
+    testing_expect(&f->errors, 0, 0, "3 open episodes run on");
+    episodes_on_the_first = 0;
+    assert_int_equal(check_use(f, "", &asked), 0);
+    episodes_on_the_first = 3;
+    snprintf(text, sizeof text, "version: 9\n%s", first_text);
+    f->files[0] = file_of("first.yaml", text);
+    assert_int_equal(check_use(f, "", &asked), 0);
+    assert_int_equal(asked, 0);
+}
+
+static void a_pathway_that_something_runs_on_goes_only_when_it_is_listed(void **state)
+{
+    struct fixture *f = *state;
+    int asked;
+    adopt(f);
+    episodes_on_the_first = 1;
+    f->folder.pathway_count = 0;
+    assert_int_not_equal(check_use(f, "firs, first-of-all", &asked), 0);
+    testing_expect(&f->errors, 0, 0, "1 open episode runs on it");
+    assert_int_equal(check_use(f, "other, first", &asked), 0);
+    assert_int_equal(asked, 0);
+}
+
+static void a_version_that_cannot_be_understood_keeps_its_number(void **state)
+{
+    struct fixture *f = *state;
+    adopt(f);
+    Handoff__V1__PathwayText text = HANDOFF__V1__PATHWAY_TEXT__INIT;
+    text.number = 7;
+    assert_int_not_equal(ruleset_skip(f->rs, &text, ++f->sequence), 0);
+    text.number = 2;
+    assert_int_equal(ruleset_skip(f->rs, &text, ++f->sequence), 0);
+    const struct rules *rules = ruleset_build(f->rs);
+    assert_int_equal(rules->pathway_count, 2);
+    assert_null(rules->pathways[1]);
+    assert_int_equal(rules_pathway_by_name(rules, "first")->number, 1);
+    assert_int_equal(diff(f).count, 0);
+}
+
 static void sites_are_added_changed_and_removed(void **state)
 {
     struct fixture *f = *state;
@@ -328,6 +393,9 @@ int main(void)
         TEST(a_site_becomes_a_calendar),
         TEST(what_is_unchanged_is_not_journaled_again),
         TEST(a_comment_in_the_policy_changes_nothing),
+        TEST(another_text_under_a_version_is_refused_only_while_something_runs_on_it),
+        TEST(a_pathway_that_something_runs_on_goes_only_when_it_is_listed),
+        TEST(a_version_that_cannot_be_understood_keeps_its_number),
         TEST(a_changed_text_retires_the_old_version_and_introduces_the_next),
         TEST(a_removed_file_is_retired),
         TEST(sites_are_added_changed_and_removed),

@@ -167,6 +167,7 @@ static void once_per_appointment_and_field_timers_bound_nothing(void **state)
            7, 3, "no timer runs that bounds silence");
     refuse(HEAD "timers: {check: {from: appeal_by_at_ms, fires: [{wait: 3h, do: [{task: call-family}]}]}}\nstates:\n  open: {after: [check], " ENDS "}\n" CLOSED,
            7, 3, "no timer runs that bounds silence");
+    accept(HEAD "timers: {check: {from: discharged_at_ms, fires: [{wait: 3h, do: [{task: call-family}]}]}}\nstates:\n  open: {after: [check], " ENDS "}\n" CLOSED);
     accept(HEAD "timers: {check: {from: opened, fires: [{wait: 3h, do: [{task: call-family}]}]}}\nstates:\n  open: {after: [check], " ENDS "}\n" CLOSED);
 }
 

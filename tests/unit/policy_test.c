@@ -83,6 +83,12 @@ static void the_shipped_figures_are_those_of_the_sources(void **state)
     assert_int_equal(p.ladder[HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT].remind->amount, 15 * MS_PER_MINUTE);
     assert_int_equal(p.ladder[HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT].rung_count, 4);
     assert_null(p.ladder[HANDOFF__V1__SEVERITY__SEVERITY_URGENT].remind);
+    assert_int_equal(p.instruments[HANDOFF__V1__INSTRUMENT__INSTRUMENT_PHQ_9].total_max, 27);
+    assert_int_equal(p.instruments[HANDOFF__V1__INSTRUMENT__INSTRUMENT_PHQ_9].severe, 20);
+    assert_int_equal(p.instruments[HANDOFF__V1__INSTRUMENT__INSTRUMENT_PSC_17].youngest, 4);
+    assert_int_equal(p.instruments[HANDOFF__V1__INSTRUMENT__INSTRUMENT_PSC_17].oldest, 17);
+    assert_int_equal(p.instruments[HANDOFF__V1__INSTRUMENT__INSTRUMENT_ASQ].youngest, 8);
+    assert_int_equal(p.instruments[HANDOFF__V1__INSTRUMENT__INSTRUMENT_C_SSRS].total_max, 0);
 }
 
 static void the_shipped_authority_matrix_is_the_one_of_the_domain(void **state)

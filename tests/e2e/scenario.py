@@ -453,7 +453,7 @@ class Play:
             occurred_at_ms=occurred_at_ms,
             referral_id=step.get("referral", ""),
             appointment_id=step.get("appointment", ""),
-            episode_id=step.get("episode", ""),
+            episode_id=self.episode_id(step.get("episode", "")),
         )
         if "task" in step:
             event.task_id = self.task_id(step["task"])
@@ -461,6 +461,11 @@ class Play:
             event.escalation_id = self.escalation_id(step["escalation"])
         fill(getattr(event, step["event"].replace(".", "_")), step.get("with") or {})
         return event
+
+    def episode_id(self, wanted):
+        """ep2, or the newest open one on a pathway of that name."""
+        episodes = self.patient().episodes if wanted else []
+        return ([e.episode_id for e in episodes if e.pathway == wanted] or [wanted])[-1]
 
     def task_id(self, wanted):
         """The newest open one."""
@@ -580,9 +585,12 @@ def lists_differ(expect, words):
         yield f"reminders: expected {expect.get('reminders', 0)}, got {len(words['reminders'])}"
 
 
+ABSENT = {"timers": "not running", "state": "none open", "ended": "none ended"}
+
+
 def maps_differ(expect, names):
     for key, values in names.items():
-        absent = "not running" if key == "timers" else "none"
         for name, value in (expect.get(key) or {}).items():
-            if values.get(name, absent) != value:
-                yield f"{key} {name}: expected {value}, got {values.get(name, absent)}"
+            got = values.get(name, ABSENT.get(key, "none"))
+            if got != value:
+                yield f"{key} {name}: expected {value}, got {got}"

@@ -161,10 +161,17 @@ static void give_to_reporter(const struct moment *m, struct task_order *order)
     }
 }
 
+/* What a PCP outside the program is to do, the coordinator asks of them, as far as a release allows. */
+static Handoff__V1__Role owner_of(const struct moment *m, const struct action *a)
+{
+    bool is_outsiders = a->role == HANDOFF__V1__ROLE__ROLE_PCP && !m->rules->policy.is_pcp_workforce;
+    return is_outsiders ? HANDOFF__V1__ROLE__ROLE_COORDINATOR : a->role;
+}
+
 static void ask(struct moment *m, const struct action *a)
 {
     struct task_order order = {.kind = a->task,
-                               .owner = a->role,
+                               .owner = owner_of(m, a),
                                .severity = severity_of(m, a),
                                .party = a->party,
                                .rule = a->rule,

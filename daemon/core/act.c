@@ -141,17 +141,45 @@ const char *act_party_id(const struct moment *m, Handoff__V1__Party party)
 }
 
 /* --- asking and telling -------------------------------------------------------------------------------------- */
+/* As grave as what was found: where nothing is known of it, urgent. */
+static Handoff__V1__Severity severity_of(const struct moment *m, const struct action *a)
+{
+    if (!a->is_as_found) return a->severity;
+    return m->episode && m->episode->severity ? m->episode->severity : HANDOFF__V1__SEVERITY__SEVERITY_URGENT;
+}
+
+/* Whoever raised the flag, when that is somebody of the roster; else the task stays its owner's. */
+static void give_to_reporter(const struct moment *m, struct task_order *order)
+{
+    bool is_flag = m->event && m->event->body_case == HANDOFF__V1__EVENT__BODY_SAFETY_FLAG_RAISED;
+    const char *by = is_flag ? m->event->safety_flag_raised->raised_by : "";
+    for (size_t i = 0; by[0] && i < m->site->roster->n_people; i++) {
+        const Handoff__V1__Person *p = m->site->roster->people[i];
+        if (strcmp(p->id, by) != 0 || p->n_roles == 0) continue;
+        order->owner = p->roles[0];
+        order->owner_id = p->id;
+    }
+}
+
+/* What a PCP outside the program is to do, the coordinator asks of them, as far as a release allows. */
+static Handoff__V1__Role owner_of(const struct moment *m, const struct action *a)
+{
+    bool is_outsiders = a->role == HANDOFF__V1__ROLE__ROLE_PCP && !m->rules->policy.is_pcp_workforce;
+    return is_outsiders ? HANDOFF__V1__ROLE__ROLE_COORDINATOR : a->role;
+}
+
 static void ask(struct moment *m, const struct action *a)
 {
     struct task_order order = {.kind = a->task,
-                               .owner = a->role,
-                               .severity = a->severity,
+                               .owner = owner_of(m, a),
+                               .severity = severity_of(m, a),
                                .party = a->party,
                                .rule = a->rule,
                                .is_before_visit = a->is_before_visit,
                                .is_again = a->is_again,
                                .due = a->due.routine ? moment_wait(m, &a->due) : NULL,
                                .subject_id = ""};
+    if (a->is_reporters) give_to_reporter(m, &order);
     const Handoff__V1__Recipient *recipient = a->party_from == PARTY_FROM_RECIPIENT ? release_recipient(m) : NULL;
     if (recipient) {
         order.party = recipient->party;
@@ -174,8 +202,10 @@ static void ask(struct moment *m, const struct action *a)
 
 static void raise_to_roles(struct moment *m, const struct action *a)
 {
-    for (uint32_t role = 1; role < 32; role++)
-        if (a->roles >> role & 1) work_raise(m, (Handoff__V1__Role)role, a->severity, a->rule);
+    uint32_t roles = a->roles | (moment_is_out_of_hours(m) ? a->roles_out_of_hours : 0);
+    uint32_t pcp = UINT32_C(1) << HANDOFF__V1__ROLE__ROLE_PCP;
+    if (roles & pcp && !m->rules->policy.is_pcp_workforce) roles &= ~pcp; /* outside: no alert, but by a release */
+    if (roles) work_raise(m, roles, severity_of(m, a), a->rule);
 }
 
 static void tell(struct moment *m, const struct action *a, Handoff__V1__Party party, const char *id)
@@ -280,6 +310,20 @@ static void mark(struct moment *m, const struct action *a)
     timer_follow(m, a->to);
 }
 
+/* A time of the episode that is still to come: the one that the event states, but no later than the latest; without one
+ * the default. */
+static void plan(struct moment *m, const struct action *a)
+{
+    const char *body = m->event ? (const char *)m->event->referral_requested : NULL;
+    int64_t stated = body && a->from ? *(const int64_t *)(const void *)(body + a->from->offset) : 0;
+    int64_t latest = moment_resolve(m, moment_wait(m, &a->latest), m->occurred_ms);
+    int64_t time = stated > m->occurred_ms ? stated : moment_resolve(m, moment_wait(m, &a->due), m->occurred_ms);
+    if (time > latest) time = latest;
+    memcpy((char *)m->episode + a->to->offset, &time, sizeof time);
+    m->is_changed = true;
+    timer_follow(m, a->to);
+}
+
 static void open_other(struct moment *m, const struct action *a)
 {
     const struct pathway *p = rules_pathway_by_name(m->rules, a->text);
@@ -313,6 +357,7 @@ static void act(struct moment *m, const struct action *a)
     case ACTION_OPEN: open_other(m, a); return;
     case ACTION_FORGET: forget(m, a); return;
     case ACTION_MARK: mark(m, a); return;
+    case ACTION_PLAN: plan(m, a); return;
     case ACTION_SIGNAL:
         if (a->is_to_all) machine_signal_all(m, a->text);
         else machine_signal(m, a->text, m->episode->replaces);

@@ -16,6 +16,12 @@ static void task_event(struct moment *m)
         m->sentence = "no such open task: nothing changed";
         return;
     }
+    const char *refusal = facts_refuse_check(m, t);
+    if (refusal) {
+        m->names_nothing = true;
+        moment_refuse(m, refusal, 0);
+        return;
+    }
     m->task = message_copy(t, m->arena);
     if (m->event->body_case == BODY(TASK_COMPLETED)) work_complete(m, t, m->event->task_completed->outcome);
     else if (m->event->body_case == BODY(TASK_ATTEMPTED)) work_attempt(m, t);
@@ -71,6 +77,8 @@ static void episode_opened(struct moment *m)
     m->is_used = true;
     if (!p) {
         m->sentence = "no pathway of that name is loaded: nothing was opened";
+    } else if (p->subject == SUBJECT_RISK) {
+        m->sentence = "a finding begins such an episode: raise a safety flag instead; nothing was opened";
     } else if (episode_is_open_for(m, p)) {
         m->sentence = "such an episode is open already: nothing was opened";
     } else {
@@ -79,7 +87,8 @@ static void episode_opened(struct moment *m)
     }
 }
 
-/* A human closes one episode: the one they name, by its id or its referral's, or the only one there is. */
+/* A human closes one episode: the one they name, by its id or its referral's, or the only one there is. Whatever the
+ * pathway, an open safety flag refuses that. */
 static void episode_closed(struct moment *m)
 {
     size_t meant = 0;
@@ -87,8 +96,13 @@ static void episode_closed(struct moment *m)
         const struct pathway *p = rules_pathway(m->rules, m->record->episodes[i]->pathway);
         meant += p && episode_is_meant(m, m->record->episodes[i], p);
     }
-    if (meant == 1) return;
+    const char *refusal = meant == 1 ? facts_refuse_closing(m) : NULL;
+    if (meant == 1 && !refusal) return;
     m->is_used = m->names_nothing = true;
+    if (refusal) {
+        moment_refuse(m, refusal, 0);
+        return;
+    }
     m->sentence = meant ? "several episodes are open: name the one to close" : "no such open episode: nothing changed";
 }
 

@@ -55,6 +55,13 @@ static void withhold(struct moment *m, const struct disclosure *d, const char *w
     moment_audit(m, AUDIT(WITHHELD), why, recipient_of(m, d), d->rule);
 }
 
+/* Of abuse or neglect nobody outside hears before a human names who may: a request by name is one, a pathway is not. */
+static bool is_unnamed(const struct moment *m, const struct disclosure *d)
+{
+    return m->episode && m->episode->risk == HANDOFF__V1__RISK_KIND__RISK_KIND_ABUSE_OR_NEGLECT &&
+           consent_is_outside(m->rules, d->party, d->id);
+}
+
 /* --- with a release ---------------------------------------------------------------------------------------------- */
 enum consent_answer disclose_tell(struct moment *m, const struct disclosure *d)
 {
@@ -62,6 +69,10 @@ enum consent_answer disclose_tell(struct moment *m, const struct disclosure *d)
     struct consent_ground ground = {NULL, NULL};
     if (is_family(d->party) && (m->record->is_deceased || m->record->is_opted_out)) {
         withhold(m, d, "nothing goes to the family any more");
+        return CONSENT_COVERS;
+    }
+    if (is_unnamed(m, d)) {
+        withhold(m, d, "nobody outside was named who may know");
         return CONSENT_COVERS;
     }
     enum consent_answer answer = consent_is_needed(&q) ? consent_ask(&q, &ground) : CONSENT_COVERS;

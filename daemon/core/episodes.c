@@ -28,6 +28,8 @@ bool episode_is_meant(const struct moment *m, const Handoff__V1__Episode *e, con
     const Handoff__V1__Event *v = m->event;
     if (v->episode_id[0] && step_id_number(v->episode_id, "ep") != e->number) return false;
     if (m->task) return episode_has_task(m->task, e);
+    bool is_closed_unnamed = v->body_case == BODY(EPISODE_CLOSED) && !v->episode_id[0];
+    if (is_closed_unnamed && p->subject == SUBJECT_RISK) return false; /* a clinician clears the risk instead */
     if (v->body_case == BODY(EPISODE_CLOSED) && p->subject == SUBJECT_CONSENT) return v->episode_id[0] != '\0';
     if (v->body_case == BODY(EPISODE_CLOSED) && v->referral_id[0] && !v->episode_id[0])
         return strcmp(v->referral_id, e->referral_id) == 0;

@@ -9,7 +9,6 @@ enum {
     VISITS_KEPT = 24,
     VISITS_MAX = 96,
     CARE_TEAM_MAX = 32,
-    FLAGS_MAX = 8,
     ASSIGNMENTS_MAX = 8,
     BARRIERS_MAX = 16,
     COVERAGES_MAX = 8
@@ -215,81 +214,7 @@ static void no_show(struct moment *m) { set_visit(m, VISIT(NO_SHOW), 0); }
 static void arrived(struct moment *m) { set_visit(m, VISIT(ARRIVED), 0); }
 static void fulfilled(struct moment *m) { set_visit(m, VISIT(FULFILLED), 0); }
 
-/* --- safety -------------------------------------------------------------------------------------------------- */
-static Handoff__V1__Severity finding_of_screening(const Handoff__V1__ScreeningScored *s)
-{
-    bool is_suicide_screen = s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_C_SSRS ||
-                             s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_ASQ;
-    if (is_suicide_screen && s->level == HANDOFF__V1__RISK_LEVEL__RISK_LEVEL_HIGH)
-        return HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT;
-    if (is_suicide_screen && s->level >= HANDOFF__V1__RISK_LEVEL__RISK_LEVEL_LOW)
-        return HANDOFF__V1__SEVERITY__SEVERITY_URGENT;
-    bool is_phq = s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_PHQ_9 ||
-                  s->instrument == HANDOFF__V1__INSTRUMENT__INSTRUMENT_PHQ_A;
-    for (size_t i = 0; is_phq && i < s->n_items; i++)
-        if (s->items[i]->item == 9 && s->items[i]->score > 0) return HANDOFF__V1__SEVERITY__SEVERITY_URGENT;
-    return HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED;
-}
-
-Handoff__V1__Severity facts_finding(const Handoff__V1__Event *event)
-{
-    if (event->body_case == BODY(SAFETY_FLAG_RAISED)) return event->safety_flag_raised->severity;
-    if (event->body_case == BODY(SCREENING_SCORED)) return finding_of_screening(event->screening_scored);
-    return HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED;
-}
-
-static void raise_flag(struct moment *m, Handoff__V1__RiskKind kind, Handoff__V1__Severity severity)
-{
-    Handoff__V1__PatientRecord *r = m->record;
-    for (size_t i = 0; i < r->n_flags; i++) {
-        Handoff__V1__SafetyFlag *f = r->flags[i];
-        if (f->kind != kind) continue;
-        if (m->occurred_ms > f->raised_at_ms) f->raised_at_ms = m->occurred_ms;
-        if (severity <= f->severity) return; /* assessed stays assessed */
-        f->severity = severity;
-        f->is_assessed = false;
-        return;
-    }
-    if (r->n_flags >= FLAGS_MAX) return; /* there are fewer kinds than that */
-    Handoff__V1__SafetyFlag *f = MESSAGE_NEW(m->arena, Handoff__V1__SafetyFlag, safety_flag);
-    f->kind = kind;
-    f->severity = severity;
-    f->raised_at_ms = m->occurred_ms;
-    list_append(m->arena, &r->flags, &r->n_flags, f);
-    timer_hasten(m);
-}
-
-static void flag_raised(struct moment *m)
-{
-    raise_flag(m, m->event->safety_flag_raised->kind, m->event->safety_flag_raised->severity);
-}
-
-static void screened(struct moment *m)
-{
-    Handoff__V1__Severity severity = facts_finding(m->event);
-    if (m->occurred_ms > m->record->assessed_at_ms) m->record->assessed_at_ms = m->occurred_ms;
-    scores_keep(m);
-    if (severity) raise_flag(m, HANDOFF__V1__RISK_KIND__RISK_KIND_SELF, severity);
-}
-
-/* What was found after the clinician looked is not cleared by a late word of it. */
-static void cleared(struct moment *m)
-{
-    Handoff__V1__PatientRecord *r = m->record;
-    for (size_t i = r->n_flags; i-- > 0;) {
-        if (r->flags[i]->kind != m->event->safety_cleared->kind) continue;
-        if (r->flags[i]->raised_at_ms > m->occurred_ms) m->is_overtaken = true;
-        else list_remove(&r->flags, &r->n_flags, i);
-    }
-}
-
-void facts_assessed(struct moment *m)
-{
-    Handoff__V1__PatientRecord *r = m->record;
-    if (m->occurred_ms > r->assessed_at_ms) r->assessed_at_ms = m->occurred_ms;
-    for (size_t i = 0; i < r->n_flags; i++) r->flags[i]->is_assessed |= r->flags[i]->raised_at_ms <= m->occurred_ms;
-}
-
+/* --- others -------------------------------------------------------------------------------------------------- */
 static void deceased(struct moment *m) { m->record->is_deceased = true; }
 static void referred(struct moment *m)
 {
@@ -311,8 +236,8 @@ static const struct {
     {BODY(APPOINTMENT_BOOKED), booked},         {BODY(APPOINTMENT_RESCHEDULED), rescheduled},
     {BODY(APPOINTMENT_CANCELLED), cancelled},   {BODY(APPOINTMENT_RETRACTED), cancelled},
     {BODY(APPOINTMENT_NO_SHOW), no_show},       {BODY(APPOINTMENT_ARRIVED), arrived},
-    {BODY(APPOINTMENT_FULFILLED), fulfilled},   {BODY(SAFETY_FLAG_RAISED), flag_raised},
-    {BODY(SCREENING_SCORED), screened},         {BODY(SAFETY_CLEARED), cleared},
+    {BODY(APPOINTMENT_FULFILLED), fulfilled},   {BODY(SAFETY_FLAG_RAISED), facts_flag_raised},
+    {BODY(SCREENING_SCORED), facts_screened},   {BODY(SAFETY_CLEARED), facts_cleared},
     {BODY(PATIENT_DECEASED), deceased},         {BODY(ENCOUNTER_ADMITTED), days_keep_stay},
     {BODY(ENCOUNTER_DISCHARGED), days_keep_stay},
     {BODY(ENCOUNTER_ADMIT_CANCELLED), days_keep_stay},
@@ -342,19 +267,11 @@ static const char *consent_of(const Handoff__V1__Event *e)
     return e->body_case == BODY(CONSENT_REVOKED) ? e->consent_revoked->consent_id : "";
 }
 
-static Handoff__V1__RiskKind risk_of(const Handoff__V1__Event *e)
-{
-    if (e->body_case == BODY(SAFETY_FLAG_RAISED)) return e->safety_flag_raised->kind;
-    if (e->body_case == BODY(SAFETY_CLEARED)) return e->safety_cleared->kind;
-    bool is_finding = facts_finding(e) != HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED;
-    return is_finding ? HANDOFF__V1__RISK_KIND__RISK_KIND_SELF : HANDOFF__V1__RISK_KIND__RISK_KIND_UNSPECIFIED;
-}
-
 void facts_apply(struct moment *m)
 {
     m->event_agency = agency_of(m);
     m->event_consent = consent_of(m->event);
-    m->event_risk = risk_of(m->event);
+    m->event_risk = facts_risk_of(m->event);
     m->visit = find_visit(m->record, m->event->appointment_id);
     reach_judge(m);
     for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)

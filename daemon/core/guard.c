@@ -140,6 +140,23 @@ PREDICATE(ask_is_flagged_unassessed)
     return false;
 }
 
+PREDICATE(ask_is_finding) { UNUSED; return m->event && facts_finding(m->event) != 0; }
+PREDICATE(ask_is_higher_finding) { UNUSED; return m->is_higher_finding; }
+PREDICATE(ask_is_cleared) { UNUSED; return m->episode && !facts_flag(m->record, m->episode->risk); }
+PREDICATE(ask_is_closing_refused) { UNUSED; return facts_refuse_closing(m) != NULL; }
+
+/* The event asks for a lower level of care than this episode has; only the levels that stand above one another. */
+PREDICATE(ask_is_step_down)
+{
+    UNUSED;
+    const ProtobufCMessage *body = event_body(m->event);
+    const ProtobufCFieldDescriptor *f =
+        body ? protobuf_c_message_descriptor_get_field_by_name(body->descriptor, "level_of_care") : NULL;
+    int32_t wanted = f ? *(const int32_t *)field_at(body, f) : 0;
+    return m->episode && m->episode->level_of_care && wanted <= HANDOFF__V1__LEVEL_OF_CARE__LEVEL_OF_CARE_PCP &&
+           wanted > (int32_t)m->episode->level_of_care;
+}
+
 PREDICATE(ask_is_authorized)
 {
     UNUSED;
@@ -436,6 +453,11 @@ static const struct predicate predicates[] = {
     {"age", true, ARGUMENT_NONE, ask_age},
     {"is_flagged", false, ARGUMENT_NONE, ask_is_flagged},
     {"is_flagged_unassessed", false, ARGUMENT_NONE, ask_is_flagged_unassessed},
+    {"is_finding", false, ARGUMENT_NONE, ask_is_finding},
+    {"is_higher_finding", false, ARGUMENT_NONE, ask_is_higher_finding},
+    {"is_cleared", false, ARGUMENT_NONE, ask_is_cleared},
+    {"is_closing_refused", false, ARGUMENT_NONE, ask_is_closing_refused},
+    {"is_step_down", false, ARGUMENT_NONE, ask_is_step_down},
     {"days_since_assessed", true, ARGUMENT_NONE, ask_days_since_assessed},
     {"is_urgent", false, ARGUMENT_NONE, ask_is_urgent},
     {"is_authorized", false, ARGUMENT_NONE, ask_is_authorized},

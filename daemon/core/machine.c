@@ -311,7 +311,8 @@ static void fill_episode(struct moment *m, Handoff__V1__Episode *e, const Handof
     if (from && from->referral_id[0] && strcmp(e->referral_id, from->referral_id) == 0)
         e->referral_id = sibling_id(m, from->referral_id, e->number);
     if (m->event_risk) e->risk = m->event_risk;
-    if (m->event && facts_finding(m->event)) e->severity = facts_finding(m->event);
+    const Handoff__V1__SafetyFlag *flag = m->event_risk ? facts_flag(m->record, m->event_risk) : NULL;
+    if (flag) e->severity = flag->severity;
     if (!e->category) e->category = m->record->category;
     if (!e->level_of_care) e->level_of_care = level_at(m, e->agency_id);
 }

@@ -44,9 +44,11 @@ struct moment {
     bool is_asked;                   /* somebody has a task because of it, perhaps since before */
     bool is_changed;                 /* beyond the facts of the record */
     bool is_overtaken;
-    bool names_nothing; /* the event names a task, escalation or episode that is not open: nobody is offered it */
+    bool names_nothing; /* the event names a task, escalation or episode that is not open, or was refused: nobody is
+                           offered it */
     bool is_exhausted;               /* the task in focus was attempted for the last time */
     bool is_new_visit;               /* the event told of a visit for the first time */
+    bool is_higher_finding;          /* the event is a safety finding graver than what stands */
     Handoff__V1__Recipient **struck; /* whom the event took off a release */
     size_t struck_count;
     bool is_county_changed;          /* the event told of another county than the one on file */
@@ -62,6 +64,9 @@ void moment_apply(struct moment *m, Handoff__V1__AppliedKind kind, uint32_t mach
 void moment_audit(struct moment *m, Handoff__V1__AuditKind kind, const char *text,
                   const Handoff__V1__Recipient *recipient, uint32_t rule);
 void moment_fault(struct moment *m, const char *sentence);
+/* The event is recorded, what it asks is not done, and its sender is told why. */
+void moment_refuse(struct moment *m, const char *sentence, uint32_t rule);
+bool moment_is_out_of_hours(const struct moment *m);
 /* The event says how a referral stands: requested, received, accepted, ..., agency.selected. */
 bool moment_is_course(const struct moment *m);
 /* Urgent values hold while the episode is urgent or stat, or the patient has an open safety flag. */
@@ -76,10 +81,25 @@ bool guard_holds(const struct guard *guard, const struct moment *m);
 /* Keeps what the event says of the patient, and finds the visit it speaks of. */
 void facts_apply(struct moment *m);
 Handoff__V1__Appointment *facts_visit(const Handoff__V1__PatientRecord *record, uint32_t number);
+/* --- facts of safety (facts_risk.c) */
+void facts_flag_raised(struct moment *m);
+void facts_screened(struct moment *m);
+void facts_cleared(struct moment *m);
 /* Somebody has looked at the patient's safety: what was found until then is assessed. */
 void facts_assessed(struct moment *m);
 /* A safety finding's severity; UNSPECIFIED: the event is none. */
 Handoff__V1__Severity facts_finding(const Handoff__V1__Event *event);
+/* The kind of risk that an event speaks of. */
+Handoff__V1__RiskKind facts_risk_of(const Handoff__V1__Event *event);
+/* NULL: no flag of that kind is open. */
+Handoff__V1__SafetyFlag *facts_flag(const Handoff__V1__PatientRecord *record, Handoff__V1__RiskKind kind);
+/* The open episode that watches this kind of risk; NULL: none does. */
+const Handoff__V1__Episode *facts_watch(const struct moment *m, Handoff__V1__RiskKind kind);
+/* On the roster with a clinical role; a medical risk is the PCP's too. */
+bool facts_is_clinician(const struct moment *m, const char *person_id, bool is_medical);
+/* Why this answer does not end a safety-check, or why a safety flag forbids that an episode ends; NULL: it does not. */
+const char *facts_refuse_check(const struct moment *m, const Handoff__V1__Task *task);
+const char *facts_refuse_closing(const struct moment *m);
 
 /* Of signatures, refusals and revocations (facts_consent.c), and of how people may be reached (reach_facts.c). */
 void facts_granted(struct moment *m);
@@ -188,6 +208,7 @@ struct task_order {
     const struct delay *due;       /* NULL: the policy's */
     Handoff__V1__Party party;      /* subject; UNSPECIFIED: none */
     const char *subject_id;
+    const char *owner_id;          /* a named person, who must do it themselves; NULL: whoever the role is */
     bool is_before_visit;          /* due no later than the next booked visit */
     bool is_again;                 /* asked again it is told again: another question */
     uint32_t rule;
@@ -208,7 +229,8 @@ void work_attempt(struct moment *m, Handoff__V1__Task *task); /* sets is_exhaust
 void work_cancel(struct moment *m, Handoff__V1__Task *task);
 void work_fire_task(struct moment *m, Handoff__V1__Task *task);
 
-void work_raise(struct moment *m, Handoff__V1__Role role, Handoff__V1__Severity severity, uint32_t rule);
+/* roles: bit set 1 << Role. Several are told together: one matter, which climbs from the highest of them. */
+void work_raise(struct moment *m, uint32_t roles, Handoff__V1__Severity severity, uint32_t rule);
 Handoff__V1__Escalation *work_find_escalation(const Handoff__V1__PatientRecord *record, uint32_t number);
 void work_acknowledge(struct moment *m, Handoff__V1__Escalation *e, const char *by);
 void work_resolve(struct moment *m, Handoff__V1__Escalation *e);

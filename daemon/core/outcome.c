@@ -60,6 +60,18 @@ void moment_fault(struct moment *m, const char *sentence)
     if (!m->fault) m->fault = sentence;
 }
 
+void moment_refuse(struct moment *m, const char *sentence, uint32_t rule)
+{
+    moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_REFUSED_ACTION, sentence, NULL, rule);
+    m->sentence = sentence;
+    m->is_used = true;
+}
+
+bool moment_is_out_of_hours(const struct moment *m)
+{
+    return !calendar_is_open(&m->site->calendar, m->now_ms);
+}
+
 bool moment_is_course(const struct moment *m)
 {
     return m->event->body_case >= HANDOFF__V1__EVENT__BODY_REFERRAL_REQUESTED &&

@@ -139,7 +139,7 @@ enum action_op {
     ACTION_TASK, ACTION_WITHDRAW, ACTION_WITHDRAW_FAMILY, ACTION_START, ACTION_STOP, ACTION_STOP_VISIT, ACTION_RAISE, ACTION_RESOLVE,
     ACTION_HOLD, ACTION_LIFT, ACTION_CONCERN, ACTION_SETTLE, ACTION_SET, ACTION_COUNT,
     ACTION_TAKE, ACTION_FORGET, ACTION_MARK, ACTION_OPEN, ACTION_SIGNAL, ACTION_STATUS, ACTION_MOVE, ACTION_REFUSE,
-    ACTION_NOTE, ACTION_REMIND, ACTION_IF, ACTION_DOUBT, ACTION_BASELINE
+    ACTION_NOTE, ACTION_REMIND, ACTION_IF, ACTION_DOUBT, ACTION_BASELINE, ACTION_PLAN
 };
 struct action {
     enum action_op op;
@@ -148,9 +148,14 @@ struct action {
     uint32_t state;                        /* MOVE: target state in the region */
     Handoff__V1__TaskKind task;            /* TASK, WITHDRAW */
     Handoff__V1__Role role;                /* TASK: owner or UNSPECIFIED for the policy's */
-    uint32_t roles;                        /* RAISE: bit set 1 << Role; an escalation each */
+    uint32_t roles;                        /* RAISE: bit set 1 << Role; told together, one escalation */
+    uint32_t roles_out_of_hours;           /* RAISE: and these when the site is closed */
     Handoff__V1__Severity severity;        /* UNSPECIFIED: the task's, urgent while the episode is */
-    struct wait due;                       /* TASK: NULLs for the policy's */
+    bool is_as_found;                      /* TASK, RAISE: the severity is the episode's finding's */
+    bool is_reporters;                     /* TASK: of whoever raised the flag; role or the policy's when that is nobody
+                                              of the roster */
+    struct wait due;                       /* TASK: NULLs for the policy's; PLAN: the default */
+    struct wait latest;                    /* PLAN */
     Handoff__V1__Party party;              /* TASK subject, STATUS recipient, HOLD's recipient; UNSPECIFIED: none */
     enum party_from party_from;
     bool is_each;                          /* TASK: one for each member of the care team of that party */
@@ -160,7 +165,8 @@ struct action {
     bool is_replacing;                     /* OPEN: the new episode takes over from this one */
     int64_t number;                        /* SET: the value; BASELINE: ms */
     const char *text;                      /* REFUSE, NOTE; OPEN: pathway's name; SIGNAL: name */
-    const ProtobufCFieldDescriptor *from, *to; /* TAKE: of the event's body, of Episode; FORGET: to, a text; MARK: to, a time of Episode */
+    const ProtobufCFieldDescriptor *from, *to; /* TAKE: of the event's body, of Episode; FORGET: to, a text; MARK,
+                                              PLAN: to, a time of Episode (PLAN's from: NULL: the event has none) */
     bool is_to_all;                        /* SIGNAL: to every other open episode of the patient; else the replaced */
     const struct guard *when;              /* IF */
     const struct action *then, *otherwise; /* IF */

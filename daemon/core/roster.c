@@ -145,8 +145,9 @@ const char *roster_resolve(const struct rules *rules, const struct site *site, c
 const char *roster_holder(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
                           Handoff__V1__Role role, const Handoff__V1__Task *task, int64_t at_ms)
 {
-    bool is_named =
-        task && task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_TAKE_OVER && task->owner == role && task->subject;
-    const char *person = is_named ? roster_stand_in(rules, site, task->subject->id, at_ms) : NULL;
+    bool is_owner = task && task->owner == role;
+    bool is_list = is_owner && task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_TAKE_OVER && task->subject;
+    const char *named = is_list ? task->subject->id : is_owner ? task->owner_id : "";
+    const char *person = named[0] ? roster_stand_in(rules, site, named, at_ms) : NULL;
     return person ? person : roster_resolve(rules, site, record, role, at_ms);
 }

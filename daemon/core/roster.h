@@ -17,7 +17,7 @@
 const char *roster_resolve(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
                            Handoff__V1__Role role, int64_t at_ms);
 /* Who holds a task, or an escalation about it, at a rung of the ladder: as above; but a list for a new owner is that
- * person's while it stands with its owner. task NULL: no task. */
+ * person's while it stands with its owner, and so is an act of a named person. task NULL: no task. */
 const char *roster_holder(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
                           Handoff__V1__Role role, const Handoff__V1__Task *task, int64_t at_ms);
 /* Who does a person's work then: that person, or the first delegate who is there. NULL: nobody was named, or all of

@@ -24,18 +24,21 @@ struct site {
 };
 
 /* The policy's rows with their delays parsed, by enum value for a direct look-up. */
-enum { RULES_TASK_KINDS = 64, RULES_SEVERITIES = 4, RULES_LEVELS = 16, RULES_PARTIES = 32, RULES_INSTRUMENTS = 16 };
+enum { RULES_TASK_KINDS = 64, RULES_SEVERITIES = 4, RULES_LEVELS = 16, RULES_PARTIES = 32, RULES_INSTRUMENTS = 16, RULES_RUNGS = 8 };
 struct task_rule {
     bool is_set;
     Handoff__V1__Role owner;
     Handoff__V1__Severity severity;   /* UNSPECIFIED: routine, urgent while the episode is */
-    const struct delay *due;          /* NULL: by severity */
-    const struct delay *attempt_again;/* NULL: the next working day, at another time of day */
+    const struct delay *due[RULES_SEVERITIES];           /* by Severity, [0] unused; NULL: the ladder's */
+    const struct delay *attempt_again[RULES_SEVERITIES]; /* likewise; NULL: the next working day, at another time of day */
     uint32_t max_attempts;
     const char *reason;
 };
 struct ladder_rule {
     const struct delay *due, *rung, *repeat; /* never NULL */
+    const struct delay *remind;              /* on the way up, until acknowledged; NULL: only when it climbs */
+    Handoff__V1__Role rungs[RULES_RUNGS];    /* from the bottom: coordinator, supervisor, director */
+    uint32_t rung_count;
 };
 
 /* 0: nothing is said. */
@@ -48,8 +51,6 @@ struct instrument_rule {
 struct policy {
     struct task_rule tasks[RULES_TASK_KINDS];
     struct ladder_rule ladder[RULES_SEVERITIES]; /* by Severity; [0] unused */
-    Handoff__V1__Role rungs[8];                  /* overdue work, from the bottom: coordinator, supervisor, director */
-    uint32_t rung_count;
     uint32_t authority[RULES_LEVELS];            /* bit set 1 << Party; 0: needs no referral */
     uint32_t roi_days, roi_max_days, bh_signing_age, adult_age;
     bool is_pcp_workforce;

@@ -148,6 +148,18 @@ static void offer_to_episodes(struct moment *m)
     machine_focus(m, NULL);
 }
 
+/* What another episode or an answer changed may be what this one waits for: a risk that was assessed, say. */
+static void settle_episodes(struct moment *m)
+{
+    Handoff__V1__Episode *e = NULL;
+    while (!m->fault && (e = next_episode(m->record, e ? e->number : 0))) {
+        m->depth = 0;
+        machine_focus(m, e);
+        if (m->pathway) machine_settle(m);
+    }
+    machine_focus(m, NULL);
+}
+
 static void open_by_event(struct moment *m, const struct pathway *p)
 {
     if (p->is_retired) return;
@@ -173,12 +185,36 @@ static void open_episodes(struct moment *m)
 }
 
 /* --- the safety net ------------------------------------------------------------------------------------------ */
-static bool is_out_of_hours(const struct moment *m) { return !calendar_is_open(&m->site->calendar, m->now_ms); }
+/* Asks somebody, or tells somebody more than before. */
+static bool is_telling(const Handoff__V1__Emission *e)
+{
+    if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK)
+        return e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED ||
+               e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_REOPENED ||
+               e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED;
+    return e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION &&
+           e->escalation->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED;
+}
 
+/* Roles that this entry alerts already. */
+static uint32_t alerted(const struct moment *m)
+{
+    uint32_t roles = 0;
+    for (size_t i = 0; i < m->out->n_emissions; i++) {
+        const Handoff__V1__Emission *e = m->out->emissions[i];
+        if (e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION && is_telling(e))
+            roles |= UINT32_C(1) << e->escalation->rung;
+    }
+    return roles;
+}
+
+/* The supervisor, out of hours also on-call; nobody is told twice. */
 static void alert(struct moment *m, Handoff__V1__Severity severity)
 {
-    work_raise(m, ROLE(SUPERVISOR), severity, 0);
-    if (is_out_of_hours(m)) work_raise(m, ROLE(ON_CALL), severity, 0);
+    uint32_t roles = UINT32_C(1) << ROLE(SUPERVISOR);
+    if (moment_is_out_of_hours(m)) roles |= UINT32_C(1) << ROLE(ON_CALL);
+    roles &= ~alerted(m);
+    if (roles) work_raise(m, roles, severity, 0);
 }
 
 /* Findings and discharges that no pathway took still reach a human, also for an unknown patient. */
@@ -202,20 +238,16 @@ static Handoff__V1__Severity always_severity(const struct moment *m)
     return k && k->class == EVENT_SAFETY ? facts_finding(m->event) : HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED;
 }
 
-/* Asks somebody, or tells somebody more than before. */
-static bool is_telling(const Handoff__V1__Emission *e)
+/* A finding that is no graver than what is watched already: whoever had to know was told then. */
+static bool is_recorded(const struct moment *m)
 {
-    if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK)
-        return e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_OPENED ||
-               e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_REOPENED ||
-               e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_JOINED;
-    return e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION &&
-           e->escalation->change != HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED;
+    return m->event_risk && !m->is_higher_finding && facts_watch(m, m->event_risk);
 }
 
-/* Somebody was asked or alerted, or a pathway says that this is known to be harmless here. */
+/* Somebody was asked or alerted, was so when this was found before, or a pathway says that it is harmless here. */
 static bool has_human(const struct moment *m)
 {
+    if (is_recorded(m)) return true;
     for (size_t i = 0; i < m->out->n_emissions; i++)
         if (is_telling(m->out->emissions[i])) return true;
     return m->is_ignored;
@@ -231,7 +263,7 @@ static void catch_unused(struct moment *m)
     if (!k) return;
     if (always) {
         if (!has_human(m) && !(k->class == EVENT_DISCHARGE && m->is_asked)) act_always(m, always);
-        else if (!m->record->is_known) alert(m, always); /* nobody coordinates this patient yet */
+        else if (!m->record->is_known && !is_recorded(m)) alert(m, always); /* nobody coordinates this patient yet */
     } else if (m->is_used) {
         return;
     } else if (moment_is_course(m) && episode_was_closed(m)) {
@@ -347,6 +379,7 @@ static void run_event(struct moment *m)
     if (m->input->subject == SUBJECT_IS_SITE) rounds_by_event(m);
     if (!m->fault && !m->names_nothing && is_patients) offer_to_episodes(m);
     if (!m->fault && !m->names_nothing && is_patients) open_episodes(m);
+    if (!m->fault && !m->names_nothing && is_patients) settle_episodes(m);
     if (!m->fault && is_patients) late_settle(m);
     if (!m->fault) catch_unused(m);
     if (was_taken_back) retract_review_awaited(m); /* last: it is no answer to the finding */

@@ -57,7 +57,7 @@ const struct event_kind event_kinds[] = {
     ROW(DISCLOSURE_REQUESTED, "disclosure.requested", EVENT_FACT, disclosure_requested, "recipient purpose"),
     ROW(SCREENING_SCORED, "screening.scored", EVENT_SAFETY, screening_scored, "instrument"),
     ROW(SAFETY_FLAG_RAISED, "safety.flag_raised", EVENT_SAFETY, safety_flag_raised, "kind severity"),
-    ROW(SAFETY_CLEARED, "safety.cleared", EVENT_FACT, safety_cleared, "kind clinician_id"),
+    ROW(SAFETY_CLEARED, "safety.cleared", EVENT_SAFETY, safety_cleared, "kind clinician_id"),
     ROW(CARE_PLAN_UPDATED, "care_plan.updated", EVENT_FACT, care_plan_updated, ""),
     ROW(MEDICATION_CONCERN, "medication.concern", EVENT_LOOP, medication_concern, "kind"),
     ROW(TASK_COMPLETED, "task.completed", EVENT_WORK, task_completed, "task_id outcome"),

@@ -4,10 +4,12 @@
  *                     --completed / cancelled / withdrawn--> gone (the journal has it)
  *                     --due time passes--> overdue: its escalation keeps the time from here on
  *   escalation:  open --a rung's time--> open, one rung up --at the top--> repeated
+ *                     --in between, where the ladder says so--> reminded until acknowledged
  *                     --acknowledged--> still for one rung's time, then resumes one rung up
  *                     --resolved--> gone
  *
- * A ladder never falls: a rung whose person already holds the matter is skipped, the top repeats. */
+ * A ladder never falls: a rung whose person already holds the matter is skipped, the top repeats. Several roles may be
+ * told together: one matter, of which each hears by an emission of its own, and which any of them may acknowledge. */
 #include "core/moment.h"
 #include "core/consent.h"
 #include "core/roster.h"
@@ -18,7 +20,13 @@
 #define CLIMB(NAME) HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_##NAME
 #define SEVERITY(NAME) HANDOFF__V1__SEVERITY__SEVERITY_##NAME
 #define ROLE(NAME) HANDOFF__V1__ROLE__ROLE_##NAME
-enum { CAUSES_MAX = 16, ESCALATIONS_MAX = LIMIT_RECORD_TASKS + 64, ATTEMPTS_DEFAULT = 3, TASK_KIND_LAST = 63 };
+enum {
+    CAUSES_MAX = 16,
+    ESCALATIONS_MAX = LIMIT_RECORD_TASKS + 64,
+    ATTEMPTS_DEFAULT = 3,
+    ROLES_MAX = 32,
+    TASK_KIND_LAST = 63
+};
 
 static const struct task_rule *task_rule(const struct moment *m, Handoff__V1__TaskKind kind)
 {
@@ -58,6 +66,7 @@ static Handoff__V1__TaskEmission *tell_task(struct moment *m, Handoff__V1__Task 
     told->attempts = t->attempts;
     told->channels = t->channels;
     told->subject = t->subject;
+    told->owner_id = t->owner_id;
     told->generation = ++t->generation;
     return told;
 }
@@ -142,7 +151,9 @@ void work_open_task(struct moment *m, const struct task_order *order)
 {
     const struct task_rule *rule = task_rule(m, order->kind);
     Handoff__V1__Severity severity = severity_for(m, order->severity, rule);
-    const struct delay *due = order->due ? order->due : rule->due ? rule->due : ladder(m, severity)->due;
+    const struct delay *due = order->due             ? order->due
+                              : rule->due[severity] ? rule->due[severity]
+                                                    : ladder(m, severity)->due;
     int64_t due_ms = late_due(m, due);
     if (order->is_before_visit && next_visit_ms(m) < due_ms) due_ms = next_visit_ms(m);
     Handoff__V1__Cause *cause = new_cause(m, order->rule);
@@ -162,6 +173,7 @@ void work_open_task(struct moment *m, const struct task_order *order)
     t->number = ++m->record->last_task;
     t->kind = order->kind;
     t->owner = order->owner ? order->owner : rule->owner;
+    if (order->owner_id) t->owner_id = arena_string(m->arena, order->owner_id);
     t->severity = severity;
     t->due_at_ms = due_ms;
     t->opened_at_ms = m->now_ms;
@@ -236,7 +248,7 @@ static int64_t next_attempt(const struct moment *m, const Handoff__V1__Task *t)
 {
     const struct calendar *c = &m->site->calendar;
     const struct task_rule *rule = task_rule(m, t->kind);
-    if (rule->attempt_again) return moment_resolve(m, rule->attempt_again, m->now_ms);
+    if (rule->attempt_again[t->severity]) return moment_resolve(m, rule->attempt_again[t->severity], m->now_ms);
     if (t->severity == SEVERITY(EMERGENT)) return moment_resolve(m, ladder(m, t->severity)->rung, m->now_ms);
     return other_half(c, calendar_add_business_days(c, m->now_ms, 1), m->now_ms);
 }
@@ -258,7 +270,8 @@ void work_attempt(struct moment *m, Handoff__V1__Task *t)
     if (e && e->task)
         leave_escalation(m, t); /* what a pathway raised stands until it is resolved, and covers the task */
     t->is_overdue = false;
-    m->is_exhausted = t->attempts >= (rule->max_attempts ? rule->max_attempts : ATTEMPTS_DEFAULT);
+    bool may_end = t->kind != HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK || !m->record->n_flags;
+    m->is_exhausted = may_end && t->attempts >= (rule->max_attempts ? rule->max_attempts : ATTEMPTS_DEFAULT);
     if (m->is_exhausted) {
         tell_task(m, t, CHANGE(EXHAUSTED), rule_of(t));
         remove_task(m, t);
@@ -323,7 +336,11 @@ void work_withdraw_family(struct moment *m)
 }
 
 /* --- escalations --------------------------------------------------------------------------------------------- */
-static void tell_escalation(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__EscalationChange change)
+/* Everybody who holds it: those told together, and the rung that it has reached. */
+static uint32_t holders(const Handoff__V1__Escalation *e) { return e->roles | UINT32_C(1) << e->rung; }
+
+static void tell_role(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Role role,
+                      Handoff__V1__EscalationChange change)
 {
     Handoff__V1__Emission *told = moment_emit(m, e->cause ? e->cause->rule : 0);
     if (e->cause) told->episode = e->cause->episode;
@@ -335,12 +352,24 @@ static void tell_escalation(struct moment *m, Handoff__V1__Escalation *e, Handof
     x->change = change;
     x->number = e->number;
     x->severity = e->severity;
-    x->rung = e->rung;
+    x->rung = role;
     x->task = e->task;
     x->task_kind = t ? t->kind : HANDOFF__V1__TASK_KIND__TASK_KIND_UNSPECIFIED;
     x->generation = ++e->generation;
     x->next_at_ms = e->next_at_ms;
     x->about = e->about;
+}
+
+/* An acknowledgement and the end are said once; anything else each who holds the matter hears. What changed is the
+ * rung's, unless all are new to it. */
+static void tell_escalation(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__EscalationChange change)
+{
+    bool is_said_once = change == CLIMB(ACKNOWLEDGED) || change == CLIMB(RESOLVED);
+    uint32_t told = is_said_once ? UINT32_C(1) << e->rung : holders(e);
+    for (int role = 1; role < ROLES_MAX; role++) {
+        bool is_changed = role == (int)e->rung || change == CLIMB(RAISED);
+        if (told >> role & 1) tell_role(m, e, (Handoff__V1__Role)role, is_changed ? change : CLIMB(REPEATED));
+    }
 }
 
 Handoff__V1__Escalation *work_find_escalation(const Handoff__V1__PatientRecord *record, uint32_t number)
@@ -350,7 +379,73 @@ Handoff__V1__Escalation *work_find_escalation(const Handoff__V1__PatientRecord *
     return NULL;
 }
 
-static Handoff__V1__Escalation *new_escalation(struct moment *m, Handoff__V1__Role rung, Handoff__V1__Severity severity,
+/* --- rungs */
+/* Position of a role on the ladder of a severity; the ladder's length when it is not on it. */
+static uint32_t rung_position(const struct ladder_rule *l, Handoff__V1__Role role)
+{
+    uint32_t i = 0;
+    while (i < l->rung_count && l->rungs[i] != role) i++;
+    return i;
+}
+
+static bool is_on_ladder(const struct ladder_rule *l, Handoff__V1__Role role)
+{
+    return rung_position(l, role) < l->rung_count;
+}
+
+static bool is_held_by(const struct moment *m, const Handoff__V1__Escalation *e, const char *person_id)
+{
+    const Handoff__V1__Task *task = work_find_task(m->record, e->task);
+    for (int role = 1; role < ROLES_MAX; role++)
+        if (holders(e) >> role & 1 &&
+            strcmp(roster_holder(m->rules, m->site, m->record, (Handoff__V1__Role)role, task, m->now_ms), person_id) == 0)
+            return true;
+    return false;
+}
+
+/* The next rung above whose person does not hold the matter already; the same rung when there is none. */
+static Handoff__V1__Role rung_above(const struct moment *m, const Handoff__V1__Escalation *e)
+{
+    const struct ladder_rule *l = ladder(m, e->severity);
+    uint32_t at = rung_position(l, e->rung);
+    uint32_t next = at < l->rung_count ? at + 1 : e->task ? 0 : rung_position(l, ROLE(SUPERVISOR));
+    for (; next < l->rung_count; next++)
+        if (!is_held_by(m, e, roster_resolve(m->rules, m->site, m->record, l->rungs[next], m->now_ms)))
+            return l->rungs[next];
+    return e->rung;
+}
+
+/* The highest of these roles on the ladder; where none is on it, the first. */
+static Handoff__V1__Role highest(const struct ladder_rule *l, uint32_t roles)
+{
+    for (uint32_t i = l->rung_count; i-- > 0;)
+        if (roles >> l->rungs[i] & 1) return l->rungs[i];
+    return (Handoff__V1__Role)__builtin_ctz(roles);
+}
+
+/* --- times */
+/* It climbs at that time. On the way up whoever holds it is reminded until then, unless somebody acknowledged it. */
+static void climb_at(const struct moment *m, Handoff__V1__Escalation *e, int64_t climbs_ms)
+{
+    const struct ladder_rule *l = ladder(m, e->severity);
+    bool is_reminded = l->remind && e->state == HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN &&
+                       rung_above(m, e) != e->rung;
+    int64_t reminder_ms = is_reminded ? moment_resolve(m, l->remind, m->now_ms) : climbs_ms;
+    e->climbs_at_ms = reminder_ms < climbs_ms ? climbs_ms : 0;
+    e->next_at_ms = reminder_ms < climbs_ms ? reminder_ms : climbs_ms;
+}
+
+static int64_t climbs_ms(const Handoff__V1__Escalation *e) { return e->climbs_at_ms ? e->climbs_at_ms : e->next_at_ms; }
+
+/* A rung has its time; the top is told again more seldom. */
+static void arm_rung(const struct moment *m, Handoff__V1__Escalation *e)
+{
+    const struct ladder_rule *l = ladder(m, e->severity);
+    bool is_climbed_top = rung_above(m, e) == e->rung && e->generation > 0;
+    climb_at(m, e, moment_resolve(m, is_climbed_top ? l->repeat : l->rung, m->now_ms));
+}
+
+static Handoff__V1__Escalation *new_escalation(struct moment *m, uint32_t roles, Handoff__V1__Severity severity,
                                                Handoff__V1__Cause *cause, uint32_t task)
 {
     if (m->record->n_escalations >= ESCALATIONS_MAX) {
@@ -361,11 +456,12 @@ static Handoff__V1__Escalation *new_escalation(struct moment *m, Handoff__V1__Ro
     e->number = ++m->record->last_escalation;
     e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN;
     e->severity = severity;
-    e->rung = rung;
+    e->rung = highest(ladder(m, severity), roles);
+    e->roles = roles & (roles - 1) ? roles : 0;
     e->raised_at_ms = m->now_ms;
-    e->next_at_ms = moment_resolve(m, ladder(m, severity)->rung, m->now_ms);
     e->cause = cause;
     e->task = task;
+    arm_rung(m, e);
     list_append(m->arena, &m->record->escalations, &m->record->n_escalations, e);
     return e;
 }
@@ -375,41 +471,44 @@ static bool is_in_scope(const struct moment *m, const Handoff__V1__Cause *c, uin
     return c && m->episode && c->episode == m->episode->number && (scope == 0 || c->scope == scope);
 }
 
-/* Position of a role on the overdue ladder; the ladder's length when it is not on it. */
-static uint32_t rung_position(const struct moment *m, Handoff__V1__Role role)
+/* Of what a timer, hold or concern asks for the scope is the matter; of anything else, the rule, or that several of an
+ * episode were told together and it is some of them again. */
+static bool is_same_matter(const struct moment *m, const Handoff__V1__Escalation *e, uint32_t roles, uint32_t rule)
 {
-    uint32_t i = 0;
-    while (i < m->rules->policy.rung_count && m->rules->policy.rungs[i] != role) i++;
-    return i;
+    uint32_t episode = m->episode ? m->episode->number : 0, common = e->roles & roles;
+    const Handoff__V1__Cause *c = e->cause;
+    if (!c || c->episode != episode || c->scope != m->scope) return false;
+    return m->scope || c->rule == rule || (episode && common & (common - 1));
 }
 
-/* Of what a timer, hold or concern asks for the scope is the matter; of anything else, the rule. */
-static bool is_same_matter(const struct moment *m, const Handoff__V1__Cause *c, uint32_t rule)
+/* Is whoever is to be told now told already, or somebody above them? */
+static bool reaches(const struct moment *m, const Handoff__V1__Escalation *e, uint32_t roles)
 {
-    uint32_t episode = m->episode ? m->episode->number : 0;
-    return c && c->episode == episode && c->scope == m->scope && (m->scope || c->rule == rule);
+    const struct ladder_rule *l = ladder(m, e->severity);
+    if (holders(e) & roles) return true;
+    if (roles & (roles - 1)) return false;
+    Handoff__V1__Role role = highest(l, roles);
+    return is_on_ladder(l, e->rung) && is_on_ladder(l, role) && rung_position(l, e->rung) >= rung_position(l, role);
 }
 
 /* What was raised for the same matter before and is still open. */
-static Handoff__V1__Escalation *standing(const struct moment *m, Handoff__V1__Role role, uint32_t rule)
+static Handoff__V1__Escalation *standing(const struct moment *m, uint32_t roles, uint32_t rule)
 {
     for (size_t i = 0; i < m->record->n_escalations; i++) {
         Handoff__V1__Escalation *e = m->record->escalations[i];
-        if (e->task || !is_same_matter(m, e->cause, rule)) continue;
-        uint32_t stands = rung_position(m, e->rung), wanted = rung_position(m, role), top = m->rules->policy.rung_count;
-        if (e->rung == role || (stands < top && wanted < top && stands >= wanted)) return e;
+        if (!e->task && is_same_matter(m, e, roles, rule) && reaches(m, e, roles)) return e;
     }
     return NULL;
 }
 
 /* The overdue escalation of a task that this scope asked for: it is promoted instead of a second one beside it. */
-static Handoff__V1__Escalation *overdue_in_scope(const struct moment *m, Handoff__V1__Role role)
+static Handoff__V1__Escalation *overdue_in_scope(const struct moment *m, uint32_t roles)
 {
-    bool is_on_ladder = rung_position(m, role) < m->rules->policy.rung_count;
-    for (size_t i = 0; m->scope && is_on_ladder && i < m->record->n_tasks; i++) {
+    for (size_t i = 0; m->scope && i < m->record->n_tasks; i++) {
         Handoff__V1__Task *t = m->record->tasks[i];
         Handoff__V1__Escalation *e = work_find_escalation(m->record, t->escalation);
-        for (size_t c = 0; e && e->task && c < t->n_causes; c++)
+        bool may_climb = e && is_on_ladder(ladder(m, e->severity), highest(ladder(m, e->severity), roles));
+        for (size_t c = 0; may_climb && e->task && c < t->n_causes; c++)
             if (is_in_scope(m, t->causes[c], m->scope)) return e;
     }
     return NULL;
@@ -432,39 +531,50 @@ static void cover_tasks(struct moment *m, Handoff__V1__Escalation *e)
 static void repeat(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Severity severity)
 {
     if (severity > e->severity) e->severity = severity;
-    int64_t next_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms);
-    if (next_ms < e->next_at_ms) e->next_at_ms = next_ms;
+    int64_t rung_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms), stands_ms = climbs_ms(e);
     e->repeats++;
     e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN;
+    climb_at(m, e, rung_ms < stands_ms ? rung_ms : stands_ms);
     tell_escalation(m, e, CLIMB(REPEATED));
 }
 
-static void promote(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Role role,
-                    Handoff__V1__Severity severity, uint32_t rule)
+/* These are told as well from now on. It never falls. */
+static void add_holders(const struct moment *m, Handoff__V1__Escalation *e, uint32_t roles)
+{
+    const struct ladder_rule *l = ladder(m, e->severity);
+    Handoff__V1__Role top = highest(l, roles);
+    bool is_several = (roles & (roles - 1)) != 0;
+    if (is_several) e->roles = holders(e) | roles;
+    if (!is_on_ladder(l, e->rung) || (is_on_ladder(l, top) && rung_position(l, top) > rung_position(l, e->rung)))
+        e->rung = top;
+}
+
+static void promote(struct moment *m, Handoff__V1__Escalation *e, uint32_t roles, Handoff__V1__Severity severity,
+                    uint32_t rule)
 {
     e->task = 0; /* it stands for the matter now, not for one task */
     e->cause = new_cause(m, rule);
     if (severity > e->severity) e->severity = severity;
-    if (rung_position(m, role) > rung_position(m, e->rung) || rung_position(m, e->rung) == m->rules->policy.rung_count)
-        e->rung = role;
+    add_holders(m, e, roles);
     e->repeats = 0;
     e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN;
-    e->next_at_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms);
+    arm_rung(m, e);
     tell_escalation(m, e, CLIMB(CLIMBED));
 }
 
-void work_raise(struct moment *m, Handoff__V1__Role role, Handoff__V1__Severity severity, uint32_t rule)
+void work_raise(struct moment *m, uint32_t roles, Handoff__V1__Severity severity, uint32_t rule)
 {
     if (!severity) severity = moment_is_urgent(m) ? SEVERITY(URGENT) : SEVERITY(ROUTINE);
     m->is_used = true;
-    Handoff__V1__Escalation *e = standing(m, role, rule);
+    Handoff__V1__Escalation *e = standing(m, roles, rule);
     if (e) {
+        if (roles & (roles - 1)) add_holders(m, e, roles);
         if (rule) e->cause->rule = rule; /* the newest sentence, and the newest visit: what is raised again has grown */
         e->cause->appointment = asking_visit(m);
         repeat(m, e, severity);
-    } else if ((e = overdue_in_scope(m, role))) {
-        promote(m, e, role, severity, rule);
-    } else if ((e = new_escalation(m, role, severity, new_cause(m, rule), 0))) {
+    } else if ((e = overdue_in_scope(m, roles))) {
+        promote(m, e, roles, severity, rule);
+    } else if ((e = new_escalation(m, roles, severity, new_cause(m, rule), 0))) {
         tell_escalation(m, e, CLIMB(RAISED));
     }
     if (e) cover_tasks(m, e);
@@ -474,7 +584,7 @@ void work_acknowledge(struct moment *m, Handoff__V1__Escalation *e, const char *
 {
     e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_ACKNOWLEDGED;
     e->acknowledged_by = arena_string(m->arena, by);
-    e->next_at_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms);
+    climb_at(m, e, moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms));
     tell_escalation(m, e, CLIMB(ACKNOWLEDGED));
 }
 
@@ -511,41 +621,33 @@ void work_fire_task(struct moment *m, Handoff__V1__Task *t)
     m->is_changed = true;
     if (work_find_escalation(m->record, t->escalation)) return; /* somebody above has been told already */
     Handoff__V1__Cause *cause = t->n_causes ? message_copy(t->causes[0], m->arena) : new_cause(m, 0);
-    Handoff__V1__Escalation *e = new_escalation(m, t->owner, t->severity, cause, t->number);
+    Handoff__V1__Escalation *e = new_escalation(m, UINT32_C(1) << t->owner, t->severity, cause, t->number);
     if (!e) return;
     t->escalation = e->number;
     tell_escalation(m, e, CLIMB(RAISED));
 }
 
-/* The next rung above whose person does not hold the matter already; the same rung when there is none. */
-static Handoff__V1__Role rung_above(const struct moment *m, const Handoff__V1__Escalation *e)
+static void remind(struct moment *m, Handoff__V1__Escalation *e)
 {
-    const struct policy *p = &m->rules->policy;
-    const Handoff__V1__Task *task = work_find_task(m->record, e->task);
-    const char *holder = roster_holder(m->rules, m->site, m->record, e->rung, task, m->now_ms);
-    uint32_t at = rung_position(m, e->rung);
-    uint32_t next = at < p->rung_count ? at + 1 : e->task ? 0 : rung_position(m, ROLE(SUPERVISOR));
-    for (; next < p->rung_count; next++)
-        if (strcmp(roster_resolve(m->rules, m->site, m->record, p->rungs[next], m->now_ms), holder) != 0)
-            return p->rungs[next];
-    return e->rung;
+    e->repeats++;
+    climb_at(m, e, e->climbs_at_ms);
+    tell_escalation(m, e, CLIMB(REPEATED));
 }
 
 void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e)
 {
     bool was_acknowledged = e->state == HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_ACKNOWLEDGED;
-    Handoff__V1__Role above = rung_above(m, e);
-    e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN;
-    if (above == e->rung) {
-        e->repeats++;
-        e->next_at_ms = moment_resolve(m, ladder(m, e->severity)->repeat, m->now_ms);
-        tell_escalation(m, e, was_acknowledged ? CLIMB(RESUMED) : CLIMB(REPEATED));
+    if (e->climbs_at_ms > m->now_ms) {
+        remind(m, e);
         return;
     }
+    Handoff__V1__Role above = rung_above(m, e);
+    bool is_top = above == e->rung;
+    e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN;
     e->rung = above;
-    e->repeats = 0;
-    e->next_at_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms);
-    tell_escalation(m, e, was_acknowledged ? CLIMB(RESUMED) : CLIMB(CLIMBED));
+    e->repeats = is_top ? e->repeats + 1 : 0;
+    arm_rung(m, e);
+    tell_escalation(m, e, was_acknowledged ? CLIMB(RESUMED) : is_top ? CLIMB(REPEATED) : CLIMB(CLIMBED));
 }
 
 /* --- lists --------------------------------------------------------------------------------------------------- */
@@ -584,7 +686,7 @@ void work_raise_list(struct moment *m, const char *about, const Handoff__V1__Rou
         e->cause = new_cause(m, 0); /* readers find the newest list there */
         repeat(m, e, SEVERITY(URGENT));
     } else {
-        e = new_escalation(m, ROLE(SUPERVISOR), SEVERITY(URGENT), new_cause(m, 0), 0);
+        e = new_escalation(m, UINT32_C(1) << ROLE(SUPERVISOR), SEVERITY(URGENT), new_cause(m, 0), 0);
         if (!e) return;
         e->about = arena_string(m->arena, about);
         tell_escalation(m, e, CLIMB(RAISED));
@@ -675,6 +777,12 @@ void work_join_tasks(struct moment *m, Handoff__V1__Task *kept, Handoff__V1__Tas
     if (is_new_cause || is_sooner || is_graver) tell_task(m, kept, CHANGE(JOINED), rule_of(kept));
 }
 
+static bool is_above(const struct moment *m, const Handoff__V1__Escalation *a, const Handoff__V1__Escalation *b)
+{
+    const struct ladder_rule *l = ladder(m, b->severity);
+    return rung_position(l, a->rung) > rung_position(l, b->rung);
+}
+
 static bool is_one_matter(const Handoff__V1__Escalation *a, const Handoff__V1__Escalation *b)
 {
     const Handoff__V1__Cause *x = a->cause, *y = b->cause;
@@ -699,8 +807,7 @@ void work_join_escalations(struct moment *m)
         for (size_t k = r->n_escalations; k-- > i + 1;) {
             Handoff__V1__Escalation *a = r->escalations[i], *b = r->escalations[k];
             if (!is_one_matter(a, b)) continue;
-            bool is_higher = b->severity > a->severity ||
-                             (b->severity == a->severity && rung_position(m, b->rung) > rung_position(m, a->rung));
+            bool is_higher = b->severity > a->severity || (b->severity == a->severity && is_above(m, b, a));
             Handoff__V1__Escalation *kept = is_higher ? b : a, *gone = is_higher ? a : b;
             for (size_t t = 0; t < r->n_tasks; t++)
                 if (r->tasks[t]->escalation == gone->number) r->tasks[t]->escalation = kept->number;

@@ -111,6 +111,13 @@ static const char *escalation_reason(const struct view *v, const Handoff__V1__Pa
     return reason != NULL ? reason : VIEW_ALERT_REASON;
 }
 
+static void show_roles(const struct view *v, const Handoff__V1__Escalation *e, Handoff__V1__EscalationView *view)
+{
+    if (e->roles) view->roles = ARENA_ARRAY(v->arena, Handoff__V1__Role, (size_t)__builtin_popcount(e->roles));
+    for (uint32_t role = 1; role < 32; role++)
+        if (e->roles >> role & 1) view->roles[view->n_roles++] = (Handoff__V1__Role)role;
+}
+
 Handoff__V1__EscalationView *view_escalation(const struct view *v, const struct view_subject *of,
                                              const Handoff__V1__Escalation *e)
 {
@@ -128,6 +135,7 @@ Handoff__V1__EscalationView *view_escalation(const struct view *v, const struct 
     view->reason = text(escalation_reason(v, of->record, e));
     view->task_id = id_text(v, of, "t", e->task);
     view->acknowledged_by = e->acknowledged_by;
+    show_roles(v, e, view);
     if (e->cause == NULL) return view;
     view->pathway = pathway_name(v, of->record, e->cause->episode);
     view->episode_id = id_text(v, of, "ep", e->cause->episode);

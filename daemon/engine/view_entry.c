@@ -131,6 +131,7 @@ static const char *resolve_task(const struct view *v, const Handoff__V1__Patient
     task.kind = e->kind;
     task.owner = e->owner;
     task.subject = e->subject;
+    task.owner_id = e->owner_id;
     return resolve(v, record, e->owner, &task);
 }
 

@@ -43,10 +43,17 @@ static bool expect_event(struct loader *l, struct yaml_node node, const struct c
 
 /* --- work ---------------------------------------------------------------------------------------------------- */
 
+static bool is_word(struct yaml_node node, const char *word)
+{
+    return yaml_kind(node) == YAML_SCALAR && strcmp(yaml_text(node), word) == 0;
+}
+
 static void read_severity(struct loader *l, struct yaml_node node, struct action *action)
 {
     int value = 0;
     if (!yaml_is_present(node)) return;
+    action->is_as_found = is_word(node, "as-found");
+    if (action->is_as_found) return;
     if (loader_enum(l, node, "severity", &handoff__v1__severity__descriptor, &value))
         action->severity = (Handoff__V1__Severity)value;
 }
@@ -87,18 +94,15 @@ static void read_task(struct loader *l, struct yaml_node value, const struct con
     int number = 0;
     if (yaml_is_present(kind) && loader_enum(l, kind, "task", task_kinds, &number))
         action->task = (Handoff__V1__TaskKind)number;
-    if (yaml_is_present(owner) && loader_enum(l, owner, "role", &handoff__v1__role__descriptor, &number))
+    action->is_reporters = yaml_is_present(owner) && is_word(owner, "reporter");
+    if (yaml_is_present(owner) && !action->is_reporters &&
+        loader_enum(l, owner, "role", &handoff__v1__role__descriptor, &number))
         action->role = (Handoff__V1__Role)number;
     if (yaml_is_present(due)) loader_wait(l, due, &action->due);
     read_before(l, yaml_get(value, "before"), action);
     if (yaml_is_present(yaml_get(value, "again"))) yaml_read_bool(yaml_get(value, "again"), &action->is_again, l->errors);
     read_severity(l, yaml_get(value, "severity"), action);
     read_subject(l, value, action);
-}
-
-static bool is_word(struct yaml_node node, const char *word)
-{
-    return yaml_kind(node) == YAML_SCALAR && yaml_text(node) && strcmp(yaml_text(node), word) == 0;
 }
 
 static void read_withdraw(struct loader *l, struct yaml_node value, const struct context *context,
@@ -115,19 +119,27 @@ static void read_withdraw(struct loader *l, struct yaml_node value, const struct
     }
 }
 
+static uint32_t read_roles(struct loader *l, struct yaml_node list)
+{
+    uint32_t roles = 0;
+    for (size_t i = 0; i < loader_items(list); i++) {
+        int role = 0;
+        if (loader_enum(l, loader_item(list, i), "role", &handoff__v1__role__descriptor, &role))
+            roles |= UINT32_C(1) << role;
+    }
+    return roles;
+}
+
 static void read_raise(struct loader *l, struct yaml_node value, const struct context *context,
                        struct action_list *list)
 {
-    static const char *const keys[] = {"to", "severity", "reason", NULL};
+    static const char *const keys[] = {"to", "out_of_hours", "severity", "reason", NULL};
     bool is_short = yaml_kind(value) != YAML_MAPPING;
     if (!is_short && !yaml_expect_keys(value, keys, l->errors)) return;
     struct yaml_node to = is_short ? value : yaml_require(value, "to", l->errors);
     struct action *action = add(l, list, ACTION_RAISE, value, reason_of(l, value, context));
-    for (size_t i = 0; i < loader_items(to); i++) {
-        int role = 0;
-        if (loader_enum(l, loader_item(to, i), "role", &handoff__v1__role__descriptor, &role))
-            action->roles |= UINT32_C(1) << role;
-    }
+    action->roles = read_roles(l, to);
+    action->roles_out_of_hours = read_roles(l, yaml_get(value, "out_of_hours"));
     if (loader_items(to) == 0 && yaml_is_present(to)) yaml_error_add(l->errors, to, "a raise needs somebody to tell");
     read_severity(l, yaml_get(value, "severity"), action);
 }
@@ -254,6 +266,14 @@ static void read_take(struct loader *l, struct yaml_node value, const struct con
     for (size_t i = 0; i < loader_items(value); i++) take_field(l, loader_item(value, i), context, list);
 }
 
+static const ProtobufCFieldDescriptor *time_field(struct loader *l, struct yaml_node node)
+{
+    const ProtobufCFieldDescriptor *f = field_named(&handoff__v1__episode__descriptor, loader_text(l, node));
+    if (f && f->type == PROTOBUF_C_TYPE_INT64 && ((f->id >= 10 && f->id <= 21) || f->id >= 60)) return f;
+    yaml_error_add(l->errors, node, "an episode has no time \"%.64s\" that could be marked", yaml_text(node));
+    return NULL;
+}
+
 /* A text of the episode that is no longer so: the agency that the family left. */
 static void read_forget(struct loader *l, struct yaml_node value, const struct context *context,
                         struct action_list *list)
@@ -270,12 +290,25 @@ static void read_forget(struct loader *l, struct yaml_node value, const struct c
 static void read_mark(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
 {
     if (!expect_event(l, value, context, "take the time of")) return;
-    const ProtobufCFieldDescriptor *to = field_named(&handoff__v1__episode__descriptor, loader_text(l, value));
-    if (!to || to->id < 10 || (to->id > 21 && to->id < 60) || to->type != PROTOBUF_C_TYPE_INT64) {
-        yaml_error_add(l->errors, value, "an episode has no time \"%.64s\" that could be marked", yaml_text(value));
-        return;
-    }
-    add(l, list, ACTION_MARK, value, context->words)->to = to;
+    const ProtobufCFieldDescriptor *to = time_field(l, value);
+    if (to) add(l, list, ACTION_MARK, value, context->words)->to = to;
+}
+
+/* A time of the episode: as the event states it, within bounds. */
+static void read_plan(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+{
+    static const char *const keys[] = {"time", "default", "latest", NULL};
+    if (!yaml_expect_keys(value, keys, l->errors)) return;
+    struct yaml_node time = yaml_require(value, "time", l->errors), latest = yaml_require(value, "latest", l->errors);
+    struct yaml_node otherwise = yaml_require(value, "default", l->errors);
+    if (!yaml_is_present(time) || !yaml_is_present(latest) || !yaml_is_present(otherwise)) return;
+    struct action *action = add(l, list, ACTION_PLAN, value, context->words);
+    action->to = time_field(l, time);
+    const char *name = action->to ? action->to->name : "";
+    action->from = context->event ? field_named(context->event->message, name) : NULL;
+    if (action->from && action->from->type != PROTOBUF_C_TYPE_INT64) action->from = NULL;
+    loader_wait(l, otherwise, &action->due);
+    loader_wait(l, latest, &action->latest);
 }
 
 /* Scores older than this are none to measure from. */
@@ -377,12 +410,12 @@ static const struct {
     {"concern", read_concern}, {"settle", read_settle},     {"set", read_set},       {"count", read_count},
     {"take", read_take},       {"open", read_open},         {"signal", read_signal}, {"status", read_status},
     {"move", read_move},       {"refuse", read_refuse},     {"note", read_note},     {"doubt", read_doubt},
-    {"mark", read_mark},       {"baseline", read_baseline}, {"forget", read_forget},
+    {"mark", read_mark},       {"baseline", read_baseline}, {"forget", read_forget}, {"plan", read_plan},
 };
 const char *const pathway_action_names[] = {"task",   "withdraw", "start",  "stop",   "raise", "resolve", "hold",
                                             "lift",   "concern",  "settle", "set",    "count", "take",    "open",
                                             "signal", "status",   "move",   "refuse", "note",  "doubt",   "mark",
-                                            "baseline", "forget", NULL};
+                                            "baseline", "forget", "plan",   NULL};
 
 static void read_if(struct loader *l, struct yaml_node item, const struct context *context, struct action_list *list)
 {

@@ -43,6 +43,20 @@ static char *read_delay(struct reader *r, struct yaml_node node)
     return NULL;
 }
 
+static const char *const severities[] = {"routine", "urgent", "emergent", NULL};
+
+/* One delay for all severities, or {routine, urgent, emergent}: what is left out there is the ladder's. */
+static void read_delays(struct reader *r, struct yaml_node node, char **const ret[3])
+{
+    bool is_one = yaml_kind(node) != YAML_MAPPING;
+    if (!is_one && !yaml_expect_keys(node, severities, r->errors)) return;
+    for (int i = 0; i < (is_one ? 1 : 3); i++) {
+        struct yaml_node one = is_one ? node : yaml_get(node, severities[i]);
+        char *text = yaml_is_present(one) ? read_delay(r, one) : NULL;
+        if (text) *ret[i] = text;
+    }
+}
+
 static char *read_reason(struct reader *r, struct yaml_node node)
 {
     const char *text = NULL;
@@ -78,8 +92,10 @@ static Handoff__V1__TaskRule *read_task(struct reader *r, struct yaml_node key, 
         read_word(r, severity, "severity", &handoff__v1__severity__descriptor, WORD_KEBAB, &value))
         task->severity = (Handoff__V1__Severity)value;
     char *text;
-    if (yaml_is_present(due) && (text = read_delay(r, due))) task->due = text;
-    if (yaml_is_present(again) && (text = read_delay(r, again))) task->attempt_again = text;
+    if (yaml_is_present(due)) read_delays(r, due, (char **const[]){&task->due, &task->due_urgent, &task->due_emergent});
+    if (yaml_is_present(again))
+        read_delays(r, again,
+                    (char **const[]){&task->attempt_again, &task->attempt_again_urgent, &task->attempt_again_emergent});
     if ((text = read_reason(r, reason))) task->reason = text;
     if (yaml_is_present(times) && yaml_read_int(times, 1, 20, &attempts, r->errors))
         task->max_attempts = (uint32_t)attempts;
@@ -107,35 +123,6 @@ static void read_tasks(struct reader *r, struct yaml_node at)
     expect_all_tasks(r, at);
 }
 
-static Handoff__V1__LadderRule *read_rung(struct reader *r, struct yaml_node key, struct yaml_node row)
-{
-    static const char *const keys[] = {"due", "rung", "repeat", NULL};
-    Handoff__V1__LadderRule *ladder = ARENA_NEW(r->arena, Handoff__V1__LadderRule);
-    handoff__v1__ladder_rule__init(ladder);
-    char **const texts[] = {&ladder->due, &ladder->rung, &ladder->repeat};
-    int value = 0;
-    if (read_word(r, key, "severity", &handoff__v1__severity__descriptor, WORD_KEBAB, &value))
-        ladder->severity = (Handoff__V1__Severity)value;
-    if (!yaml_expect_keys(row, keys, r->errors)) return ladder;
-    for (int i = 0; keys[i]; i++) {
-        struct yaml_node node = yaml_require(row, keys[i], r->errors);
-        char *text = yaml_is_present(node) ? read_delay(r, node) : NULL;
-        if (text) *texts[i] = text;
-    }
-    return ladder;
-}
-
-static void read_ladder(struct reader *r, struct yaml_node at)
-{
-    static const char *const severities[] = {"routine", "urgent", "emergent", NULL};
-    if (!yaml_is_present(at) || !yaml_expect_kind(at, YAML_MAPPING, r->errors)) return;
-    Handoff__V1__LadderRule **rows = ARENA_ARRAY(r->arena, Handoff__V1__LadderRule *, yaml_size(at) + 1);
-    for (size_t i = 0; i < yaml_size(at); i++) rows[i] = read_rung(r, yaml_key(at, i), yaml_value(at, i));
-    r->policy->ladder = rows;
-    r->policy->n_ladder = yaml_size(at);
-    for (int i = 0; severities[i]; i++) yaml_require(at, severities[i], r->errors);
-}
-
 /* A list of words as enum values, which protobuf-c keeps as ints. */
 static int *read_words(struct reader *r, struct yaml_node at, const char *what, const ProtobufCEnumDescriptor *type,
                        enum word_case kind, size_t *ret_count)
@@ -150,13 +137,49 @@ static int *read_words(struct reader *r, struct yaml_node at, const char *what, 
 
 static_assert(sizeof(Handoff__V1__Role) == sizeof(int) && sizeof(Handoff__V1__Party) == sizeof(int), "enums are ints");
 
+static Handoff__V1__Role *read_rungs(struct reader *r, struct yaml_node at, size_t *ret_count)
+{
+    int *roles = read_words(r, at, "role", &handoff__v1__role__descriptor, WORD_KEBAB, ret_count);
+    if (yaml_kind(at) == YAML_SEQUENCE && (yaml_size(at) == 0 || yaml_size(at) > RULES_RUNGS))
+        yaml_error_add(r->errors, at, "a ladder has 1 to 8 rungs");
+    return (Handoff__V1__Role *)(void *)roles;
+}
+
+static Handoff__V1__LadderRule *read_rung(struct reader *r, struct yaml_node key, struct yaml_node row)
+{
+    static const char *const keys[] = {"due", "rung", "repeat", "remind", "rungs", NULL};
+    enum { REQUIRED = 3, DELAYS = 4 };
+    Handoff__V1__LadderRule *ladder = ARENA_NEW(r->arena, Handoff__V1__LadderRule);
+    handoff__v1__ladder_rule__init(ladder);
+    char **const texts[] = {&ladder->due, &ladder->rung, &ladder->repeat, &ladder->remind};
+    int value = 0;
+    if (read_word(r, key, "severity", &handoff__v1__severity__descriptor, WORD_KEBAB, &value))
+        ladder->severity = (Handoff__V1__Severity)value;
+    if (!yaml_expect_keys(row, keys, r->errors)) return ladder;
+    for (int i = 0; i < DELAYS; i++) {
+        struct yaml_node node = i < REQUIRED ? yaml_require(row, keys[i], r->errors) : yaml_get(row, keys[i]);
+        char *text = yaml_is_present(node) ? read_delay(r, node) : NULL;
+        if (text) *texts[i] = text;
+    }
+    struct yaml_node rungs = yaml_get(row, "rungs");
+    if (yaml_is_present(rungs)) ladder->rungs = read_rungs(r, rungs, &ladder->n_rungs);
+    return ladder;
+}
+
+static void read_ladder(struct reader *r, struct yaml_node at)
+{
+    if (!yaml_is_present(at) || !yaml_expect_kind(at, YAML_MAPPING, r->errors)) return;
+    Handoff__V1__LadderRule **rows = ARENA_ARRAY(r->arena, Handoff__V1__LadderRule *, yaml_size(at) + 1);
+    for (size_t i = 0; i < yaml_size(at); i++) rows[i] = read_rung(r, yaml_key(at, i), yaml_value(at, i));
+    r->policy->ladder = rows;
+    r->policy->n_ladder = yaml_size(at);
+    for (int i = 0; severities[i]; i++) yaml_require(at, severities[i], r->errors);
+}
+
 static void read_overdue(struct reader *r, struct yaml_node at)
 {
     if (!yaml_is_present(at)) return;
-    int *roles = read_words(r, at, "role", &handoff__v1__role__descriptor, WORD_KEBAB, &r->policy->n_overdue_rungs);
-    r->policy->overdue_rungs = (Handoff__V1__Role *)(void *)roles;
-    if (yaml_kind(at) == YAML_SEQUENCE && (yaml_size(at) == 0 || yaml_size(at) > 8))
-        yaml_error_add(r->errors, at, "overdue work climbs 1 to 8 rungs");
+    r->policy->overdue_rungs = read_rungs(r, at, &r->policy->n_overdue_rungs);
 }
 
 static void read_authority(struct reader *r, struct yaml_node at)

@@ -49,6 +49,18 @@ static const struct delay *compile_repeat(struct compiler *c, const char *text, 
     return delay;
 }
 
+/* Given once it holds for all severities; given for some, the others are the ladder's. */
+static void compile_by_severity(struct compiler *c, const char *const texts[3],
+                                const struct delay *compile(struct compiler *, const char *, const char *),
+                                const char *what, const struct delay *ret[RULES_SEVERITIES])
+{
+    bool is_for_all = !texts[1][0] && !texts[2][0];
+    for (int i = 0; i < 3; i++) {
+        const char *text = is_for_all ? texts[0] : texts[i];
+        ret[i + 1] = text[0] ? compile(c, text, what) : NULL;
+    }
+}
+
 static bool is_value(const ProtobufCEnumDescriptor *type, int value)
 {
     return value != 0 && protobuf_c_enum_descriptor_get_value(type, value) != NULL;
@@ -67,10 +79,31 @@ static void compile_task(struct compiler *c, const Handoff__V1__TaskRule *row)
     rule->is_set = true;
     rule->owner = row->owner;
     rule->severity = row->severity;
-    rule->due = row->due[0] ? compile_delay(c, row->due, name) : NULL;
-    rule->attempt_again = row->attempt_again[0] ? compile_repeat(c, row->attempt_again, name) : NULL;
+    const char *dues[] = {row->due, row->due_urgent, row->due_emergent},
+               *again[] = {row->attempt_again, row->attempt_again_urgent, row->attempt_again_emergent};
+    compile_by_severity(c, dues, compile_delay, name, rule->due);
+    compile_by_severity(c, again, compile_repeat, name, rule->attempt_again);
     rule->max_attempts = row->max_attempts ? row->max_attempts : 3;
     rule->reason = arena_string(c->arena, row->reason);
+}
+
+static void compile_rungs(struct compiler *c, const Handoff__V1__Role *roles, size_t count, struct ladder_rule *rule)
+{
+    if (count > RULES_RUNGS) return refuse(c, "a ladder has 1 to 8 rungs");
+    for (size_t i = 0; i < count; i++) {
+        if (!is_value(&handoff__v1__role__descriptor, (int)roles[i])) refuse(c, "rung %zu is no role", i + 1);
+        rule->rungs[i] = roles[i];
+    }
+    rule->rung_count = (uint32_t)count;
+}
+
+/* What names no rungs of its own climbs those of overdue work. */
+static void compile_overdue(struct compiler *c, const Handoff__V1__Policy *message)
+{
+    if (message->n_overdue_rungs == 0) return refuse(c, "overdue work climbs 1 to 8 rungs");
+    for (int i = 1; i < RULES_SEVERITIES; i++)
+        if (!c->policy->ladder[i].rung_count)
+            compile_rungs(c, message->overdue_rungs, message->n_overdue_rungs, &c->policy->ladder[i]);
 }
 
 static void compile_ladder(struct compiler *c, const Handoff__V1__LadderRule *row)
@@ -80,19 +113,8 @@ static void compile_ladder(struct compiler *c, const Handoff__V1__LadderRule *ro
     rule->due = compile_delay(c, row->due, "ladder, due");
     rule->rung = compile_repeat(c, row->rung, "ladder, rung");
     rule->repeat = compile_repeat(c, row->repeat, "ladder, repeat");
-}
-
-static void compile_rungs(struct compiler *c, const Handoff__V1__Policy *message)
-{
-    enum { RUNGS_MAX = sizeof c->policy->rungs / sizeof *c->policy->rungs };
-    if (message->n_overdue_rungs == 0 || message->n_overdue_rungs > RUNGS_MAX)
-        return refuse(c, "overdue work climbs 1 to 8 rungs");
-    for (size_t i = 0; i < message->n_overdue_rungs; i++) {
-        if (!is_value(&handoff__v1__role__descriptor, (int)message->overdue_rungs[i]))
-            refuse(c, "rung %zu is no role", i + 1);
-        c->policy->rungs[i] = message->overdue_rungs[i];
-    }
-    c->policy->rung_count = (uint32_t)message->n_overdue_rungs;
+    rule->remind = row->remind[0] ? compile_repeat(c, row->remind, "ladder, remind") : NULL;
+    compile_rungs(c, row->rungs, row->n_rungs, rule);
 }
 
 static void compile_authority(struct compiler *c, const Handoff__V1__AuthorityRule *row)
@@ -161,7 +183,7 @@ int policy_compile(const Handoff__V1__Policy *message, struct arena *arena, stru
     for (size_t i = 0; i < message->n_ladder; i++) compile_ladder(&c, message->ladder[i]);
     for (int i = 1; i < RULES_SEVERITIES; i++)
         if (!policy.ladder[i].due) refuse(&c, "the ladder has no row for %s", severities[i]);
-    compile_rungs(&c, message);
+    compile_overdue(&c, message);
     for (size_t i = 0; i < message->n_authority; i++) compile_authority(&c, message->authority[i]);
     for (size_t i = 0; i < message->n_instruments; i++) compile_instrument(&c, message->instruments[i]);
     compile_figures(&c, message);

@@ -333,11 +333,18 @@ static char *task_id(const struct scenario *r, const char *wanted)
     return id;
 }
 
+static bool is_held_by(const Handoff__V1__Escalation *e, const char *wanted)
+{
+    int role = 0;
+    if (!word_find(&handoff__v1__role__descriptor, WORD_KEBAB, wanted, &role)) return false;
+    return (int)e->rung == role || (e->roles >> role & 1);
+}
+
 static char *escalation_id(const struct scenario *r, const char *wanted)
 {
-    char rung[WORD_BYTES], *id = arena_alloc(r->arena, STEP_ID_BYTES);
+    char *id = arena_alloc(r->arena, STEP_ID_BYTES);
     for (size_t i = r->record ? r->record->n_escalations : 0; i-- > 0;) {
-        if (strcmp(kebab(&handoff__v1__role__descriptor, r->record->escalations[i]->rung, rung), wanted) != 0) continue;
+        if (!is_held_by(r->record->escalations[i], wanted)) continue;
         snprintf(id, STEP_ID_BYTES, "e%u", r->record->escalations[i]->number);
         return id;
     }

@@ -478,7 +478,7 @@ class Play:
 
     def escalation_id(self, wanted):
         escalations = self.patient().escalations
-        return [e for e in escalations if wanted == role(e.rung)][-1].escalation_id
+        return [e for e in escalations if wanted in map(role, [e.rung, *e.roles])][-1].escalation_id
 
     def publish(self, event):
         (result,) = self.client.publish(event)

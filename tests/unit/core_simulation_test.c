@@ -140,7 +140,7 @@ static void check_timers(void)
 
 static int rank(Handoff__V1__Role role) /* on the overdue ladder; elsewhere it is not compared */
 {
-    return role == ROLE(COORDINATOR) ? 1 : role == ROLE(SUPERVISOR) ? 2 : role == ROLE(DIRECTOR) ? 3 : 0;
+    return role == ROLE(COORDINATOR) ? 1 : role == ROLE(SUPERVISOR) ? 2 : role == ROLE(SECOND_ON_CALL) ? 3 : role == ROLE(DIRECTOR) ? 4 : 0;
 }
 
 static void check_ladders(const Handoff__V1__PatientRecord *before, const struct step_input *input)
@@ -207,6 +207,16 @@ static bool is_human_asked(void)
     return false;
 }
 
+/* Whoever had to know was told when it was found before: its episode was open and stands as gravely as it did. */
+static bool is_recorded(const Handoff__V1__PatientRecord *before, Handoff__V1__RiskKind kind)
+{
+    for (size_t i = 0; before && i < before->n_episodes; i++) {
+        const Handoff__V1__Episode *e = before->episodes[i], *now = episode_of(e->number);
+        if (e->risk == kind && now && now->severity == e->severity && now->state == e->state) return true;
+    }
+    return false;
+}
+
 static void check_step(const Handoff__V1__PatientRecord *before, const struct step_input *input)
 {
     HOLD(w->out.journaled.verdict != VERDICT(PARKED), "it parked");
@@ -220,7 +230,7 @@ static void check_step(const Handoff__V1__PatientRecord *before, const struct st
     check_disclosures();
     HOLD(run.step % 16 || protobuf_c_message_get_packed_size(&w->record->base) < LIMIT_RECORD_BYTES, "a record larger than its limit");
     if (input->kind == STEP_EVENT && input->event->body_case == HANDOFF__V1__EVENT__BODY_SAFETY_FLAG_RAISED)
-        HOLD(is_human_asked(), "7: a safety finding without an alert");
+        HOLD(is_human_asked() || is_recorded(before, input->event->safety_flag_raised->kind), "7: a safety finding without an alert");
     if (input->kind != STEP_FIRING) return;
     HOLD(w->out.journaled.verdict != VERDICT(NO_OP), "a due thing whose firing was a no-op");
     for (size_t i = 0; i < w->out.journaled.n_applied; i++) {
@@ -316,9 +326,10 @@ static char *random_text(const ProtobufCFieldDescriptor *f)
     if (strcmp(f->name, "agency_id") == 0 || strcmp(f->name, "facility_id") == 0) return arena_string(w->arena, one_in(5) ? "" : words_for_ids[below(3)]);
     if (strcmp(f->name, "consent_id") == 0) return arena_string(w->arena, PICK("roi-1", "roi-2", "roi-3", ""));
     if (strcmp(f->name, "signer_id") == 0) return arena_string(w->arena, PICK("mom", "dad", "pat-1"));
-    if (strcmp(f->name, "pathway") == 0) return arena_string(w->arena, PICK("referral", "service-continuity", "nothing"));
+    if (strcmp(f->name, "pathway") == 0) return arena_string(w->arena, PICK("referral", "service-continuity", "safety", "nothing"));
     if (strcmp(f->name, "state") == 0) return arena_string(w->arena, PICK("draft", "accepted", "attended", "advocating", "gap", "closing", "completed"));
-    if (strcmp(f->name, "person_id") == 0) return arena_string(w->arena, PICK("coordinator-1", "supervisor-1", "director-1", "nobody"));
+    if (strcmp(f->name, "person_id") == 0) return arena_string(w->arena, PICK("coordinator-1", "supervisor-1", "director-1", "clinician-1", "nobody"));
+    if (strcmp(f->name, "by") == 0 || strcmp(f->name, "clinician_id") == 0 || strcmp(f->name, "raised_by") == 0) return arena_string(w->arena, PICK("clinician-1", "coordinator-1", "nobody"));
     if (strcmp(f->name, "id") == 0) return arena_string(w->arena, PICK("mom", "dad", "riverside", "lakeside", "school-1", ""));
     if (strcmp(f->name, "insurer_id") == 0) return arena_string(w->arena, PICK("plan-a", "plan-b", ""));
     return arena_string(w->arena, PICK("", "a note", "x"));

@@ -67,16 +67,22 @@ static void the_shipped_figures_are_those_of_the_sources(void **state)
     assert_int_equal(p.bh_signing_age, 14);
     assert_int_equal(p.adult_age, 18);
     assert_true(p.is_pcp_workforce);
-    assert_int_equal(p.rung_count, 3);
-    assert_int_equal(p.rungs[0], HANDOFF__V1__ROLE__ROLE_COORDINATOR);
-    assert_int_equal(p.rungs[2], HANDOFF__V1__ROLE__ROLE_DIRECTOR);
+    assert_int_equal(p.ladder[1].rung_count, 3);
+    assert_int_equal(p.ladder[1].rungs[0], HANDOFF__V1__ROLE__ROLE_COORDINATOR);
+    assert_int_equal(p.ladder[1].rungs[2], HANDOFF__V1__ROLE__ROLE_DIRECTOR);
     assert_int_equal(p.ladder[HANDOFF__V1__SEVERITY__SEVERITY_ROUTINE].due->op, DELAY_BUSINESS_DAYS);
     assert_int_equal(p.ladder[HANDOFF__V1__SEVERITY__SEVERITY_ROUTINE].due->amount, 2);
     assert_int_equal(p.ladder[HANDOFF__V1__SEVERITY__SEVERITY_URGENT].rung->amount, 1);
     assert_int_equal(p.ladder[HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT].rung->amount, 30 * MS_PER_MINUTE);
     assert_int_equal(p.ladder[HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT].repeat->amount, MS_PER_HOUR);
-    assert_int_equal(p.tasks[HANDOFF__V1__TASK_KIND__TASK_KIND_POST_DISCHARGE_CONTACT].due->amount, 24 * MS_PER_HOUR);
-    assert_null(p.tasks[HANDOFF__V1__TASK_KIND__TASK_KIND_CALL_FAMILY].due);
+    assert_int_equal(p.tasks[HANDOFF__V1__TASK_KIND__TASK_KIND_POST_DISCHARGE_CONTACT].due[1]->amount, 24 * MS_PER_HOUR);
+    assert_null(p.tasks[HANDOFF__V1__TASK_KIND__TASK_KIND_CALL_FAMILY].due[1]);
+    assert_null(p.tasks[HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK].due[1]); /* given for the other two */
+    assert_int_equal(p.tasks[HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK].due[3]->amount, MS_PER_HOUR);
+    assert_int_equal(p.tasks[HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK].attempt_again[3]->amount, MS_PER_HOUR);
+    assert_int_equal(p.ladder[HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT].remind->amount, 15 * MS_PER_MINUTE);
+    assert_int_equal(p.ladder[HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT].rung_count, 4);
+    assert_null(p.ladder[HANDOFF__V1__SEVERITY__SEVERITY_URGENT].remind);
     assert_int_equal(p.instruments[HANDOFF__V1__INSTRUMENT__INSTRUMENT_PHQ_9].total_max, 27);
     assert_int_equal(p.instruments[HANDOFF__V1__INSTRUMENT__INSTRUMENT_PHQ_9].severe, 20);
     assert_int_equal(p.instruments[HANDOFF__V1__INSTRUMENT__INSTRUMENT_PSC_17].youngest, 4);
@@ -127,6 +133,9 @@ static void a_bad_row_is_refused_at_its_place(void **state)
     refuse_with("da_guardian_too: false", "da_guardian_too: perhaps", 17, "neither true nor false");
     refuse_with("medical_personnel: [PCP", "medical_personnel: [NURSE", 20, "unknown party \"NURSE\"");
     refuse_with("overdue: [coordinator, supervisor, director]", "overdue: []", 9, "1 to 8 rungs");
+    refuse_with("rungs: [coordinator, supervisor, second-on-call, director]", "rungs: [coordinator, third-on-call]", 21, "unknown role \"third-on-call\"");
+    refuse_with("remind: 15min", "remind: 15mni", 10, "is not a unit of time");
+    refuse_with("emergent: 1h}, again", "stat: 1h}, again", 0, "stat");
 }
 
 static void a_task_without_a_row_is_refused(void **state)
@@ -144,7 +153,7 @@ static void a_task_without_a_row_is_refused(void **state)
 static void what_repeats_must_wait(void **state)
 {
     (void)state;
-    refuse_with("repeat: 1h}", "repeat: 0h}", -1, "ladder, repeat may be zero");
+    refuse_with("repeat: 1h, rungs", "repeat: 0h, rungs", -1, "ladder, repeat may be zero");
     refuse_with("verify-authority: {owner: coordinator, due: 1bd", "verify-authority: {owner: coordinator, due: -1h", -1, "cannot lie in the past");
     refuse_with("verify-authority: {owner: coordinator, due: 1bd", "verify-authority: {owner: coordinator, due: 'compressed(1bd, 2, effective_at_ms)'", -1, "compressed(...) belongs to a pathway");
 }

@@ -252,18 +252,21 @@ static uint32_t look_at_firing(const struct invariants_step *s)
 }
 
 /* --- ladders ------------------------------------------------------------------------------------------------- */
-/* Position on the overdue ladder; its length when the role is not on it. */
-static uint32_t rung_position(const struct policy *p, Handoff__V1__Role role)
+/* Position on a ladder; its length when the role is not on it. */
+static uint32_t rung_position(const struct ladder_rule *l, Handoff__V1__Role role)
 {
     uint32_t i = 0;
-    while (i < p->rung_count && p->rungs[i] != role) i++;
+    while (i < l->rung_count && l->rungs[i] != role) i++;
     return i;
 }
 
+/* To a lower rung, or away from one of those who hold it together. */
 static bool has_fallen(const struct policy *p, const Handoff__V1__Escalation *was, const Handoff__V1__Escalation *is)
 {
-    uint32_t from = rung_position(p, was->rung), to = rung_position(p, is->rung);
-    return is->severity < was->severity || (from < p->rung_count && to < from);
+    const struct ladder_rule *l = &p->ladder[is->severity];
+    uint32_t from = rung_position(l, was->rung), to = rung_position(l, is->rung);
+    bool is_left = (was->roles & ~(is->roles | UINT32_C(1) << is->rung)) != 0;
+    return is->severity < was->severity || is_left || (from < l->rung_count && to < from);
 }
 
 static bool is_told_resolved(const struct invariants_step *s, uint32_t number)
@@ -303,9 +306,17 @@ static bool is_alert(const Handoff__V1__Emission *e)
            change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_REOPENED;
 }
 
+/* The flag stands as it stood, and whoever was to be alerted was: what is not graver is recorded. */
+static bool is_known_finding(const struct invariants_step *s)
+{
+    Handoff__V1__RiskKind kind = facts_risk_of(s->input->event);
+    const Handoff__V1__SafetyFlag *was = s->before ? facts_flag(s->before, kind) : NULL, *is = facts_flag(s->after, kind);
+    return was && is && is->severity <= was->severity && is->is_assessed == was->is_assessed;
+}
+
 static uint32_t look_at_finding(const struct invariants_step *s)
 {
-    if (s->input->kind != STEP_EVENT || !facts_finding(s->input->event)) return 0;
+    if (s->input->kind != STEP_EVENT || !facts_finding(s->input->event) || is_known_finding(s)) return 0;
     for (size_t i = 0; i < s->outcome->n_emissions; i++)
         if (is_alert(s->outcome->emissions[i])) return 0;
     return INVARIANT(ALERTED);

@@ -793,8 +793,10 @@ static bool is_one_matter(const Handoff__V1__Escalation *a, const Handoff__V1__E
 /* The graver one may stand on a lower rung: then it goes on from where the other had climbed to. */
 static void lift(struct moment *m, Handoff__V1__Escalation *kept, const Handoff__V1__Escalation *gone)
 {
-    uint32_t at = rung_position(m, gone->rung);
-    if (at >= m->rules->policy.rung_count || at <= rung_position(m, kept->rung)) return;
+    const struct ladder_rule *l = ladder(m, kept->severity);
+    uint32_t at = rung_position(l, gone->rung);
+    bool is_higher = at < l->rung_count && (!is_on_ladder(l, kept->rung) || at > rung_position(l, kept->rung));
+    if (!is_higher) return;
     kept->rung = gone->rung;
     kept->repeats = 0;
     tell_escalation(m, kept, CLIMB(CLIMBED));

@@ -9,7 +9,7 @@
 
 #define BODY(NAME)  HANDOFF__V1__EVENT__BODY_##NAME
 #define VISIT(NAME) HANDOFF__V1__VISIT_STATUS__VISIT_STATUS_##NAME
-enum { UNKNOWN_DAY = -1 };
+enum { UNKNOWN_DAY = -1, WORKING_DAYS_MAX = 260 };
 
 /* --- stays --------------------------------------------------------------------------------------------------- */
 bool days_is_encounter(const Handoff__V1__Event *event)
@@ -63,10 +63,25 @@ int64_t ask_days_since_discharge(const struct moment *m, const struct guard *g)
     return day_from_discharge(m, m->now_ms);
 }
 
-int64_t ask_days_open(const struct moment *m, const struct guard *g)
+/* Since what moved the episode into its state happened. */
+int64_t ask_days_here(const struct moment *m, const struct guard *g)
 {
     (void)g;
-    return m->episode ? day_of(m, m->now_ms) - day_of(m, m->episode->opened_at_ms) : 0;
+    return m->episode ? day_of(m, m->now_ms) - day_of(m, m->episode->moved_at_ms) : 0;
+}
+
+/* Working days from the event to the day that it speaks of; as many as a year has mean more. */
+int64_t ask_business_days_expected(const struct moment *m, const struct guard *g)
+{
+    (void)g;
+    if (!m->event || m->event->body_case != BODY(REFERRAL_WAITLISTED)) return UNKNOWN_DAY;
+    int64_t expected_ms = m->event->referral_waitlisted->expected_at_ms;
+    if (!expected_ms) return UNKNOWN_DAY;
+    int32_t days = 0;
+    while (days < WORKING_DAYS_MAX &&
+           calendar_add_business_days(&m->site->calendar, m->occurred_ms, days + 1) <= expected_ms)
+        days++;
+    return days;
 }
 
 int64_t ask_days_late(const struct moment *m, const struct guard *g)

@@ -6,7 +6,8 @@
 
 int64_t ask_is_admitted(const struct moment *m, const struct guard *g);
 int64_t ask_days_since_discharge(const struct moment *m, const struct guard *g);
-int64_t ask_days_open(const struct moment *m, const struct guard *g);
+int64_t ask_days_here(const struct moment *m, const struct guard *g);
+int64_t ask_business_days_expected(const struct moment *m, const struct guard *g);
 int64_t ask_days_late(const struct moment *m, const struct guard *g);
 int64_t ask_is_after_discharge(const struct moment *m, const struct guard *g);
 int64_t ask_age_at_discharge(const struct moment *m, const struct guard *g);

@@ -222,11 +222,21 @@ void machine_signal_all(struct moment *m, const char *name)
         if (number != sender) machine_signal(m, name, number);
 }
 
+static bool is_sending(const struct moment *m, uint32_t number)
+{
+    const struct sender *s = m->senders;
+    while (s && s->number != number) s = s->outer;
+    return s != NULL;
+}
+
+/* Whoever is still sending is in the midst of its actions: it hears an answer, and comes to rest when they are done. */
 void machine_signal(struct moment *m, const char *name, uint32_t number)
 {
     Handoff__V1__Episode *sender = m->episode, *receiver = machine_episode(m->record, number);
     uint32_t outer_scope = m->scope; /* the sender's, which means nothing to the receiver */
+    struct sender sending = {sender->number, m->senders};
     if (!receiver) return;
+    m->senders = &sending;
     m->scope = SCOPE_NONE;
     machine_focus(m, receiver);
     for (uint32_t machine = 0; machine <= m->pathway->region_count && is_open(m); machine++) {
@@ -234,9 +244,10 @@ void machine_signal(struct moment *m, const char *name, uint32_t number)
             choose(machine_at(m->pathway, machine), *state_of(m->episode, machine), m, matches_signal, name);
         if (t) take(m, machine, t);
     }
-    machine_settle(m);
+    if (!is_sending(m, number)) machine_settle(m);
     machine_focus(m, sender);
     m->scope = outer_scope;
+    m->senders = sending.outer;
 }
 
 /* --- beginning ----------------------------------------------------------------------------------------------- */

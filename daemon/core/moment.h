@@ -16,6 +16,12 @@
 #include "core/rules.h"
 #include "core/step.h"
 
+/* An episode whose signal is being answered, and the one whose signal it answers by that. */
+struct sender {
+    uint32_t number;
+    const struct sender *outer;
+};
+
 struct moment {
     const struct rules *rules;
     const struct site *site;
@@ -36,6 +42,7 @@ struct moment {
     struct arena *arena;
     uint32_t scope;                  /* of what is being done now; see core/pathway.h */
     uint32_t scope_visit;            /* the visit whose timer fires; 0: none */
+    const struct sender *senders;    /* of the signals being answered, the innermost first */
     int depth;                       /* automatic transitions and signals so far */
     const char *fault;               /* set: an invariant would break; the input is parked with this sentence */
     const char *sentence;            /* what the sender should know */

@@ -487,6 +487,18 @@ static void person_of(const struct scenario *r, const char *name, char *buffer)
     }
 }
 
+/* When the newest open task of a kind is due. */
+static void task_due_of(const struct scenario *r, const char *name, char *buffer)
+{
+    char kind[WORD_BYTES];
+    snprintf(buffer, TEXT_BYTES, "no such task");
+    for (size_t i = 0; i < r->record->n_tasks; i++) {
+        const Handoff__V1__Task *t = r->record->tasks[i];
+        if (strcmp(kebab(&handoff__v1__task_kind__descriptor, t->kind, kind), name) != 0) continue;
+        local_time(r, t->due_at_ms, buffer);
+    }
+}
+
 /* Who of the directory the newest open task of a kind carries, the best first. */
 static void matches_of(const struct scenario *r, const char *name, char *buffer)
 {
@@ -654,7 +666,7 @@ static void run_step(struct scenario *r, struct yaml_node step, struct yaml_erro
     static const char *const expect_keys[] = {
         "site", "tasks", "escalations", "reminders", "disclosures", "withheld",  "withdrawn", "resolved", "joined", "state",
         "ended", "region",      "holds",     "timers",      "no_timers", "open",      "verdict",  "says",   "people", "noted", "matches",
-        NULL};
+        "due",   NULL};
     yaml_expect_keys(step, keys, errors);
     struct yaml_node expect = yaml_require(step, "expect", errors);
     yaml_expect_keys(expect, expect_keys, errors);
@@ -696,6 +708,7 @@ static void run_step(struct scenario *r, struct yaml_node step, struct yaml_erro
     expect_map(r, "timer", yaml_get(expect, "timers"), due_of);
     expect_map(r, "person", yaml_get(expect, "people"), person_of);
     expect_map(r, "matches", yaml_get(expect, "matches"), matches_of);
+    expect_map(r, "due", yaml_get(expect, "due"), task_due_of);
     expect_lists(r, expect);
     expect_rest(r, expect);
 }

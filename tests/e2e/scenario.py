@@ -46,7 +46,7 @@ SCENARIO_KEYS = {"scenario", "about", "start", "patient", "patients", "steps"}
 STEP_KEYS = set("say at event id with referral appointment episode source occurred task escalation expect of".split())
 EXACT = ["tasks", "escalations", "disclosures", "withheld"]  # and reminders: what is not listed must not happen
 WHEN_PRESENT = ["withdrawn", "resolved", "joined", "noted"]
-OTHER_KEYS = "reminders state ended region holds timers no_timers open verdict says people matches site".split()
+OTHER_KEYS = "reminders state ended region holds timers no_timers open verdict says people matches site due".split()
 EXPECT_KEYS = {*EXACT, *WHEN_PRESENT, *OTHER_KEYS}
 
 
@@ -555,6 +555,7 @@ class Play:
             "region": dict(regions),
             "people": {kind_of(t): t.person_id for t in patient.tasks},
             "matches": {kind_of(t): " ".join(m.agency_id for m in t.matches) or "nobody" for t in patient.tasks},
+            "due": {kind_of(t): to_text(t.due_at_ms) for t in patient.tasks},
             "timers": {t.name: "paused" if t.is_paused else to_text(t.due_at_ms) for t in patient.timers},
         }
 

@@ -131,7 +131,7 @@ pathways: $(BUILD)/handoffd
 	    $(filter-out %/policy.yaml,$(wildcard daemon/pathways/*.yaml)) > $(BUILD)/pathways.txt
 
 # In half a minute: what to run after every change.
-check: all unit scenarios purity pathways
+check: all unit scenarios mutate-pathways purity pathways
 
 # The same code under Clang, with the address and undefined-behaviour sanitizers.
 sanitize:

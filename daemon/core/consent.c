@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-#define PARTY(NAME) HANDOFF__V1__PARTY__PARTY_##NAME
+#define PARTY(NAME)    HANDOFF__V1__PARTY__PARTY_##NAME
 #define CATEGORY(NAME) HANDOFF__V1__DIAGNOSIS_CATEGORY__DIAGNOSIS_CATEGORY_##NAME
-#define CUSTODY(NAME) HANDOFF__V1__CUSTODY__CUSTODY_##NAME
+#define CUSTODY(NAME)  HANDOFF__V1__CUSTODY__CUSTODY_##NAME
 
 int32_t patient_age(const struct site *site, const Handoff__V1__PatientRecord *record, int64_t now_ms)
 {
@@ -169,8 +169,10 @@ static const Handoff__V1__Consent *find_signed(const struct consent_question *q,
 
 static void add_ground(struct consent_ground *g, const Handoff__V1__Consent *c)
 {
-    if (!g->consent) g->consent = c;
-    else if (g->consent != c && strcmp(g->consent->id, c->id) != 0 && !g->also) g->also = c;
+    if (!g->consent)
+        g->consent = c;
+    else if (g->consent != c && strcmp(g->consent->id, c->id) != 0 && !g->also)
+        g->also = c;
 }
 
 static enum consent_answer ask_part(const struct consent_question *q, Handoff__V1__DiagnosisCategory part, int32_t age,
@@ -184,8 +186,10 @@ static enum consent_answer ask_part(const struct consent_question *q, Handoff__V
         if (!(needs & signatures[i])) continue;
         const Handoff__V1__Consent *c = find_signed(q, part, signatures[i], age);
         if (!c && !find_signed(q, part, signatures[i] << SIGNED_PERHAPS, age)) return CONSENT_NONE;
-        if (!c) answer = CONSENT_UNCERTAIN;
-        else add_ground(ground, c);
+        if (!c)
+            answer = CONSENT_UNCERTAIN;
+        else
+            add_ground(ground, c);
     }
     bool is_guardians = (needs & SIGNED_BY_GUARDIAN) != 0;
     return is_guardians && consent_is_objected(q->record, q->party, q->id) ? CONSENT_UNCERTAIN : answer;
@@ -224,7 +228,7 @@ bool consent_is_needed(const struct consent_question *q)
     if (!m || m->custody != CUSTODY(LEGAL_AUTHORITY)) return true;
     int32_t age = patient_age(q->site, q->record, q->now_ms);
     bool is_in_place = m->is_court_appointed && age >= (int32_t)q->rules->policy.adult_age;
-    bool is_for_child = q->category == CATEGORY(BEHAVIORAL_HEALTH) && age >= 0 &&
-                        age < (int32_t)q->rules->policy.bh_signing_age;
+    bool is_for_child =
+        q->category == CATEGORY(BEHAVIORAL_HEALTH) && age >= 0 && age < (int32_t)q->rules->policy.bh_signing_age;
     return !is_in_place && !is_for_child;
 }

@@ -4,13 +4,14 @@
 
 #include <string.h>
 
-#define PARTY(NAME) HANDOFF__V1__PARTY__PARTY_##NAME
+#define PARTY(NAME)    HANDOFF__V1__PARTY__PARTY_##NAME
 #define CATEGORY(NAME) HANDOFF__V1__DIAGNOSIS_CATEGORY__DIAGNOSIS_CATEGORY_##NAME
-#define PART(NAME) HANDOFF__V1__DIAGNOSIS_CATEGORY__DIAGNOSIS_CATEGORY_##NAME
+#define PART(NAME)     HANDOFF__V1__DIAGNOSIS_CATEGORY__DIAGNOSIS_CATEGORY_##NAME
 
 static const struct {
     const char *name, *words;
-} gaps[] = { /* in the order of the bits */
+} gaps[] = {
+    /* in the order of the bits */
     {"dates", "the dates of treatment are missing"},
     {"category", "the category (behavioral health, drug and alcohol, or both) is missing"},
     {"direction", "the direction is missing"},
@@ -36,7 +37,10 @@ const char *consent_gap_words(size_t position)
 }
 
 /* --- forms ------------------------------------------------------------------------------------------------------ */
-static bool is_form(const Handoff__V1__Consent *c, const char *consent_id) { return strcmp(c->id, consent_id) == 0; }
+static bool is_form(const Handoff__V1__Consent *c, const char *consent_id)
+{
+    return strcmp(c->id, consent_id) == 0;
+}
 
 const Handoff__V1__Consent *consent_find(const Handoff__V1__PatientRecord *record, const char *consent_id)
 {
@@ -96,7 +100,8 @@ static bool has_use(const struct asked *q, Handoff__V1__DiagnosisCategory part, 
     for (size_t i = 0; i < q->record->n_consents; i++) {
         const Handoff__V1__Consent *c = q->record->consents[i];
         uint32_t by = is_form(c, q->form->id) && consent_has_part(c, part)
-                          ? consent_signature(q->rules, q->record, c, q->age) : 0;
+                          ? consent_signature(q->rules, q->record, c, q->age)
+                          : 0;
         if ((by | by >> SIGNED_PERHAPS) & needs) return true;
     }
     return false;

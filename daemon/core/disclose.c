@@ -1,5 +1,5 @@
-/* Telling people outside the workforce: what a pathway tells, and what somebody asks to be told. Every disclosure stands
- * on a release or on the emergency exception, and its record says on which (rules 2, 5, 6, 7).
+/* Telling people outside the workforce: what a pathway tells, and what somebody asks to be told. Every disclosure
+ * stands on a release or on the emergency exception, and its record says on which (rules 2, 5, 6, 7).
  *
  *   asked ---- inside, or a release covers ----------------------> told
  *         ---- emergency, by a person of the roster -------------> told under the exception; compliance hears today
@@ -13,16 +13,19 @@
 
 #include <string.h>
 
-#define PARTY(NAME) HANDOFF__V1__PARTY__PARTY_##NAME
+#define PARTY(NAME)    HANDOFF__V1__PARTY__PARTY_##NAME
 #define CATEGORY(NAME) HANDOFF__V1__DIAGNOSIS_CATEGORY__DIAGNOSIS_CATEGORY_##NAME
-#define AUDIT(NAME) HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_##NAME
-#define KIND(NAME) HANDOFF__V1__TASK_KIND__TASK_KIND_##NAME
+#define AUDIT(NAME)    HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_##NAME
+#define KIND(NAME)     HANDOFF__V1__TASK_KIND__TASK_KIND_##NAME
 
 /* The rules by name: what may be told in an emergency. */
-#define EXCEPTION_HARM "serious and imminent threat (45 CFR 164.512(j))"
+#define EXCEPTION_HARM    "serious and imminent threat (45 CFR 164.512(j))"
 #define EXCEPTION_MEDICAL "medical emergency (42 CFR 2.51)"
 
-static bool is_family(Handoff__V1__Party party) { return party == PARTY(PATIENT) || party == PARTY(GUARDIAN); }
+static bool is_family(Handoff__V1__Party party)
+{
+    return party == PARTY(PATIENT) || party == PARTY(GUARDIAN);
+}
 
 static Handoff__V1__Recipient *recipient_of(const struct moment *m, const struct disclosure *d)
 {
@@ -63,8 +66,9 @@ enum consent_answer disclose_tell(struct moment *m, const struct disclosure *d)
     }
     enum consent_answer answer = consent_is_needed(&q) ? consent_ask(&q, &ground) : CONSENT_COVERS;
     if (answer != CONSENT_COVERS) {
-        withhold(m, d, answer == CONSENT_UNCERTAIN ? "it is uncertain whether the release covers this recipient"
-                                                   : "no active consent covers this recipient");
+        withhold(m, d,
+                 answer == CONSENT_UNCERTAIN ? "it is uncertain whether the release covers this recipient"
+                                             : "no active consent covers this recipient");
         return answer;
     }
     Handoff__V1__StatusEmission *s = emit(m, d);

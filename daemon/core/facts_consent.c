@@ -8,7 +8,10 @@
 #define PARTY(NAME) HANDOFF__V1__PARTY__PARTY_##NAME
 enum { CONSENTS_MAX = 32, REVOCATIONS_MAX = 8, OBJECTIONS_MAX = 8 };
 
-static bool is_set(const char *text) { return text && *text; }
+static bool is_set(const char *text)
+{
+    return text && *text;
+}
 
 /* --- what a grant says ------------------------------------------------------------------------------------------- */
 static int64_t expiry(const struct moment *m, const Handoff__V1__ConsentGranted *g, int64_t signed_ms)
@@ -53,8 +56,8 @@ static void strike_guardian(struct moment *m, Handoff__V1__Consent *c, const Han
     c->is_guardian_struck = true;
     for (size_t i = 0; i < m->record->n_care_team; i++) {
         const Handoff__V1__CareTeamMember *member = m->record->care_team[i];
-        bool is_named = member->party == PARTY(GUARDIAN) &&
-                        member->custody == HANDOFF__V1__CUSTODY__CUSTODY_LEGAL_AUTHORITY;
+        bool is_named =
+            member->party == PARTY(GUARDIAN) && member->custody == HANDOFF__V1__CUSTODY__CUSTODY_LEGAL_AUTHORITY;
         if (!is_named || consent_revokes(v, member->party, member->id)) continue;
         Handoff__V1__Recipient *r = MESSAGE_NEW(m->arena, Handoff__V1__Recipient, recipient);
         r->party = member->party;
@@ -73,7 +76,8 @@ static void strike(struct moment *m, Handoff__V1__Consent *c, const Handoff__V1_
     for (size_t i = 0; i < n; i++) {
         if (consent_revokes(v, c->recipients[i]->party, c->recipients[i]->id))
             list_append(m->arena, &m->struck, &m->struck_count, c->recipients[i]);
-        else kept[c->n_recipients++] = c->recipients[i];
+        else
+            kept[c->n_recipients++] = c->recipients[i];
     }
     c->recipients = kept;
     if (c->n_recipients) strike_guardian(m, c, v);
@@ -225,7 +229,8 @@ static void withdraw_answered(struct moment *m)
     for (size_t i = m->record->n_tasks; i-- > 0;) {
         Handoff__V1__Task *t = m->record->tasks[i];
         if (t->kind != HANDOFF__V1__TASK_KIND__TASK_KIND_OBTAIN_ROI || !t->subject) continue;
-        if (consent_for(m->rules, m->site, m->record, t->subject->party, t->subject->id, m->record->category, m->now_ms))
+        if (consent_for(m->rules, m->site, m->record, t->subject->party, t->subject->id, m->record->category,
+                        m->now_ms))
             work_withdraw_task(m, t);
     }
 }

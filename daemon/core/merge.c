@@ -490,4 +490,5 @@ void merge_join(struct moment *m)
     join_tasks(m);
     work_join_escalations(m);
     if (!m->fault) settle(m);
+    if (!m->fault) release_reconsider(m);
 }

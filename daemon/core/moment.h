@@ -81,23 +81,6 @@ void facts_assessed(struct moment *m);
 /* A safety finding's severity; UNSPECIFIED: the event is none. */
 Handoff__V1__Severity facts_finding(const Handoff__V1__Event *event);
 
-/* --- days, stays and visits (days.c) -------------------------------------------------------------------------- */
-/* Keeps what an admission or discharge, or its cancelling, says of whether the patient is in a facility. */
-void days_keep_stay(struct moment *m);
-/* An admission, a discharge, or the cancelling of one: their order is kept by the stay, not by other events. */
-bool days_is_encounter(const Handoff__V1__Event *event);
-
-/* --- late events (late.c) ------------------------------------------------------------------------------------- */
-/* Of what an event begins that arrives late, the steps already past are recorded; one, the newest, is carried out now
- * if the event itself asked nobody. */
-void late_settle(struct moment *m);
-/* When a task is due whose wait counts from when the event happened. */
-int64_t late_due(const struct moment *m, const struct delay *delay);
-
-/* --- scores (scores.c) ---------------------------------------------------------------------------------------- */
-void scores_keep(struct moment *m);
-/* Scores older than this are no baseline any more; the newest of the others is. */
-void scores_rebase(struct moment *m, int64_t length_ms);
 /* Of signatures, refusals and revocations (facts_consent.c), and of how people may be reached (reach_facts.c). */
 void facts_granted(struct moment *m);
 void facts_refused(struct moment *m);
@@ -122,6 +105,7 @@ const Handoff__V1__Recipient *release_recipient(const struct moment *m);
 /* Computes the times of the episode in focus. is_new: its timers have not begun. */
 void release_fill(struct moment *m, bool is_new);
 void release_follow(struct moment *m); /* of all releases, after an event that may change them */
+void release_reconsider(struct moment *m); /* the same after two records became one */
 
 /* --- telling others (disclose.c) ------------------------------------------------------------------------------ */
 struct disclosure {
@@ -135,6 +119,24 @@ struct disclosure {
 enum consent_answer disclose_tell(struct moment *m, const struct disclosure *d);
 /* disclosure.requested: told, told under the emergency exception, or withheld and somebody asked. */
 void disclose_requested(struct moment *m);
+
+/* --- days, stays and visits (days.c) -------------------------------------------------------------------------- */
+/* Keeps what an admission or discharge, or its cancelling, says of whether the patient is in a facility. */
+void days_keep_stay(struct moment *m);
+/* An admission, a discharge, or the cancelling of one: their order is kept by the stay, not by other events. */
+bool days_is_encounter(const Handoff__V1__Event *event);
+
+/* --- late events (late.c) ------------------------------------------------------------------------------------- */
+/* Of what an event begins that arrives late, the steps already past are recorded; one, the newest, is carried out now
+ * if the event itself asked nobody. */
+void late_settle(struct moment *m);
+/* When a task is due whose wait counts from when the event happened. */
+int64_t late_due(const struct moment *m, const struct delay *delay);
+
+/* --- scores (scores.c) ---------------------------------------------------------------------------------------- */
+void scores_keep(struct moment *m);
+/* Scores older than this are no baseline any more; the newest of the others is. */
+void scores_rebase(struct moment *m, int64_t length_ms);
 
 /* --- episodes (episodes.c) ----------------------------------------------------------------------------------- */
 /* An event that names another referral, visit, task or agency is not for this episode. */

@@ -5,10 +5,13 @@
 
 #include <string.h>
 
-#define PARTY(NAME) HANDOFF__V1__PARTY__PARTY_##NAME
+#define PARTY(NAME)   HANDOFF__V1__PARTY__PARTY_##NAME
 #define CONTENT(NAME) HANDOFF__V1__MESSAGE_CONTENT__MESSAGE_CONTENT_##NAME
 
-static bool is_family(Handoff__V1__Party party) { return party == PARTY(PATIENT) || party == PARTY(GUARDIAN); }
+static bool is_family(Handoff__V1__Party party)
+{
+    return party == PARTY(PATIENT) || party == PARTY(GUARDIAN);
+}
 
 const Handoff__V1__Preference *reach_preference(const Handoff__V1__PatientRecord *record, Handoff__V1__Party party,
                                                 const char *id)
@@ -82,7 +85,6 @@ int64_t reach_permitted_from(const struct site *site, const Handoff__V1__Prefere
 
 Handoff__V1__MessageContent reach_content(const Handoff__V1__Preference *p)
 {
-    Handoff__V1__MessageContent content =
-        p && p->message_content ? p->message_content : CONTENT(NAME_AND_NUMBER);
+    Handoff__V1__MessageContent content = p && p->message_content ? p->message_content : CONTENT(NAME_AND_NUMBER);
     return p && p->is_phone_shared && content == CONTENT(DETAILS) ? CONTENT(NAME_AND_NUMBER) : content;
 }

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#define BODY(NAME) HANDOFF__V1__EVENT__BODY_##NAME
-#define KIND(NAME) HANDOFF__V1__TASK_KIND__TASK_KIND_##NAME
+#define BODY(NAME)  HANDOFF__V1__EVENT__BODY_##NAME
+#define KIND(NAME)  HANDOFF__V1__TASK_KIND__TASK_KIND_##NAME
 #define PARTY(NAME) HANDOFF__V1__PARTY__PARTY_##NAME
 enum { PREFERENCES_MAX = 16 };
 
@@ -92,9 +92,9 @@ static bool needs_interpreter(const Handoff__V1__PatientRecord *r, Handoff__V1__
 
 static bool is_family_task(const Handoff__V1__Task *t)
 {
-    static const Handoff__V1__TaskKind kinds[] = {KIND(CALL_FAMILY),    KIND(OUTREACH_NO_SHOW), KIND(WARM_HANDOFF),
-                                                  KIND(BRIDGE_CHECK),   KIND(BARRIER_PLAN),
-                                                  KIND(POST_DISCHARGE_CONTACT)};
+    static const Handoff__V1__TaskKind kinds[] = {KIND(CALL_FAMILY),  KIND(OUTREACH_NO_SHOW),
+                                                  KIND(WARM_HANDOFF), KIND(BRIDGE_CHECK),
+                                                  KIND(BARRIER_PLAN), KIND(POST_DISCHARGE_CONTACT)};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (t->kind == kinds[i]) return true;
     return false;

@@ -5,22 +5,34 @@
 
 #include <string.h>
 
-#define BODY(NAME) HANDOFF__V1__EVENT__BODY_##NAME
+#define BODY(NAME)  HANDOFF__V1__EVENT__BODY_##NAME
 #define PARTY(NAME) HANDOFF__V1__PARTY__PARTY_##NAME
 
 /* The release that this is about: the episode's, or the one that the event names. */
-static const char *id_of(const struct moment *m) { return m->episode ? m->episode->consent_id : m->event_consent; }
+static const char *id_of(const struct moment *m)
+{
+    return m->episode ? m->episode->consent_id : m->event_consent;
+}
 
 static uint32_t gaps_at(const struct moment *m, int64_t at_ms)
 {
     return consent_gaps(m->rules, m->site, m->record, id_of(m), at_ms);
 }
 
-bool release_lacks(const struct moment *m, uint32_t gap) { return (gaps_at(m, m->now_ms) & gap) != 0; }
+bool release_lacks(const struct moment *m, uint32_t gap)
+{
+    return (gaps_at(m, m->now_ms) & gap) != 0;
+}
 
-bool release_is_complete(const struct moment *m) { return (gaps_at(m, m->now_ms) & GAPS_OPEN) == 0; }
+bool release_is_complete(const struct moment *m)
+{
+    return (gaps_at(m, m->now_ms) & GAPS_OPEN) == 0;
+}
 
-bool release_is_on_file(const struct moment *m) { return consent_find(m->record, id_of(m)) != NULL; }
+bool release_is_on_file(const struct moment *m)
+{
+    return consent_find(m->record, id_of(m)) != NULL;
+}
 
 /* --- times ------------------------------------------------------------------------------------------------------- */
 /* The first birthday before the release ends at which it begins or ceases to be rightly signed; 0: none. */
@@ -74,6 +86,20 @@ void release_follow(struct moment *m)
         if (!p || p->subject != SUBJECT_CONSENT) continue;
         machine_focus(m, m->record->episodes[i]);
         release_fill(m, false);
+    }
+    machine_focus(m, NULL);
+}
+
+/* Two records became one: the others hear of the releases that each of them did not have. */
+void release_reconsider(struct moment *m)
+{
+    uint32_t until = m->record->last_episode;
+    for (uint32_t number = 1; number <= until && !m->fault; number++) {
+        machine_focus(m, machine_episode(m->record, number));
+        if (!m->pathway || m->pathway->subject != SUBJECT_CONSENT) continue;
+        m->depth = 0;
+        release_fill(m, false);
+        machine_signal_all(m, "release-signed");
     }
     machine_focus(m, NULL);
 }

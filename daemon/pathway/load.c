@@ -148,10 +148,11 @@ static void load_firing(struct loader *l, struct yaml_node at, uint32_t timer, s
                        l->names.timers[timer]);
 }
 
-/* Some event tells this time, or core computes it; else only `mark` sets it, to when something happened. */
+/* Some event tells this time, or core computes it (..._until_ms, a day to come); else only `mark` sets it, to when
+ * something happened. */
 static bool is_told(const char *name)
 {
-    if (strcmp(name, "signer_until_ms") == 0) return true;
+    if (strstr(name, "_until_ms")) return true;
     for (size_t i = 0; i < event_kind_count; i++)
         if (protobuf_c_message_descriptor_get_field_by_name(event_kinds[i].message, name)) return true;
     return false;

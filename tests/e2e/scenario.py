@@ -42,11 +42,11 @@ journal: {{ahead: 0}}
 listen: {{front: "tcp://127.0.0.1:*", stream: "tcp://127.0.0.1:*", http: ""}}
 """
 
-SCENARIO_KEYS = {"scenario", "about", "start", "patient", "steps"}
+SCENARIO_KEYS = {"scenario", "about", "start", "patient", "patients", "steps"}
 STEP_KEYS = set("say at event id with referral appointment episode source occurred task escalation expect of".split())
 EXACT = ["tasks", "escalations", "disclosures", "withheld"]  # and reminders: what is not listed must not happen
 WHEN_PRESENT = ["withdrawn", "resolved", "joined", "noted"]
-OTHER_KEYS = "reminders state ended region holds timers no_timers open verdict says people matches".split()
+OTHER_KEYS = "reminders state ended region holds timers no_timers open verdict says people matches site".split()
 EXPECT_KEYS = {*EXACT, *WHEN_PRESENT, *OTHER_KEYS}
 
 
@@ -55,6 +55,7 @@ def load_yaml(path):
     return yaml.load(pathlib.Path(path).read_text(), yaml.BaseLoader)
 
 
+SITE = load_yaml(SITE_FILE)["sites"][0]["name"]
 ZONE = zoneinfo.ZoneInfo(load_yaml(SITE_FILE)["sites"][0]["time_zone"])
 
 
@@ -136,6 +137,7 @@ class Scenario:
         self.path = path
         self.name = path.stem
         self.patient_id = content["patient"]
+        self.patients = int(content.get("patients", 1))
         self.start_ms = to_ms(content["start"])
         self.steps = content["steps"]
         for step in self.steps:
@@ -453,7 +455,7 @@ class Play:
             occurred_at_ms=occurred_at_ms,
             referral_id=step.get("referral", ""),
             appointment_id=step.get("appointment", ""),
-            episode_id=step.get("episode", ""),
+            episode_id=self.episode_id(step.get("episode", "")),
         )
         if "task" in step:
             event.task_id = self.task_id(step["task"])
@@ -461,6 +463,11 @@ class Play:
             event.escalation_id = self.escalation_id(step["escalation"])
         fill(getattr(event, step["event"].replace(".", "_")), step.get("with") or {})
         return event
+
+    def episode_id(self, wanted):
+        """ep2, or the newest open one on a pathway of that name."""
+        episodes = self.patient().episodes if wanted else []
+        return ([e.episode_id for e in episodes if e.pathway == wanted] or [wanted])[-1]
 
     def task_id(self, wanted):
         """The newest open one."""
@@ -580,9 +587,12 @@ def lists_differ(expect, words):
         yield f"reminders: expected {expect.get('reminders', 0)}, got {len(words['reminders'])}"
 
 
+ABSENT = {"timers": "not running", "state": "none open", "ended": "none ended"}
+
+
 def maps_differ(expect, names):
     for key, values in names.items():
-        absent = "not running" if key == "timers" else "none"
         for name, value in (expect.get(key) or {}).items():
-            if values.get(name, absent) != value:
-                yield f"{key} {name}: expected {value}, got {values.get(name, absent)}"
+            got = values.get(name, ABSENT.get(key, "none"))
+            if got != value:
+                yield f"{key} {name}: expected {value}, got {got}"

@@ -377,6 +377,29 @@ static void who_may_refer_follows_the_matrix(void **state)
     assert_false(authority_allows(w->rules, PARTY(BH_TEAM), (Handoff__V1__LevelOfCare)99));
 }
 
+/* The whole matrix: who may ask for each level, as bits by party; 0: anybody. */
+static void each_cell_of_the_authority_matrix_is_as_the_domain_has_it(void **state)
+{
+    (void)state;
+    begin(SHIPPED);
+#define BIT(NAME) (UINT32_C(1) << PARTY(NAME))
+    static const uint32_t allowed[] = {
+        [LEVEL(INPATIENT)] = 0,
+        [LEVEL(RESIDENTIAL)] = BIT(BH_TEAM),
+        [LEVEL(PARTIAL_HOSPITALIZATION)] = BIT(BH_TEAM) | BIT(PCP),
+        [LEVEL(INTENSIVE_OUTPATIENT)] = BIT(BH_TEAM) | BIT(PCP),
+        [LEVEL(COMMUNITY_BASED)] = BIT(BH_TEAM) | BIT(PCP),
+        [LEVEL(OUTPATIENT)] = 0,
+        [LEVEL(PCP)] = 0,
+        [LEVEL(CASE_MANAGEMENT)] = BIT(BH_TEAM) | BIT(PCP) | BIT(PATIENT) | BIT(GUARDIAN),
+        [LEVEL(SUPPORT)] = 0,
+    };
+    for (int level = LEVEL(INPATIENT); level <= LEVEL(SUPPORT); level++)
+        for (int party = PARTY(PATIENT); party <= PARTY(OTHER); party++)
+            assert_int_equal(authority_allows(w->rules, (Handoff__V1__Party)party, (Handoff__V1__LevelOfCare)level),
+                             !allowed[level] || (allowed[level] >> party & 1));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -407,6 +430,7 @@ int main(void)
         SENTENCE(a_release_signed_before_a_revocation_does_not_come_back_when_it_is_told_after_it),
         SENTENCE(everyone_but_the_workforce_and_the_pcp_is_outside),
         SENTENCE(who_may_refer_follows_the_matrix),
+        SENTENCE(each_cell_of_the_authority_matrix_is_as_the_domain_has_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

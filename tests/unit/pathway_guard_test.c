@@ -46,6 +46,19 @@ static void a_name_gets_its_number_from_the_field(void **state)
     assert_int_equal(parsed(NULL, "task.kind != CALL_FAMILY")->right->number, 5);
 }
 
+static void numbers_are_multiplied_for_shares(void **state)
+{
+    (void)state;
+    const struct guard *g = parsed(NULL, "misses_in_row * 5 >= episode.visits * 4");
+    assert_int_equal(g->op, GUARD_GE);
+    assert_int_equal(g->left->op, GUARD_TIMES);
+    assert_int_equal(g->right->op, GUARD_TIMES);
+    assert_int_equal(g->right->right->number, 4);
+    refused(NULL, "is_flagged * 2 > 1", 0, "only numbers are multiplied");
+    refused(NULL, "misses_in_row * 2", 0, "not a condition");
+    refused(NULL, "misses_in_row * > 1", 16, "cannot stand here");
+}
+
 static void or_joins_what_and_joins(void **state)
 {
     (void)state;
@@ -193,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_name_gets_its_number_from_the_field),
+        cmocka_unit_test(numbers_are_multiplied_for_shares),
         cmocka_unit_test(or_joins_what_and_joins),
         cmocka_unit_test(a_list_keeps_its_order),
         cmocka_unit_test(predicates_get_positions),

@@ -210,6 +210,20 @@ static void an_end_reached_by_always_is_refused_unless_events_alone_decide(void 
                 "  late: {after: [check], always: {when: done == 1, target: closed}}\n" CLOSED, 9, 34, "a timer could lead through this `always`");
 }
 
+static void an_end_may_be_passed_to_on_an_event_through_a_state_that_is_never_rested_in(void **state)
+{
+    (void)state;
+    accept(HEAD CHECK "states:\n  open: {after: [check], on: {task.completed: {target: looking}}}\n"
+                      "  looking: {always: [{when: has_tasks, target: open}, {target: closed}]}\n" CLOSED);
+    refuse(HEAD "timers: {check: {fires: [{wait: 2bd, do: [{task: call-family}], target: looking}]}}\n"
+                "states:\n  open: {after: [check], " ENDS "}\n"
+                "  looking: {always: [{when: has_tasks, target: open}, {target: closed}]}\n" CLOSED,
+           8, 55, "a timer could lead through this `always`");
+    refuse(HEAD CHECK "states:\n  open: {after: [check], on: {signal.over: {target: looking}}}\n"
+                      "  looking: {always: [{when: has_tasks, target: open}, {target: closed}]}\n" CLOSED,
+           8, 55, "a timer could lead through this `always`");
+}
+
 static void always_that_goes_in_a_circle_is_refused(void **state)
 {
     (void)state;
@@ -318,6 +332,37 @@ static void the_slowest_of_the_sites_counts(void **state)
     assert_int_equal(source->silences[0].ms, 21 * MS_PER_DAY - MS_PER_HOUR); /* from the close to the third opening after it */
 }
 
+/* --- documents ---------------------------------------------------------------------------------------------------- */
+#define DOCUMENT "pathway: test\nsubject: consent\nmax_silence: 10d\ninitial: open\n"
+#define RUNS_OUT(FROM, DO) "timers: {end: {from: " FROM ", once: true, fires: [{wait: 0h, do: [" DO "], target: over}]}}\n"
+#define LAPSING "states:\n  open: {after: [end]}\n  over: {final: true, lapse: true}\n"
+#define TELLS "{signal: {name: release-ended, to: all}}"
+
+static void a_document_may_run_out_on_a_date_and_lie_still_until_then(void **state)
+{
+    (void)state;
+    accept(DOCUMENT RUNS_OUT("expires_at_ms", TELLS) LAPSING);
+    assert_true(source->silences[0].is_lapsing);
+    assert_int_equal(source->pathway->longest_silence_ms, 0);
+}
+
+static void a_lapse_is_a_documents_end_on_a_date_that_the_others_hear_of(void **state)
+{
+    (void)state;
+    refuse(HEAD RUNS_OUT("expires_at_ms", TELLS) LAPSING, 8, 3, "only a document may lapse");
+    refuse(DOCUMENT RUNS_OUT("opened", TELLS) LAPSING, 5, 50, "a lapse is reached on a date of the document");
+    refuse(DOCUMENT RUNS_OUT("expires_at_ms", "{note: gone}") LAPSING, 5, 57, "send them a signal");
+    refuse(DOCUMENT RUNS_OUT("expires_at_ms", TELLS) "states:\n  open: {after: [end]}\n  over: {lapse: true, after: [end]}\n", 8, 3, "is no end");
+    refuse(DOCUMENT RUNS_OUT("expires_at_ms", TELLS) "states:\n  open: {after: [end]}\n  over: {final: true}\n", 5, 57, "a timer leads to the end");
+}
+
+static void a_document_that_a_hold_keeps_from_running_out_may_not_lie_still(void **state)
+{
+    (void)state;
+    refuse(DOCUMENT RUNS_OUT("expires_at_ms", TELLS) "holds: {away: {pauses: [end]}}\nstates:\n"
+           "  open: {after: [end], on: {consent.revoked: {do: [{hold: away}]}}}\n  over: {final: true, lapse: true}\n", 8, 3, "no timer runs that bounds silence");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +383,7 @@ int main(void)
         cmocka_unit_test(a_state_that_nothing_leads_to_is_refused),
         cmocka_unit_test(an_end_reached_by_a_timer_is_refused),
         cmocka_unit_test(an_end_reached_by_always_is_refused_unless_events_alone_decide),
+        cmocka_unit_test(an_end_may_be_passed_to_on_an_event_through_a_state_that_is_never_rested_in),
         cmocka_unit_test(always_that_goes_in_a_circle_is_refused),
         cmocka_unit_test(an_end_is_idle_and_nothing_begins_there),
         cmocka_unit_test(a_transition_after_an_unguarded_one_is_refused),
@@ -349,6 +395,9 @@ int main(void)
         cmocka_unit_test(holds_and_concerns_that_nothing_begins_are_refused),
         cmocka_unit_test(a_task_without_an_owner_is_refused),
         cmocka_unit_test(the_slowest_of_the_sites_counts),
+        cmocka_unit_test(a_document_may_run_out_on_a_date_and_lie_still_until_then),
+        cmocka_unit_test(a_lapse_is_a_documents_end_on_a_date_that_the_others_hear_of),
+        cmocka_unit_test(a_document_that_a_hold_keeps_from_running_out_may_not_lie_still),
     };
     Handoff__V1__Policy *message;
     arena = arena_new(256 * 1024 * 1024);

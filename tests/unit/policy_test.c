@@ -100,6 +100,16 @@ static void the_shipped_authority_matrix_is_the_one_of_the_domain(void **state)
     assert_int_equal(p.authority[HANDOFF__V1__LEVEL_OF_CARE__LEVEL_OF_CARE_CASE_MANAGEMENT], BH | PCP | FAMILY);
 }
 
+static void the_shipped_switches_of_consent_are_those_of_the_domain(void **state)
+{
+    (void)state;
+    struct policy p = compile_shipped();
+    assert_true(p.is_guardian_asked_too);
+    assert_false(p.is_guardian_needed_for_da);
+    assert_int_equal(p.medical_personnel, 1 << HANDOFF__V1__PARTY__PARTY_PCP | 1 << HANDOFF__V1__PARTY__PARTY_PRESCRIBER |
+                                              1 << HANDOFF__V1__PARTY__PARTY_HOSPITAL);
+}
+
 static void a_bad_row_is_refused_at_its_place(void **state)
 {
     (void)state;
@@ -114,6 +124,8 @@ static void a_bad_row_is_refused_at_its_place(void **state)
     refuse_with("bh_signing_age: 14", "bh_signing_age: 140", 16, "out of range");
     refuse_with("roi_days: 90 ", "roi_days: 900 ", 10, "longer than roi_max_days");
     refuse_with("pcp_is_workforce: true", "pcp_is_workforce: yes", 18, "neither true nor false");
+    refuse_with("da_guardian_too: false", "da_guardian_too: perhaps", 17, "neither true nor false");
+    refuse_with("medical_personnel: [PCP", "medical_personnel: [NURSE", 20, "unknown party \"NURSE\"");
     refuse_with("overdue: [coordinator, supervisor, director]", "overdue: []", 9, "1 to 8 rungs");
 }
 
@@ -145,10 +157,12 @@ static void a_message_from_the_journal_is_not_trusted(void **state)
     assert_int_equal(read_text(shipped, &message), 0);
     message->tasks[0]->owner = (Handoff__V1__Role)99;
     message->n_ladder = 2;
+    message->medical_personnel[0] = (Handoff__V1__Party)77;
     message->authority[1]->referrers[0] = (Handoff__V1__Party)77;
     assert_int_not_equal(policy_compile(message, arena, &policy, &errors), 0);
     testing_expect(&errors, 0, 0, "has no owner");
     testing_expect(&errors, 0, 0, "the ladder has no row for emergent");
+    testing_expect(&errors, 0, 0, "a party of the medical personnel is unknown");
     testing_expect(&errors, 0, 0, "a referrer of the authority matrix is unknown");
     assert_int_equal(policy.roi_days, 7); /* untouched */
 }
@@ -159,6 +173,7 @@ int main(void)
         cmocka_unit_test(the_shipped_policy_has_a_row_for_every_task),
         cmocka_unit_test(the_shipped_figures_are_those_of_the_sources),
         cmocka_unit_test(the_shipped_authority_matrix_is_the_one_of_the_domain),
+        cmocka_unit_test(the_shipped_switches_of_consent_are_those_of_the_domain),
         cmocka_unit_test(a_bad_row_is_refused_at_its_place),
         cmocka_unit_test(a_task_without_a_row_is_refused),
         cmocka_unit_test(what_repeats_must_wait),

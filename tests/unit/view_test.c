@@ -405,6 +405,43 @@ static void what_the_gate_withholds_is_shown_without_content(void **state)
     assert_int_equal(shown->body_case, HANDOFF__V1__EMISSION__BODY_STATUS);
 }
 
+/* 42 CFR 2.32: the scope of the consent is explained, and the recipient told not to pass it on. */
+static void a_disclosure_carries_its_consent_its_scope_and_the_notice(void **state)
+{
+    struct world *w = *state;
+    Handoff__V1__Outcome outcome = HANDOFF__V1__OUTCOME__INIT;
+    Handoff__V1__Emission emission = HANDOFF__V1__EMISSION__INIT, *list[] = {&emission};
+    Handoff__V1__StatusEmission status = HANDOFF__V1__STATUS_EMISSION__INIT;
+    Handoff__V1__Recipient agency = HANDOFF__V1__RECIPIENT__INIT, *recipients[] = {&agency};
+    Handoff__V1__Consent consent = HANDOFF__V1__CONSENT__INIT, *consents[] = {&consent};
+    struct entry entry = {.kind = ENTRY_EVENT};
+    agency.party = HANDOFF__V1__PARTY__PARTY_AGENCY;
+    agency.id = (char *)(uintptr_t) "agency-1";
+    consent.id = (char *)(uintptr_t) "roi-1";
+    consent.signer = HANDOFF__V1__PARTY__PARTY_PATIENT;
+    consent.recipients = recipients;
+    consent.n_recipients = 1;
+    consent.direction = HANDOFF__V1__DIRECTION__DIRECTION_BOTH;
+    consent.category = HANDOFF__V1__DIAGNOSIS_CATEGORY__DIAGNOSIS_CATEGORY_DRUG_AND_ALCOHOL;
+    consent.treatment_from = 20000101;
+    consent.treatment_to = 20990101;
+    consent.expires_at_ms = INT64_MAX;
+    w->record->consents = consents;
+    w->record->n_consents = 1;
+    status.recipient = &agency;
+    status.category = consent.category;
+    emission.body_case = HANDOFF__V1__EMISSION__BODY_STATUS;
+    emission.status = &status;
+    outcome.emissions = list;
+    outcome.n_emissions = 1;
+    w->view.now_ms = INT64_C(1767618000000);
+    Handoff__V1__Emission *shown = view_emission(&w->view, entry_of(w, &entry, &outcome), w->record, 0);
+    assert_int_equal(shown->body_case, HANDOFF__V1__EMISSION__BODY_STATUS);
+    assert_string_equal(shown->status->consent_id, "roi-1");
+    assert_string_equal(shown->status->notice, "Disclosed under consent roi-1, scope drug-and-alcohol, treatment from 2000-01-01 to 2099-01-01. "
+                                               "42 CFR part 2 prohibits unauthorized use or disclosure of these records.");
+}
+
 static void an_entry_that_does_not_unpack_is_not_shown(void **state)
 {
     struct world *w = *state;
@@ -431,6 +468,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(overdue_work_and_climbing_are_told_in_words, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_emission_has_its_id_place_reason_and_person, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_the_gate_withholds_is_shown_without_content, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_disclosure_carries_its_consent_its_scope_and_the_notice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_entry_that_does_not_unpack_is_not_shown, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("view", tests, NULL, NULL);

@@ -199,6 +199,8 @@ static void a_disclosure_without_a_ground_is_seen(void **state)
     (void)state;
     begin_with_disclosure()->consent_id = (char *)"";
     assert_int_equal(broken(), INVARIANT(GROUNDED));
+    w->record->consents[0]->id = (char *)""; /* nor is one that nobody can name */
+    assert_int_equal(broken(), INVARIANT(GROUNDED));
     begin_with_disclosure()->consent_id = (char *)"roi-that-nobody-signed";
     assert_int_equal(broken(), INVARIANT(GROUNDED));
     begin_with_disclosure()->recipient = NULL;
@@ -217,6 +219,8 @@ static void an_exception_that_no_human_invoked_is_no_ground(void **state)
     assert_int_equal(broken(), INVARIANT(GROUNDED));
     asked->invoked_by = (char *)"clinician-1";
     assert_int_equal(broken(), 0);
+    asked->is_emergency = false;
+    assert_int_equal(broken(), INVARIANT(GROUNDED));
 }
 
 /* --- 4 ------------------------------------------------------------------------------------------------------------ */
@@ -230,6 +234,9 @@ static void two_live_timers_of_one_subject_and_kind_are_seen(void **state)
     assert_int_equal(broken_in_record(), INVARIANT(ONE_TIMER));
     for (twin->appointment = 1; twin->appointment <= 64; twin->appointment++) /* another visit's is another subject */
         assert_int_equal(broken_in_record(), 0);
+    twin->appointment = w->record->timers[0]->appointment;
+    twin->kind += 64; /* another kind, with the same mark */
+    assert_int_equal(broken_in_record(), 0);
 }
 
 static void two_timers_that_one_firing_would_name_are_seen(void **state)
@@ -408,6 +415,21 @@ static void a_ladder_that_falls_by_rung_or_severity_is_seen(void **state)
     assert_int_equal(broken(), 0);
 }
 
+static void what_is_taken_back_may_fall_and_what_became_anothers_is_no_longer_here(void **state)
+{
+    (void)state;
+    begin_climbed();
+    w->record->escalations[0]->rung = ROLE(COORDINATOR);
+    Handoff__V1__Event *e = arena_copy(w->arena, input.event, sizeof *input.event);
+    e->body_case = HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED;
+    input.event = e;
+    assert_int_equal(broken(), 0);
+    begin_climbed();
+    w->record->n_escalations = w->record->n_tasks = 0;
+    w->record->merged_into = (char *)"pat-2";
+    assert_int_equal(broken() & INVARIANT(CLIMBING), 0);
+}
+
 static void a_ladder_that_ends_untold_is_seen(void **state)
 {
     (void)state;
@@ -545,6 +567,7 @@ int main(void)
         SENTENCE(a_word_to_a_family_that_is_to_be_left_alone_is_seen),
         SENTENCE(not_even_an_emergency_reaches_a_family_that_is_to_be_left_alone),
         SENTENCE(a_ladder_that_falls_by_rung_or_severity_is_seen),
+        SENTENCE(what_is_taken_back_may_fall_and_what_became_anothers_is_no_longer_here),
         SENTENCE(a_ladder_that_ends_untold_is_seen),
         SENTENCE(an_end_that_a_timer_would_reach_is_parked_and_the_episode_stays_open),
         SENTENCE(a_release_may_run_out_by_itself),

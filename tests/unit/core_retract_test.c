@@ -113,6 +113,23 @@ static void a_death_that_was_not_so_lets_the_care_go_on(void **state)
     (void)state;
 }
 
+static void what_began_anew_under_the_hold_of_a_death_that_was_not_so_runs_again(void **state)
+{
+    begin_anew();
+    hear_child();
+    hear("need.changed", "with: {aspect: HOUSEHOLD}");
+    unsigned long long death = hear("patient.deceased", "with: {reported_by: a-registry}");
+    uint32_t generation = timer_of("still-open")->generation;
+    char rest[80];
+    snprintf(rest, sizeof rest, "task: t%u, with: {outcome: DONE, by: coordinator-1}", task_of(TASK(REVIEW_NEEDS))->number);
+    hear("task.completed", rest);
+    assert_true(timer_of("still-open")->is_paused && timer_of("still-open")->generation != generation);
+    take_back(death);
+    assert_false(timer_of("still-open")->is_paused);
+    assert_null(timer_of("death-unconfirmed"));
+    (void)state;
+}
+
 /* --- episodes -------------------------------------------------------------------------------------------------- */
 static void what_it_opened_ends_as_entered_in_error_and_may_be_requested_anew(void **state)
 {
@@ -381,6 +398,7 @@ int main(void)
         SENTENCE(a_fact_is_as_before_unless_somebody_has_said_something_since),
         SENTENCE(what_an_event_added_goes_and_what_it_removed_comes_back),
         SENTENCE(a_death_that_was_not_so_lets_the_care_go_on),
+        SENTENCE(what_began_anew_under_the_hold_of_a_death_that_was_not_so_runs_again),
         SENTENCE(what_it_opened_ends_as_entered_in_error_and_may_be_requested_anew),
         SENTENCE(what_was_disclosed_goes_to_compliance_the_same_day_and_what_is_queued_stays),
         SENTENCE(an_episode_that_stands_as_the_event_left_it_is_put_back_with_its_timers),

@@ -141,6 +141,14 @@ const char *act_party_id(const struct moment *m, Handoff__V1__Party party)
 }
 
 /* --- asking and telling -------------------------------------------------------------------------------------- */
+/* A guardian without a say is not asked for the family, nor one who declined to be called. */
+static bool may_be_asked(const struct moment *m, const Handoff__V1__CareTeamMember *member)
+{
+    const Handoff__V1__Preference *p = reach_preference(m->record, member->party, member->id);
+    bool has_no_say = member->party == PARTY(GUARDIAN) && member->custody == HANDOFF__V1__CUSTODY__CUSTODY_NONE;
+    return !has_no_say && !(p && p->is_opted_out);
+}
+
 static void ask(struct moment *m, const struct action *a)
 {
     struct task_order order = {.kind = a->task,
@@ -164,7 +172,7 @@ static void ask(struct moment *m, const struct action *a)
     }
     size_t asked = 0;
     for (size_t i = 0; i < m->record->n_care_team; i++) {
-        if (m->record->care_team[i]->party != a->party) continue;
+        if (m->record->care_team[i]->party != a->party || !may_be_asked(m, m->record->care_team[i])) continue;
         order.subject_id = m->record->care_team[i]->id;
         work_open_task(m, &order);
         asked++;

@@ -248,7 +248,8 @@ static bool is_wanted_again(const struct retracting *x, const Handoff__V1__Cause
 {
     if (is_put_back(x, c->episode)) return true;
     bool is_open = !c->episode || machine_episode(x->m->record, c->episode);
-    return is_open && is_about_work(x->r->event);
+    bool fell_silent = x->after->is_opted_out && !x->before->is_opted_out; /* in every episode, whether it moved or not */
+    return is_open && (fell_silent || is_about_work(x->r->event));
 }
 
 /* The newest generation that was told of it in that entry. */
@@ -265,15 +266,10 @@ static uint32_t told_generation(const struct retracting *x, uint32_t task, uint3
     return least;
 }
 
-static bool asks_the_same(const Handoff__V1__Task *a, const Handoff__V1__Task *b)
-{
-    return a->kind == b->kind && message_equal(a->subject, b->subject);
-}
-
 static bool is_asked_already(const struct moment *m, const Handoff__V1__Task *t)
 {
     for (size_t i = 0; i < m->record->n_tasks; i++)
-        if (asks_the_same(m->record->tasks[i], t)) return true;
+        if (work_asks_the_same(m->record->tasks[i], t)) return true;
     return m->record->n_tasks + 1 >= LIMIT_RECORD_TASKS;
 }
 

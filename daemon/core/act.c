@@ -281,11 +281,20 @@ static void take(struct moment *m, const struct action *a)
     if (!was_urgent && moment_is_urgent(m)) timer_hasten(m);
 }
 
-static void mark(struct moment *m, const struct action *a)
+static void set_time(struct moment *m, const struct action *a, int64_t at_ms)
 {
-    *(int64_t *)(void *)((char *)m->episode + a->to->offset) = m->occurred_ms;
+    int64_t *time_ms = (int64_t *)(void *)((char *)m->episode + a->to->offset), before_ms = *time_ms;
+    *time_ms = at_ms;
+    m->episode->marked_before_ms = before_ms;
     m->is_changed = true;
     timer_follow(m, a->to);
+}
+
+/* What was marked last was not so. */
+static void unmark(struct moment *m, const struct action *a)
+{
+    set_time(m, a, m->episode->marked_before_ms);
+    m->episode->marked_before_ms = 0;
 }
 
 static void open_other(struct moment *m, const struct action *a)
@@ -320,7 +329,8 @@ static void act(struct moment *m, const struct action *a)
     case ACTION_TAKE: take(m, a); return;
     case ACTION_OPEN: open_other(m, a); return;
     case ACTION_FORGET: forget(m, a); return;
-    case ACTION_MARK: mark(m, a); return;
+    case ACTION_MARK: set_time(m, a, m->occurred_ms); return;
+    case ACTION_UNMARK: unmark(m, a); return;
     case ACTION_SIGNAL:
         if (a->is_to_all) machine_signal_all(m, a->text);
         else machine_signal(m, a->text, m->episode->replaces);

@@ -267,15 +267,25 @@ static void read_forget(struct loader *l, struct yaml_node value, const struct c
 }
 
 /* The episode keeps when the event happened. */
-static void read_mark(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+static void read_time(struct loader *l, struct yaml_node value, enum action_op op, const struct context *context,
+                      struct action_list *list)
 {
-    if (!expect_event(l, value, context, "take the time of")) return;
     const ProtobufCFieldDescriptor *to = field_named(&handoff__v1__episode__descriptor, loader_text(l, value));
     if (!to || to->id < 10 || (to->id > 21 && to->id < 60) || to->type != PROTOBUF_C_TYPE_INT64) {
         yaml_error_add(l->errors, value, "an episode has no time \"%.64s\" that could be marked", yaml_text(value));
         return;
     }
-    add(l, list, ACTION_MARK, value, context->words)->to = to;
+    add(l, list, op, value, context->words)->to = to;
+}
+
+static void read_mark(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+{
+    if (expect_event(l, value, context, "take the time of")) read_time(l, value, ACTION_MARK, context, list);
+}
+
+static void read_unmark(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+{
+    read_time(l, value, ACTION_UNMARK, context, list);
 }
 
 /* Scores older than this are none to measure from. */
@@ -377,12 +387,12 @@ static const struct {
     {"concern", read_concern}, {"settle", read_settle},     {"set", read_set},       {"count", read_count},
     {"take", read_take},       {"open", read_open},         {"signal", read_signal}, {"status", read_status},
     {"move", read_move},       {"refuse", read_refuse},     {"note", read_note},     {"doubt", read_doubt},
-    {"mark", read_mark},       {"baseline", read_baseline}, {"forget", read_forget},
+    {"mark", read_mark},       {"baseline", read_baseline}, {"forget", read_forget}, {"unmark", read_unmark},
 };
 const char *const pathway_action_names[] = {"task",   "withdraw", "start",  "stop",   "raise", "resolve", "hold",
                                             "lift",   "concern",  "settle", "set",    "count", "take",    "open",
                                             "signal", "status",   "move",   "refuse", "note",  "doubt",   "mark",
-                                            "baseline", "forget", NULL};
+                                            "baseline", "forget", "unmark", NULL};
 
 static void read_if(struct loader *l, struct yaml_node item, const struct context *context, struct action_list *list)
 {

@@ -108,6 +108,10 @@ static void ids_are_there_and_not_too_long(void **state)
     expect_refused(&e, CODE(BAD_ID), "source");
     e = good(), e.patient_id = (char *)"";
     expect_refused(&e, CODE(BAD_ID), "patient_id");
+    Handoff__V1__EventRetracted taken_back = HANDOFF__V1__EVENT_RETRACTED__INIT; /* of a site: by a newer word */
+    e.body_case = HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED;
+    e.event_retracted = &taken_back;
+    expect_refused(&e, CODE(BAD_ID), "patient_id");
     e = good(), e.id = letters(LIMIT_ID_BYTES);
     expect_accepted(&e);
     e = good(), e.id = letters(LIMIT_ID_BYTES + 1);

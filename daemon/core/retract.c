@@ -135,6 +135,7 @@ static void note_put_back(struct retracting *x, Handoff__V1__Episode *e, uint32_
                                         : HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED,
                  0, from_state, e->state, 0);
     timer_put_back(x->m, x->before, x->after);
+    timer_pause_resume(x->m); /* what has run on since goes by the holds that hold now */
     if (x->put_back_count < LIMIT_RECORD_EPISODES) x->put_back[x->put_back_count++] = e->number;
     say_episode(x, e, from, state_name(p, e->state));
     machine_focus(x->m, NULL);

@@ -168,6 +168,14 @@ static Handoff__V1__Role owner_of(const struct moment *m, const struct action *a
     return is_outsiders ? HANDOFF__V1__ROLE__ROLE_COORDINATOR : a->role;
 }
 
+/* A guardian without a say is not asked for the family, nor one who declined to be called. */
+static bool may_be_asked(const struct moment *m, const Handoff__V1__CareTeamMember *member)
+{
+    const Handoff__V1__Preference *p = reach_preference(m->record, member->party, member->id);
+    bool has_no_say = member->party == PARTY(GUARDIAN) && member->custody == HANDOFF__V1__CUSTODY__CUSTODY_NONE;
+    return !has_no_say && !(p && p->is_opted_out);
+}
+
 static void ask(struct moment *m, const struct action *a)
 {
     struct task_order order = {.kind = a->task,
@@ -192,7 +200,7 @@ static void ask(struct moment *m, const struct action *a)
     }
     size_t asked = 0;
     for (size_t i = 0; i < m->record->n_care_team; i++) {
-        if (m->record->care_team[i]->party != a->party) continue;
+        if (m->record->care_team[i]->party != a->party || !may_be_asked(m, m->record->care_team[i])) continue;
         order.subject_id = m->record->care_team[i]->id;
         work_open_task(m, &order);
         asked++;
@@ -303,9 +311,11 @@ static void take(struct moment *m, const struct action *a)
     if (!was_urgent && moment_is_urgent(m)) timer_hasten(m);
 }
 
-static void mark(struct moment *m, const struct action *a)
+static void set_time(struct moment *m, const struct action *a, int64_t at_ms)
 {
-    *(int64_t *)(void *)((char *)m->episode + a->to->offset) = m->occurred_ms;
+    int64_t *time_ms = (int64_t *)(void *)((char *)m->episode + a->to->offset), before_ms = *time_ms;
+    *time_ms = at_ms;
+    m->episode->marked_before_ms = before_ms;
     m->is_changed = true;
     timer_follow(m, a->to);
 }
@@ -322,6 +332,13 @@ static void plan(struct moment *m, const struct action *a)
     memcpy((char *)m->episode + a->to->offset, &time, sizeof time);
     m->is_changed = true;
     timer_follow(m, a->to);
+}
+
+/* What was marked last was not so. */
+static void unmark(struct moment *m, const struct action *a)
+{
+    set_time(m, a, m->episode->marked_before_ms);
+    m->episode->marked_before_ms = 0;
 }
 
 static void open_other(struct moment *m, const struct action *a)
@@ -356,7 +373,8 @@ static void act(struct moment *m, const struct action *a)
     case ACTION_TAKE: take(m, a); return;
     case ACTION_OPEN: open_other(m, a); return;
     case ACTION_FORGET: forget(m, a); return;
-    case ACTION_MARK: mark(m, a); return;
+    case ACTION_MARK: set_time(m, a, m->occurred_ms); return;
+    case ACTION_UNMARK: unmark(m, a); return;
     case ACTION_PLAN: plan(m, a); return;
     case ACTION_SIGNAL:
         if (a->is_to_all) machine_signal_all(m, a->text);

@@ -335,6 +335,7 @@ PREDICATE(ask_knows_coverage)
     return false;
 }
 
+PREDICATE(ask_is_coverage_told) { UNUSED; return m->record->n_coverages > 0; }
 PREDICATE(ask_is_county_changed) { UNUSED; return m->is_county_changed; }
 PREDICATE(ask_barriers) { UNUSED; return (int64_t)m->record->n_barriers; }
 
@@ -513,6 +514,7 @@ static const struct predicate predicates[] = {
     {"barriers", true, ARGUMENT_NONE, ask_barriers},
     {"has_coverage", false, ARGUMENT_COVERAGE, ask_has_coverage},
     {"knows_coverage", false, ARGUMENT_COVERAGE, ask_knows_coverage},
+    {"is_coverage_told", false, ARGUMENT_NONE, ask_is_coverage_told},
     {"is_county_changed", false, ARGUMENT_NONE, ask_is_county_changed},
     {"names", false, ARGUMENT_PARTY, ask_names},
     {"is_need_served", false, ARGUMENT_NONE, ask_is_need_served},

@@ -448,8 +448,7 @@ static void join_tasks(struct moment *m)
     Handoff__V1__PatientRecord *r = m->record;
     for (size_t i = 0; i < r->n_tasks; i++)
         for (size_t k = r->n_tasks; k-- > i + 1;)
-            if (r->tasks[i]->kind == r->tasks[k]->kind && message_equal(r->tasks[i]->subject, r->tasks[k]->subject))
-                work_join_tasks(m, r->tasks[i], r->tasks[k]);
+            if (work_asks_the_same(r->tasks[i], r->tasks[k])) work_join_tasks(m, r->tasks[i], r->tasks[k]);
     if (r->n_tasks >= LIMIT_RECORD_TASKS) moment_fault(m, "more open tasks than a record holds");
 }
 
@@ -488,6 +487,7 @@ void merge_join(struct moment *m)
     m->is_changed = true;
     join_episodes(m);
     join_tasks(m);
+    if (r->is_deceased || r->is_opted_out) work_fall_silent(m);
     work_join_escalations(m);
     if (!m->fault) settle(m);
     if (!m->fault) release_reconsider(m);

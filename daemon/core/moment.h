@@ -218,6 +218,7 @@ struct task_order {
     const char *owner_id;          /* a named person, who must do it themselves; NULL: whoever the role is */
     bool is_before_visit;          /* due no later than the next booked visit */
     bool is_again;                 /* asked again it is told again: another question */
+    Handoff__V1__TaskKind instead_of; /* an act with a family that declined all contact; UNSPECIFIED: none */
     uint32_t rule;
 };
 /* Opens a task, or adds a cause to the open one of the same kind and subject. */
@@ -230,6 +231,7 @@ void work_withdraw(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope)
 void work_withdraw_task(struct moment *m, Handoff__V1__Task *task);
 /* The same, of what one visit's timer asked for (0: any). */
 void work_withdraw_visit(struct moment *m, Handoff__V1__TaskKind kind, uint32_t scope, uint32_t visit);
+void work_fall_silent(struct moment *m); /* the family may not be spoken with: what asks for that is withdrawn */
 void work_withdraw_family(struct moment *m); /* this episode's, of acts that mean speaking with the family */
 void work_complete(struct moment *m, Handoff__V1__Task *task, Handoff__V1__TaskOutcome outcome);
 void work_attempt(struct moment *m, Handoff__V1__Task *task); /* sets is_exhausted */
@@ -257,6 +259,8 @@ bool rounds_fire(struct moment *m, const Handoff__V1__TimerInput *firing);
 /* Takes an entry out of the causes of tasks and escalations; what is left without a cause is withdrawn. Not those of
  * which is_kept says so. */
 void work_forget(struct moment *m, uint64_t sequence, bool (*is_kept)(const struct moment *m, const Handoff__V1__Cause *c));
+/* The same act about the same, or the same call: to the family, and to one of it. */
+bool work_asks_the_same(const Handoff__V1__Task *a, const Handoff__V1__Task *b);
 /* One act asked for twice: the first takes over the causes of the second, which is withdrawn. */
 void work_join_tasks(struct moment *m, Handoff__V1__Task *kept, Handoff__V1__Task *gone);
 /* One matter raised twice: the higher one stays. */

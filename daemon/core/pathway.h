@@ -138,7 +138,7 @@ enum party_from {
 enum action_op {
     ACTION_TASK, ACTION_WITHDRAW, ACTION_WITHDRAW_FAMILY, ACTION_START, ACTION_STOP, ACTION_STOP_VISIT, ACTION_RAISE, ACTION_RESOLVE,
     ACTION_HOLD, ACTION_LIFT, ACTION_CONCERN, ACTION_SETTLE, ACTION_SET, ACTION_COUNT,
-    ACTION_TAKE, ACTION_FORGET, ACTION_MARK, ACTION_OPEN, ACTION_SIGNAL, ACTION_STATUS, ACTION_MOVE, ACTION_REFUSE,
+    ACTION_TAKE, ACTION_FORGET, ACTION_MARK, ACTION_UNMARK, ACTION_OPEN, ACTION_SIGNAL, ACTION_STATUS, ACTION_MOVE, ACTION_REFUSE,
     ACTION_NOTE, ACTION_REMIND, ACTION_IF, ACTION_DOUBT, ACTION_BASELINE, ACTION_PLAN
 };
 struct action {
@@ -166,7 +166,7 @@ struct action {
     int64_t number;                        /* SET: the value; BASELINE: ms */
     const char *text;                      /* REFUSE, NOTE; OPEN: pathway's name; SIGNAL: name */
     const ProtobufCFieldDescriptor *from, *to; /* TAKE: of the event's body, of Episode; FORGET: to, a text; MARK,
-                                              PLAN: to, a time of Episode (PLAN's from: NULL: the event has none) */
+                                              UNMARK, PLAN: to, a time of Episode (PLAN's from: NULL: the event has none) */
     bool is_to_all;                        /* SIGNAL: to every other open episode of the patient; else the replaced */
     const struct guard *when;              /* IF */
     const struct action *then, *otherwise; /* IF */

@@ -11,19 +11,19 @@
 enum { PREFERENCES_MAX = 16 };
 
 /* --- preferences ------------------------------------------------------------------------------------------------- */
-static Handoff__V1__Preference *preference_of(struct moment *m, const Handoff__V1__PreferenceUpdated *u)
+static Handoff__V1__Preference *preference_of(struct moment *m, Handoff__V1__Party person, char *id)
 {
     Handoff__V1__PatientRecord *r = m->record;
     for (size_t i = 0; i < r->n_preferences; i++)
-        if (r->preferences[i]->person == u->person && strcmp(r->preferences[i]->person_id, u->person_id) == 0)
+        if (r->preferences[i]->person == person && strcmp(r->preferences[i]->person_id, id) == 0)
             return r->preferences[i];
     if (r->n_preferences >= PREFERENCES_MAX) {
         moment_fault(m, "more preferences than a record holds");
         return NULL;
     }
     Handoff__V1__Preference *p = MESSAGE_NEW(m->arena, Handoff__V1__Preference, preference);
-    p->person = u->person;
-    p->person_id = u->person_id;
+    p->person = person;
+    p->person_id = id;
     list_append(m->arena, &r->preferences, &r->n_preferences, p);
     return p;
 }
@@ -31,7 +31,7 @@ static Handoff__V1__Preference *preference_of(struct moment *m, const Handoff__V
 void facts_preference(struct moment *m)
 {
     const Handoff__V1__PreferenceUpdated *u = m->event->preference_updated;
-    Handoff__V1__Preference *p = preference_of(m, u);
+    Handoff__V1__Preference *p = preference_of(m, u->person, u->person_id);
     if (!p) return;
     if (m->occurred_ms < p->changed_at_ms) {
         m->is_overtaken = true;
@@ -53,10 +53,15 @@ void facts_preference(struct moment *m)
     if (u->person == PARTY(PATIENT)) m->record->is_opted_out = u->is_opted_out;
 }
 
+/* An older word on how to reach the patient that is told later does not take this back. */
 void facts_declined(struct moment *m)
 {
-    if (m->event->service_declined->scope == HANDOFF__V1__DECLINE_SCOPE__DECLINE_SCOPE_ALL_CONTACT)
-        m->record->is_opted_out = true;
+    if (m->event->service_declined->scope != HANDOFF__V1__DECLINE_SCOPE__DECLINE_SCOPE_ALL_CONTACT) return;
+    Handoff__V1__Preference *p = preference_of(m, PARTY(PATIENT), arena_string(m->arena, ""));
+    m->record->is_opted_out = true;
+    if (!p) return;
+    p->is_opted_out = true;
+    if (m->occurred_ms > p->changed_at_ms) p->changed_at_ms = m->occurred_ms;
 }
 
 /* --- nobody may be reached --------------------------------------------------------------------------------------- */

@@ -90,7 +90,20 @@ void release_follow(struct moment *m)
     machine_focus(m, NULL);
 }
 
-/* Two records became one: the others hear of the releases that each of them did not have. */
+/* What is known of the patient is not what it was: read as a patient.updated that this episode alone hears of. */
+static void offer_update(struct moment *m)
+{
+    const Handoff__V1__Event *outer = m->event;
+    Handoff__V1__Event *e = MESSAGE_NEW(m->arena, Handoff__V1__Event, event);
+    e->body_case = BODY(PATIENT_UPDATED);
+    e->patient_updated = MESSAGE_NEW(m->arena, Handoff__V1__PatientUpdated, patient_updated);
+    m->event = e;
+    machine_offer(m);
+    m->event = outer;
+}
+
+/* Two records became one. A guardian of the one may object to what the other's signed, or nobody may sign any more;
+ * and the others hear of the releases that each of them did not have. */
 void release_reconsider(struct moment *m)
 {
     uint32_t until = m->record->last_episode;
@@ -99,7 +112,8 @@ void release_reconsider(struct moment *m)
         if (!m->pathway || m->pathway->subject != SUBJECT_CONSENT) continue;
         m->depth = 0;
         release_fill(m, false);
-        machine_signal_all(m, "release-signed");
+        offer_update(m);
+        if (machine_episode(m->record, number)) machine_signal_all(m, "release-signed");
     }
     machine_focus(m, NULL);
 }

@@ -135,7 +135,7 @@ static void note_put_back(struct retracting *x, Handoff__V1__Episode *e, uint32_
                                         : HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED,
                  0, from_state, e->state, 0);
     timer_put_back(x->m, x->before, x->after);
-    timer_pause_resume(x->m); /* one that began anew since, under a hold that is gone now, runs */
+    timer_pause_resume(x->m); /* what has run on since goes by the holds that hold now */
     if (x->put_back_count < LIMIT_RECORD_EPISODES) x->put_back[x->put_back_count++] = e->number;
     say_episode(x, e, from, state_name(p, e->state));
     machine_focus(x->m, NULL);
@@ -249,7 +249,8 @@ static bool is_wanted_again(const struct retracting *x, const Handoff__V1__Cause
 {
     if (is_put_back(x, c->episode)) return true;
     bool is_open = !c->episode || machine_episode(x->m->record, c->episode);
-    return is_open && is_about_work(x->r->event);
+    bool fell_silent = x->after->is_opted_out && !x->before->is_opted_out; /* in every episode, whether it moved or not */
+    return is_open && (fell_silent || is_about_work(x->r->event));
 }
 
 /* The newest generation that was told of it in that entry. */
@@ -266,15 +267,10 @@ static uint32_t told_generation(const struct retracting *x, uint32_t task, uint3
     return least;
 }
 
-static bool asks_the_same(const Handoff__V1__Task *a, const Handoff__V1__Task *b)
-{
-    return a->kind == b->kind && message_equal(a->subject, b->subject);
-}
-
 static bool is_asked_already(const struct moment *m, const Handoff__V1__Task *t)
 {
     for (size_t i = 0; i < m->record->n_tasks; i++)
-        if (asks_the_same(m->record->tasks[i], t)) return true;
+        if (work_asks_the_same(m->record->tasks[i], t)) return true;
     return m->record->n_tasks + 1 >= LIMIT_RECORD_TASKS;
 }
 

@@ -67,6 +67,7 @@ static Handoff__V1__TaskEmission *tell_task(struct moment *m, Handoff__V1__Task 
     told->channels = t->channels;
     told->subject = t->subject;
     told->owner_id = t->owner_id;
+    told->instead_of = t->instead_of;
     told->generation = ++t->generation;
     return told;
 }
@@ -147,8 +148,69 @@ static int64_t next_visit_ms(const struct moment *m)
     return next_ms;
 }
 
+static bool is_of_family(Handoff__V1__Party party)
+{
+    return party == HANDOFF__V1__PARTY__PARTY_PATIENT || party == HANDOFF__V1__PARTY__PARTY_GUARDIAN;
+}
+
+static Handoff__V1__Task *find_open(const struct moment *m, const struct task_order *order, const char *subject_id)
+{
+    for (size_t i = 0; i < m->record->n_tasks; i++)
+        if (is_about(m->record->tasks[i], order->kind, order->party, subject_id)) return m->record->tasks[i];
+    return NULL;
+}
+
+static Handoff__V1__Recipient *subject_of(const struct moment *m, const struct task_order *order, const char *subject_id)
+{
+    if (!order->party) return NULL;
+    Handoff__V1__Recipient *subject = MESSAGE_NEW(m->arena, Handoff__V1__Recipient, recipient);
+    subject->party = order->party;
+    subject->id = arena_string(m->arena, subject_id);
+    return subject;
+}
+
+/* Two tasks for the same call are one: whoever is to call the family does so by calling one of it, and a call that was
+ * nobody's yet becomes the first one's that is asked for by name. */
+static Handoff__V1__Task *find_same_call(const struct moment *m, const struct task_order *order, const char *subject_id)
+{
+    if (order->kind != HANDOFF__V1__TASK_KIND__TASK_KIND_CALL_FAMILY) return NULL;
+    if (order->party && !is_of_family(order->party)) return NULL;
+    for (size_t i = 0; i < m->record->n_tasks; i++) {
+        Handoff__V1__Task *t = m->record->tasks[i];
+        if (t->kind != order->kind || !t->subject != !!order->party) continue;
+        if (t->subject && !is_of_family(t->subject->party)) continue;
+        if (!t->subject) t->subject = subject_of(m, order, subject_id);
+        return t;
+    }
+    return NULL;
+}
+
+/* Nobody is asked to speak with the family of the deceased. Of one that declined all contact, staff decide how the
+ * matter goes on without it: in the time that the act itself would have had, and once for all that is asked meanwhile. */
+static void ask_staff_instead(struct moment *m, const struct task_order *order)
+{
+    const struct task_rule *rule = task_rule(m, order->kind);
+    struct task_order instead = *order;
+    m->is_used = true;
+    if (m->record->is_deceased) return;
+    instead.kind = HANDOFF__V1__TASK_KIND__TASK_KIND_REVIEW_NEEDS;
+    instead.instead_of = order->kind;
+    instead.owner = HANDOFF__V1__ROLE__ROLE_UNSPECIFIED;
+    instead.party = HANDOFF__V1__PARTY__PARTY_UNSPECIFIED;
+    instead.subject_id = "";
+    instead.severity = severity_for(m, order->severity, rule);
+    instead.due = order->due                     ? order->due
+                  : rule->due[instead.severity] ? rule->due[instead.severity]
+                                                : ladder(m, instead.severity)->due;
+    work_open_task(m, &instead);
+}
+
 void work_open_task(struct moment *m, const struct task_order *order)
 {
+    if (family_is_asked(order->kind) && (m->record->is_deceased || m->record->is_opted_out)) {
+        ask_staff_instead(m, order);
+        return;
+    }
     const struct task_rule *rule = task_rule(m, order->kind);
     Handoff__V1__Severity severity = severity_for(m, order->severity, rule);
     const struct delay *due = order->due             ? order->due
@@ -159,9 +221,10 @@ void work_open_task(struct moment *m, const struct task_order *order)
     Handoff__V1__Cause *cause = new_cause(m, order->rule);
     const char *subject_id = order->subject_id ? order->subject_id : "";
     m->is_asked = true;
-    for (size_t i = 0; i < m->record->n_tasks; i++) {
-        if (!is_about(m->record->tasks[i], order->kind, order->party, subject_id)) continue;
-        join(m, m->record->tasks[i], cause, severity, due_ms, order->is_again);
+    Handoff__V1__Task *open = find_open(m, order, subject_id);
+    if (!open) open = find_same_call(m, order, subject_id);
+    if (open) {
+        join(m, open, cause, severity, due_ms, order->is_again);
         return;
     }
     bool is_defect = order->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_REVIEW_DEFECT; /* one place is kept for it */
@@ -177,11 +240,8 @@ void work_open_task(struct moment *m, const struct task_order *order)
     t->severity = severity;
     t->due_at_ms = due_ms;
     t->opened_at_ms = m->now_ms;
-    if (order->party) {
-        t->subject = MESSAGE_NEW(m->arena, Handoff__V1__Recipient, recipient);
-        t->subject->party = order->party;
-        t->subject->id = arena_string(m->arena, subject_id);
-    }
+    t->instead_of = order->instead_of;
+    t->subject = subject_of(m, order, subject_id);
     list_append(m->arena, &t->causes, &t->n_causes, cause);
     list_append(m->arena, &m->record->tasks, &m->record->n_tasks, t);
     m->is_used = true;
@@ -260,18 +320,36 @@ static void note_channel(const struct moment *m, Handoff__V1__Task *t)
         t->channels |= UINT32_C(1) << m->event->task_attempted->channel;
 }
 
+/* Two tries within an hour are one: attempts are spread over days, unless the next is due sooner than that. */
+static void note_day(const struct moment *m, Handoff__V1__Task *t)
+{
+    const struct calendar *c = &m->site->calendar;
+    bool is_sooner = task_rule(m, t->kind)->attempt_again[t->severity] || t->severity == SEVERITY(EMERGENT);
+    bool is_same_day = t->tried_at_ms && calendar_local_day(c, t->tried_at_ms) == calendar_local_day(c, m->occurred_ms);
+    t->tried_days += is_sooner || !is_same_day;
+    t->tried_at_ms = m->occurred_ms;
+}
+
+/* Three are enough if they went two ways. Who was tried in one way alone is tried once more, in another. */
+static bool is_exhausted(const struct moment *m, const Handoff__V1__Task *t)
+{
+    const struct task_rule *rule = task_rule(m, t->kind);
+    bool is_one_way = t->channels && (t->channels & (t->channels - 1)) == 0;
+    bool may_end = t->kind != HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK || !m->record->n_flags;
+    return may_end && t->tried_days >= (rule->max_attempts ? rule->max_attempts : ATTEMPTS_DEFAULT) + is_one_way;
+}
+
 /* An attempt is the act that was asked for: it meets the due time and arms the next attempt. */
 void work_attempt(struct moment *m, Handoff__V1__Task *t)
 {
-    const struct task_rule *rule = task_rule(m, t->kind);
     Handoff__V1__Escalation *e = work_find_escalation(m->record, t->escalation);
     t->attempts++;
     note_channel(m, t);
+    note_day(m, t);
     if (e && e->task)
         leave_escalation(m, t); /* what a pathway raised stands until it is resolved, and covers the task */
     t->is_overdue = false;
-    bool may_end = t->kind != HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK || !m->record->n_flags;
-    m->is_exhausted = may_end && t->attempts >= (rule->max_attempts ? rule->max_attempts : ATTEMPTS_DEFAULT);
+    m->is_exhausted = is_exhausted(m, t);
     if (m->is_exhausted) {
         tell_task(m, t, CHANGE(EXHAUSTED), rule_of(t));
         remove_task(m, t);
@@ -327,6 +405,17 @@ void work_withdraw_visit(struct moment *m, Handoff__V1__TaskKind kind, uint32_t 
 void work_withdraw_task(struct moment *m, Handoff__V1__Task *task)
 {
     withdraw(m, task, SCOPE_NONE, 0);
+}
+
+void work_fall_silent(struct moment *m)
+{
+    for (size_t i = m->record->n_tasks; i-- > 0;) {
+        Handoff__V1__Task *t = m->record->tasks[i];
+        if (!family_is_asked(t->kind)) continue;
+        tell_task(m, t, CHANGE(WITHDRAWN), rule_of(t));
+        remove_task(m, t);
+        m->is_changed = true;
+    }
 }
 
 void work_withdraw_family(struct moment *m)
@@ -768,7 +857,10 @@ void work_join_tasks(struct moment *m, Handoff__V1__Task *kept, Handoff__V1__Tas
     bool is_sooner = !kept->is_overdue && gone->due_at_ms < kept->due_at_ms, is_graver = gone->severity > kept->severity;
     if (is_sooner) kept->due_at_ms = gone->due_at_ms;
     if (is_graver) kept->severity = gone->severity;
+    if (!kept->subject) kept->subject = gone->subject;
     if (gone->attempts > kept->attempts) kept->attempts = gone->attempts;
+    if (gone->tried_days > kept->tried_days) kept->tried_days = gone->tried_days;
+    if (gone->tried_at_ms > kept->tried_at_ms) kept->tried_at_ms = gone->tried_at_ms;
     if (gone->opened_at_ms < kept->opened_at_ms) kept->opened_at_ms = gone->opened_at_ms;
     kept->channels |= gone->channels;
     hand_over(m, kept, gone);
@@ -781,6 +873,15 @@ static bool is_above(const struct moment *m, const Handoff__V1__Escalation *a, c
 {
     const struct ladder_rule *l = ladder(m, b->severity);
     return rung_position(l, a->rung) > rung_position(l, b->rung);
+}
+
+bool work_asks_the_same(const Handoff__V1__Task *a, const Handoff__V1__Task *b)
+{
+    if (a->kind != b->kind) return false;
+    if (message_equal(a->subject, b->subject)) return true;
+    const Handoff__V1__Recipient *named = a->subject ? a->subject : b->subject;
+    bool is_one_unnamed = !a->subject != !b->subject;
+    return is_one_unnamed && a->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_CALL_FAMILY && is_of_family(named->party);
 }
 
 static bool is_one_matter(const Handoff__V1__Escalation *a, const Handoff__V1__Escalation *b)

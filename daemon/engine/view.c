@@ -54,7 +54,8 @@ static const char *task_reason(const struct view *v, const Handoff__V1__PatientR
 {
     if (task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SOURCE_SILENT) return view_silence(v, record);
     const char *reason = join_reasons(v, record, task);
-    if (reason == NULL) reason = policy_reason(v->rules, task->kind);
+    if (reason == NULL) reason = policy_reason(v->rules, task->instead_of ? task->instead_of : task->kind);
+    if (task->instead_of) return view_instead(v, reason, task->instead_of);
     return reason != NULL && reason[0] ? reason
                                        : view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)task->kind);
 }

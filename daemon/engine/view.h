@@ -93,6 +93,8 @@ const char *view_ending(const struct view *v, const char *agency_id, uint32_t to
 /* Why a new owner gets a list. */
 const char *view_hand_over(const struct view *v, const Handoff__V1__TaskEmission *e);
 /* A reason, and how often and in what way it was tried already. */
+/* The family declined all contact: what it would have been asked for, and why. */
+const char *view_instead(const struct view *v, const char *reason, Handoff__V1__TaskKind kind);
 const char *view_tries(const struct view *v, const char *reason, uint32_t attempts, uint32_t channels);
 /* That a source is silent, since when, and which pathways are blind meanwhile. */
 const char *view_silence(const struct view *v, const Handoff__V1__PatientRecord *source);

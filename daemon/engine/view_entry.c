@@ -100,8 +100,8 @@ static const char *emission_reason(const struct view *v, const struct pathway *p
     if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_TASK && e->task->n_lines > 0)
         reason = view_hand_over(v, e->task);
     if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&
-        (uint32_t)e->task->kind < RULES_TASK_KINDS)
-        reason = v->rules->policy.tasks[e->task->kind].reason;
+        (uint32_t)e->task->kind < RULES_TASK_KINDS && (uint32_t)e->task->instead_of < RULES_TASK_KINDS)
+        reason = v->rules->policy.tasks[e->task->instead_of ? e->task->instead_of : e->task->kind].reason;
     if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_AUDIT) reason = e->audit->text;
     if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION)
         reason = escalated_reason(v, e->escalation);
@@ -224,6 +224,8 @@ static Handoff__V1__Emission *render(const struct view *v, const struct place *a
     bool is_silence = e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&
                       e->task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SOURCE_SILENT;
     const char *reason = is_silence ? view_silence(v, then) : emission_reason(v, p, e);
+    if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK && e->task->instead_of)
+        reason = view_instead(v, reason, e->task->instead_of);
     bool is_tried = e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&
                     e->task->change == HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_ATTEMPTED && reason != NULL;
     if (is_tried) reason = view_tries(v, reason, e->task->attempts, e->task->channels);

@@ -68,6 +68,13 @@ static const char *channel_words(const struct view *v, uint32_t channels, uint32
     return words;
 }
 
+const char *view_instead(const struct view *v, const char *reason, Handoff__V1__TaskKind kind)
+{
+    const char *act = view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)kind);
+    return view_format(v->arena, "The family declined all contact, so nobody is asked for %s; decide how this goes on. %s", act,
+                       reason != NULL ? reason : "");
+}
+
 const char *view_tries(const struct view *v, const char *reason, uint32_t attempts, uint32_t channels)
 {
     uint32_t count;

@@ -287,11 +287,11 @@ static void read_forget(struct loader *l, struct yaml_node value, const struct c
 }
 
 /* The episode keeps when the event happened. */
-static void read_mark(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+static void read_time(struct loader *l, struct yaml_node value, enum action_op op, const struct context *context,
+                      struct action_list *list)
 {
-    if (!expect_event(l, value, context, "take the time of")) return;
     const ProtobufCFieldDescriptor *to = time_field(l, value);
-    if (to) add(l, list, ACTION_MARK, value, context->words)->to = to;
+    if (to) add(l, list, op, value, context->words)->to = to;
 }
 
 /* A time of the episode: as the event states it, within bounds. */
@@ -309,6 +309,16 @@ static void read_plan(struct loader *l, struct yaml_node value, const struct con
     if (action->from && action->from->type != PROTOBUF_C_TYPE_INT64) action->from = NULL;
     loader_wait(l, otherwise, &action->due);
     loader_wait(l, latest, &action->latest);
+}
+
+static void read_mark(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+{
+    if (expect_event(l, value, context, "take the time of")) read_time(l, value, ACTION_MARK, context, list);
+}
+
+static void read_unmark(struct loader *l, struct yaml_node value, const struct context *context, struct action_list *list)
+{
+    read_time(l, value, ACTION_UNMARK, context, list);
 }
 
 /* Scores older than this are none to measure from. */
@@ -411,11 +421,12 @@ static const struct {
     {"take", read_take},       {"open", read_open},         {"signal", read_signal}, {"status", read_status},
     {"move", read_move},       {"refuse", read_refuse},     {"note", read_note},     {"doubt", read_doubt},
     {"mark", read_mark},       {"baseline", read_baseline}, {"forget", read_forget}, {"plan", read_plan},
+    {"unmark", read_unmark},
 };
 const char *const pathway_action_names[] = {"task",   "withdraw", "start",  "stop",   "raise", "resolve", "hold",
                                             "lift",   "concern",  "settle", "set",    "count", "take",    "open",
                                             "signal", "status",   "move",   "refuse", "note",  "doubt",   "mark",
-                                            "baseline", "forget", "plan",   NULL};
+                                            "baseline", "forget", "plan",   "unmark", NULL};
 
 static void read_if(struct loader *l, struct yaml_node item, const struct context *context, struct action_list *list)
 {

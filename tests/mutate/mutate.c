@@ -69,7 +69,7 @@ static const char *const op_names[] = {
     [ACTION_REFUSE] = "refuse", [ACTION_NOTE] = "note",         [ACTION_REMIND] = "remind",
     [ACTION_IF] = "when",       [ACTION_DOUBT] = "doubt",       [ACTION_FORGET] = "forget",
     [ACTION_WITHDRAW_FAMILY] = "withdraw family", [ACTION_STOP_VISIT] = "stop visit",
-    [ACTION_BASELINE] = "baseline", [ACTION_PLAN] = "plan"};
+    [ACTION_BASELINE] = "baseline", [ACTION_UNMARK] = "unmark", [ACTION_PLAN] = "plan"};
 
 static const char *detail(const struct pathway *p, const struct action *a)
 {
@@ -93,6 +93,7 @@ static const char *detail(const struct pathway *p, const struct action *a)
     case ACTION_FORGET:
     case ACTION_MARK:
     case ACTION_PLAN:
+    case ACTION_UNMARK:
         return a->to->name;
     case ACTION_MOVE:
         return p->regions[a->position].name;

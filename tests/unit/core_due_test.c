@@ -51,11 +51,12 @@ static void each_task_with_a_due_time_of_its_own_is_due_as_the_domain_says(void 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const struct task_rule *rule = &w->rules->policy.tasks[rows[i].kind];
         is_listed[rows[i].kind] = true;
-        assert_non_null(rule->due);
-        is_due(rule->due, rows[i].asked, rows[i].due);
+        is_due(rule->due[rule->severity ? rule->severity : SEVERITY(ROUTINE)], rows[i].asked, rows[i].due);
     }
+    is_due(w->rules->policy.tasks[TASK(SAFETY_CHECK)].due[SEVERITY(EMERGENT)], "2026-03-07 21:00", "2026-03-07 22:00");
     for (size_t kind = 0; kind < RULES_TASK_KINDS; kind++)
-        assert_true(is_listed[kind] || !w->rules->policy.tasks[kind].due);
+        for (int severity = SEVERITY(ROUTINE); severity < RULES_SEVERITIES; severity++)
+            assert_true(is_listed[kind] || !w->rules->policy.tasks[kind].due[severity]);
 }
 
 static void the_others_are_due_and_climb_by_their_severity(void **state)
@@ -70,7 +71,7 @@ static void the_others_are_due_and_climb_by_their_severity(void **state)
     is_due(routine->repeat, "2026-03-06 12:00", "2026-03-07 12:00");
     is_due(urgent->due, "2026-03-06 12:00", "2026-03-09 12:00");
     is_due(urgent->rung, "2026-03-06 12:00", "2026-03-09 12:00");
-    is_due(urgent->repeat, "2026-03-06 12:00", "2026-03-07 12:00");
+    is_due(urgent->repeat, "2026-03-06 12:00", "2026-03-09 12:00");
     is_due(emergent->due, "2026-03-07 21:00", "2026-03-07 22:00"); /* clock time, every day */
     is_due(emergent->rung, "2026-03-07 21:00", "2026-03-07 21:30");
     is_due(emergent->repeat, "2026-03-07 21:00", "2026-03-07 22:00");
@@ -84,7 +85,7 @@ struct instrument_row {
 static const struct instrument_row instruments[] = {
     {INSTRUMENT(PHQ_9), {27, 3, 9, 12, 0, 10, 20, 5}}, {INSTRUMENT(PHQ_A), {27, 3, 9, 11, 17, 10, 20, 5}},
     {INSTRUMENT(GAD_7), {21, 3, 7, 12, 0, 10, 15, 5}}, {INSTRUMENT(PSC_17), {34, 2, 17, 4, 17, 15, 0, 5}},
-    {INSTRUMENT(C_SSRS), {0, 0, 0, 0, 0, 0, 0, 0}},    {INSTRUMENT(ASQ), {0, 0, 0, 8, 0, 0, 0, 0}},
+    {INSTRUMENT(C_SSRS), {320, 5, 64, 0, 0, 0, 0, 0}}, {INSTRUMENT(ASQ), {5, 1, 5, 8, 0, 0, 0, 0}},
 };
 
 static void the_instruments_have_their_ranges_ages_and_cut_offs(void **state)

@@ -232,6 +232,52 @@ static void what_the_united_facts_allow_is_done(void **state)
     (void)state;
 }
 
+static void a_release_that_somebody_under_the_other_id_objects_to_counts_no_more_at_once(void **state)
+{
+    begin(SHIPPED);
+    tell("patient.registered", "with: {birth_date: 2016-05-01, category: BEHAVIORAL_HEALTH, care_team: ["
+                               "{party: GUARDIAN, id: dad, custody: LEGAL_AUTHORITY}]}");
+    tell("consent.declined", "with: {by: GUARDIAN, by_id: dad}");
+    that_was_the_other();
+    refer();
+    assert_string_equal(state_of("release-of-information"), "active");
+    become_one();
+    assert_string_equal(state_of("release-of-information"), "draft");
+    assert_non_null(task_of(TASK(ASK_COMPLIANCE)));
+    (void)state;
+}
+
+static void two_calls_to_the_family_are_one_and_whoever_was_named_is_called(void **state)
+{
+    begin(SHIPPED);
+    register_child();
+    tell("barrier.reported", "with: {kind: FAMILY_RESISTANCE}");
+    assert_null(task_of(TASK(CALL_FAMILY))->subject);
+    that_was_the_other();
+    register_child();
+    tell("episode.opened", "with: {pathway: monitoring, by: coordinator-1}");
+    go("2026-03-05 12:00");
+    assert_string_equal(task_of(TASK(CALL_FAMILY))->subject->id, "mom");
+    become_one();
+    assert_int_equal(open_tasks(TASK(CALL_FAMILY)), 1);
+    assert_string_equal(task_of(TASK(CALL_FAMILY))->subject->id, "mom");
+    (void)state;
+}
+
+static void who_declined_all_contact_under_one_id_is_called_under_neither(void **state)
+{
+    begin(SHIPPED);
+    register_child();
+    tell("service.declined", "with: {by: GUARDIAN, scope: ALL_CONTACT}");
+    that_was_the_other();
+    register_child();
+    request("ref-1", "");
+    assert_non_null(task_of(TASK(SHARE_RESOURCES)));
+    become_one();
+    assert_null(task_of(TASK(SHARE_RESOURCES)));
+    (void)state;
+}
+
 /* --- work --------------------------------------------------------------------------------------------------------- */
 static void a_task_that_both_ask_is_one_and_keeps_the_sooner_and_the_graver(void **state)
 {
@@ -317,6 +363,9 @@ int main(void)
         SENTENCE(two_referrals_go_on_side_by_side_with_their_tasks_and_timers),
         SENTENCE(of_two_courses_of_one_referral_the_newer_goes_on),
         SENTENCE(what_the_united_facts_allow_is_done),
+        SENTENCE(a_release_that_somebody_under_the_other_id_objects_to_counts_no_more_at_once),
+        SENTENCE(two_calls_to_the_family_are_one_and_whoever_was_named_is_called),
+        SENTENCE(who_declined_all_contact_under_one_id_is_called_under_neither),
         SENTENCE(a_task_that_both_ask_is_one_and_keeps_the_sooner_and_the_graver),
         SENTENCE(an_overdue_task_keeps_its_ladder_when_it_is_joined),
         SENTENCE(an_id_names_what_it_named_before),

@@ -171,7 +171,10 @@ static void what_lies_out_of_an_instruments_range_is_named(void **state)
         {"with: {instrument: PHQ_9, items: [{item: 0, score: 1}]}", "screening_scored.items.item"},
         {"with: {instrument: PSC_17, items: [{item: 17, score: 3}]}", "screening_scored.items.score"},
         {"with: {instrument: C_SSRS, total: 25, level: HIGH}", NULL},
+        {"with: {instrument: C_SSRS, items: [{item: 1, score: 6}]}", "screening_scored.items.score"},
         {"with: {instrument: ASQ, level: HIGH}", NULL},
+        {"with: {instrument: ASQ, total: 6}", "screening_scored.total"},
+        {"with: {instrument: ASQ, items: [{item: 6, score: 1}]}", "screening_scored.items.item"},
     };
     begin(SHIPPED);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

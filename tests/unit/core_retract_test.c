@@ -193,6 +193,21 @@ static void an_episode_that_stands_as_the_event_left_it_is_put_back_with_its_tim
     (void)state;
 }
 
+static void a_hold_that_never_was_lets_run_what_has_begun_under_it_since(void **state)
+{
+    (void)state;
+    begin_anew();
+    hear_child();
+    hear("encounter.admitted", "with: {encounter_class: INPATIENT, facility_id: memorial}");
+    unsigned long long death = hear("patient.deceased", "with: {reported_by: mom}");
+    go("2026-03-03 09:00");
+    hear("encounter.discharged", "with: {encounter_class: INPATIENT, disposition: TRANSFERRED, facility_id: memorial}");
+    assert_true(timer_of("stay-review")->is_paused);
+    take_back(death);
+    assert_false(timer_of("stay-review")->is_paused);
+    assert_when(timer_of("stay-review")->due_at_ms, "2026-03-10 09:00");
+}
+
 static void what_is_past_when_it_is_put_back_fires_and_says_that_it_is_late(void **state)
 {
     begin_anew();
@@ -402,6 +417,7 @@ int main(void)
         SENTENCE(what_it_opened_ends_as_entered_in_error_and_may_be_requested_anew),
         SENTENCE(what_was_disclosed_goes_to_compliance_the_same_day_and_what_is_queued_stays),
         SENTENCE(an_episode_that_stands_as_the_event_left_it_is_put_back_with_its_timers),
+        SENTENCE(a_hold_that_never_was_lets_run_what_has_begun_under_it_since),
         SENTENCE(what_is_past_when_it_is_put_back_fires_and_says_that_it_is_late),
         SENTENCE(an_episode_that_has_moved_on_stays),
         SENTENCE(an_end_that_was_never_is_open_again),

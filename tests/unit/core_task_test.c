@@ -186,14 +186,114 @@ static void three_attempts_exhaust_a_task_and_its_pathway_is_told(void **state)
     (void)state;
     begin_watch();
     custom("routine");
-    for (int i = 0; i < 2; i++) {
-        on_task("task.attempted", TASK(RESCREEN), "outcome: VOICEMAIL");
+    static const char *const days[] = {"2026-03-02 10:00", "2026-03-03 15:00", "2026-03-04 10:00"};
+    for (int i = 0; i < 3; i++) {
         assert_null(task_of(TASK(WARM_HANDOFF)));
+        go(days[i]);
+        on_task("task.attempted", TASK(RESCREEN), "outcome: VOICEMAIL");
     }
-    on_task("task.attempted", TASK(RESCREEN), "outcome: VOICEMAIL");
     assert_null(task_of(TASK(RESCREEN)));
     assert_int_equal(told_tasks(TASK(RESCREEN), CHANGE(EXHAUSTED)), 1);
     assert_non_null(task_of(TASK(WARM_HANDOFF)));
+}
+
+static void several_tries_on_one_day_are_one_attempt(void **state)
+{
+    (void)state;
+    begin_watch();
+    custom("routine");
+    for (int i = 0; i < 5; i++) on_task("task.attempted", TASK(RESCREEN), i % 2 ? "channel: SMS" : "channel: PHONE");
+    assert_int_equal(task_of(TASK(RESCREEN))->attempts, 5);
+    assert_int_equal(task_of(TASK(RESCREEN))->tried_days, 1);
+    go("2026-03-03 10:00");
+    on_task("task.attempted", TASK(RESCREEN), "channel: PHONE");
+    assert_non_null(task_of(TASK(RESCREEN)));
+    go("2026-03-04 10:00");
+    on_task("task.attempted", TASK(RESCREEN), "channel: PHONE");
+    assert_null(task_of(TASK(RESCREEN)));
+}
+
+static void what_is_emergent_is_tried_three_times_in_an_hour(void **state)
+{
+    (void)state;
+    begin_watch();
+    custom("emergent");
+    for (int i = 0; i < 3; i++) on_task("task.attempted", TASK(RESCREEN), i % 2 ? "channel: SMS" : "channel: PHONE");
+    assert_null(task_of(TASK(RESCREEN)));
+}
+
+static void who_was_tried_in_one_way_alone_is_tried_once_more_in_another(void **state)
+{
+    (void)state;
+    static const char *const days[] = {"2026-03-02 10:00", "2026-03-03 15:00", "2026-03-04 10:00", "2026-03-05 15:00"};
+    begin_watch();
+    custom("routine");
+    for (int i = 0; i < 4; i++) {
+        assert_non_null(task_of(TASK(RESCREEN)));
+        go(days[i]);
+        on_task("task.attempted", TASK(RESCREEN), "channel: PHONE"); /* also the fourth: then there is no other way */
+    }
+    assert_null(task_of(TASK(RESCREEN)));
+    assert_non_null(task_of(TASK(WARM_HANDOFF)));
+}
+
+/* --- two tasks for the same call are one ------------------------------------------------------------------------- */
+static const char *const calls =
+    "pathway: calls\n"
+    "subject: patient\n"
+    "max_silence: 60d\n"
+    "timers:\n"
+    "  check: {fires: [{wait: 20d, do: [{task: review-needs}]}]}\n"
+    "initial: open\n"
+    "states:\n"
+    "  open:\n"
+    "    after: [check]\n"
+    "    on:\n"
+    "      custom.family: {do: [{task: {kind: call-family, severity: urgent}}]}\n"
+    "      custom.each: {do: [{task: {kind: call-family, each: GUARDIAN, severity: routine}}]}\n"
+    "      custom.enough: {do: [{withdraw: call-family}]}\n"
+    "      custom.school: {do: [{task: {kind: call-school, subject: SCHOOL}}]}\n"
+    "      custom.any-school: {do: [{task: call-school}]}\n"
+    "  closed: {final: true}\n"
+    "any: {on: {episode.closed: {target: closed}}}\n";
+
+static void begin_calls(const char *members)
+{
+    begin(calls);
+    tell("care_team.updated", members);
+    tell("episode.opened", "with: {pathway: calls, by: coordinator-1}");
+}
+
+static void the_family_is_called_once_whether_or_not_somebody_of_it_is_named(void **state)
+{
+    (void)state;
+    begin_calls("with: {members: [{party: GUARDIAN, id: mom}]}");
+    custom("each");
+    custom("family");
+    assert_int_equal(open_tasks(TASK(CALL_FAMILY)), 1);
+    assert_string_equal(task_of(TASK(CALL_FAMILY))->subject->id, "mom");
+    assert_int_equal(task_of(TASK(CALL_FAMILY))->severity, SEVERITY(URGENT));
+    begin_calls("with: {members: [{party: GUARDIAN, id: mom}]}");
+    custom("family");
+    custom("each");
+    assert_int_equal(open_tasks(TASK(CALL_FAMILY)), 1);
+    assert_string_equal(task_of(TASK(CALL_FAMILY))->subject->id, "mom");
+    assert_int_equal(task_of(TASK(CALL_FAMILY))->n_causes, 2);
+    custom("enough");
+    assert_int_equal(open_tasks(TASK(CALL_FAMILY)), 0);
+}
+
+static void two_guardians_are_two_calls_of_which_one_serves_whoever_asks_for_the_family(void **state)
+{
+    (void)state;
+    begin_calls("with: {members: [{party: GUARDIAN, id: mom}, {party: GUARDIAN, id: dad}]}");
+    custom("family");
+    custom("each");
+    custom("family");
+    assert_int_equal(open_tasks(TASK(CALL_FAMILY)), 2);
+    custom("school");
+    custom("any-school"); /* another matter: which school is not known */
+    assert_int_equal(open_tasks(TASK(CALL_SCHOOL)), 2);
 }
 
 static void completion_removes_a_task_and_its_outcome_is_told(void **state)
@@ -319,6 +419,11 @@ int main(void)
         SENTENCE(what_was_tried_in_which_way_is_kept_and_told),
         SENTENCE(an_attempt_at_an_overdue_task_ends_its_escalation),
         SENTENCE(three_attempts_exhaust_a_task_and_its_pathway_is_told),
+        SENTENCE(several_tries_on_one_day_are_one_attempt),
+        SENTENCE(what_is_emergent_is_tried_three_times_in_an_hour),
+        SENTENCE(who_was_tried_in_one_way_alone_is_tried_once_more_in_another),
+        SENTENCE(the_family_is_called_once_whether_or_not_somebody_of_it_is_named),
+        SENTENCE(two_guardians_are_two_calls_of_which_one_serves_whoever_asks_for_the_family),
         SENTENCE(completion_removes_a_task_and_its_outcome_is_told),
         SENTENCE(completion_of_an_unknown_task_is_said_and_changes_nothing),
         SENTENCE(a_cancelled_task_is_gone_and_said_to_be_cancelled),

@@ -88,7 +88,7 @@ static void the_shipped_figures_are_those_of_the_sources(void **state)
     assert_int_equal(p.instruments[HANDOFF__V1__INSTRUMENT__INSTRUMENT_PSC_17].youngest, 4);
     assert_int_equal(p.instruments[HANDOFF__V1__INSTRUMENT__INSTRUMENT_PSC_17].oldest, 17);
     assert_int_equal(p.instruments[HANDOFF__V1__INSTRUMENT__INSTRUMENT_ASQ].youngest, 8);
-    assert_int_equal(p.instruments[HANDOFF__V1__INSTRUMENT__INSTRUMENT_C_SSRS].total_max, 0);
+    assert_int_equal(p.instruments[HANDOFF__V1__INSTRUMENT__INSTRUMENT_ASQ].total_max, 5);
 }
 
 static void the_shipped_authority_matrix_is_the_one_of_the_domain(void **state)

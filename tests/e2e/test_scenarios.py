@@ -5,7 +5,7 @@ import functools
 import shutil
 
 import pytest
-from scenario import FILES, Mortal, Play, Scenario, api_pb2
+from scenario import FILES, Mortal, Play, Scenario
 
 SCENARIOS = [Scenario(path) for path in FILES]
 NEIGHBOURS = list(zip(SCENARIOS, SCENARIOS[1:] + SCENARIOS[:1]))
@@ -51,14 +51,12 @@ def test_a_scenario_comes_out_as_written_with_a_kill_at_every_step(mortal, scena
     play = Play(scenario, mortal)
 
     def publish(event):
-        mortal.kill()  # between the clock and the event
         play.publish(event)
         mortal.kill()  # between the acknowledgement and all that follows
 
     def move(at_ms):
-        mortal.client.send(clock=api_pb2.ClockRequest(advance_to_ms=at_ms))
-        mortal.kill()  # between two steps, the next one asked for
         mortal.advance(at_ms)
+        mortal.kill()  # between the clock and the event
 
     play_all(play, move, publish)
     finish(play, alone)

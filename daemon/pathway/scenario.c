@@ -11,12 +11,13 @@
 #include "core/directory.h"
 #include "core/message.h"
 #include "core/roster.h"
+#include "core/rounds.h"
 #include "core/step.h"
 #include "pathway/history.h"
 #include "pathway/ruleset_parts.h"
 #include "pathway/words.h"
 
-enum { WORDS_MAX = 1024, TEXT_BYTES = 160, FIRINGS_MAX = 20000 };
+enum { WORDS_MAX = 1024, TEXT_BYTES = 160, FIRINGS_MAX = 20000, PATIENTS_MAX = 1000 };
 
 struct words { /* what happened, or what should have */
     char list[WORDS_MAX][TEXT_BYTES];
@@ -37,6 +38,7 @@ struct scenario {
     struct yaml *yaml;
     struct yaml_node steps;
     const char *name, *patient;
+    enum subject_kind subject; /* of the record: the patient, or the site, which then stands in `patient` */
     Handoff__V1__PatientRecord *record;
     struct history history;
     int64_t now_ms;
@@ -45,6 +47,12 @@ struct scenario {
     Handoff__V1__Verdict verdict;
     const char *sentence;
     size_t step; /* the one that is looked at, from 1 */
+
+    /* Of the one that was opened: with `patients: 80` the other 79, who live through the same, and the site. */
+    struct scenario **others, *site;
+    size_t other_count;
+    bool is_other;        /* what is as expected is told once, for all of them */
+    uint32_t list_length; /* the site's newest list */
 };
 
 /* --- words --------------------------------------------------------------------------------------------------- */
@@ -111,8 +119,11 @@ __attribute__((format(printf, 3, 4))) static void check(struct scenario *r, bool
     va_start(arguments, format);
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
+    bool is_beside = r->is_other || r->subject == SUBJECT_IS_SITE;
+    if (r->is_other && is_so) return;
     unsigned number = r->report->passed + r->report->failed + 1;
-    fprintf(r->report->tap, "%sok %u - %s, step %zu: %s\n", is_so ? "" : "not ", number, r->name, r->step, what);
+    fprintf(r->report->tap, "%sok %u - %s%s%s, step %zu: %s\n", is_so ? "" : "not ", number, r->name,
+            is_beside ? ", " : "", is_beside ? r->patient : "", r->step, what);
     if (is_so)
         r->report->passed++;
     else
@@ -165,9 +176,11 @@ static void note_emission(struct scenario *r, const Handoff__V1__Emission *e)
     char kind[WORD_BYTES], party[WORD_BYTES];
     switch (e->body_case) {
     case HANDOFF__V1__EMISSION__BODY_TASK:
+        if (e->task->total) r->list_length = e->task->total;
         note_task(r, e->task);
         return;
     case HANDOFF__V1__EMISSION__BODY_ESCALATION:
+        if (e->escalation->total) r->list_length = e->escalation->total;
         note_escalation(r, e->escalation);
         return;
     case HANDOFF__V1__EMISSION__BODY_STATUS:
@@ -269,6 +282,7 @@ static void take_step(struct scenario *r, struct step_input input)
     struct yaml_errors ignored = {0}; /* a doubt about an agency is applied or is nothing */
     input.sequence = ++*r->report->sequence;
     input.now_ms = r->now_ms;
+    input.subject = r->subject;
     input.subject_name = r->patient;
     step(r->rules, r->record, &input, r->arena, &outcome);
     history_note(&r->history, r->arena, &input, r->record, &outcome);
@@ -597,6 +611,16 @@ static void receive(struct scenario *r, const Handoff__V1__Event *event)
     take_step(r, input);
 }
 
+/* An agency's end is told to whoever is in care there, as the daemon does when it goes through all records. */
+static bool concerns(const struct scenario *r, const Handoff__V1__Event *event)
+{
+    Handoff__V1__Round round = HANDOFF__V1__ROUND__INIT;
+    if (!r->record || event->body_case != HANDOFF__V1__EVENT__BODY_AGENCY_DELISTED) return false;
+    round.kind = HANDOFF__V1__ROUND_KIND__ROUND_KIND_AGENCY_ENDS;
+    round.about = event->agency_delisted->agency_id;
+    return round_concerns(r->rules, r->record, &round);
+}
+
 /* `of: site` */
 static bool is_of_site(struct yaml_node step, Handoff__V1__Event *event, struct yaml_errors *errors)
 {
@@ -607,13 +631,21 @@ static bool is_of_site(struct yaml_node step, Handoff__V1__Event *event, struct 
     return strcmp(of, "site") == 0;
 }
 
+static void begin_step(struct scenario *r)
+{
+    for (int i = 0; i < HAPPENED_COUNT; i++) r->happened[i].count = 0;
+    r->reminders = 0;
+    r->sentence = NULL;
+    r->list_length = 0;
+}
+
 static void run_step(struct scenario *r, struct yaml_node step, struct yaml_errors *errors)
 {
     static const char *const keys[] = {"say",        "at",       "event",       "with",    "source", "id",
                                        "occurred",   "referral", "appointment", "episode", "task",
                                        "escalation", "expect",   "of",          NULL};
     static const char *const expect_keys[] = {
-        "tasks", "escalations", "reminders", "disclosures", "withheld",  "withdrawn", "resolved", "joined", "state",
+        "site", "tasks", "escalations", "reminders", "disclosures", "withheld",  "withdrawn", "resolved", "joined", "state",
         "ended", "region",      "holds",     "timers",      "no_timers", "open",      "verdict",  "says",   "people", "noted", "matches",
         NULL};
     yaml_expect_keys(step, keys, errors);
@@ -630,9 +662,7 @@ static void run_step(struct scenario *r, struct yaml_node step, struct yaml_erro
         yaml_error_add(errors, step, "a step needs `at: YYYY-MM-DD HH:MM`");
         return;
     }
-    for (int i = 0; i < HAPPENED_COUNT; i++) r->happened[i].count = 0;
-    r->reminders = 0;
-    r->sentence = NULL;
+    begin_step(r);
     if (r->report->transcript) fprintf(r->report->transcript, "step %zu\n", r->step);
     advance(r, at);
     Handoff__V1__Event *event = NULL;
@@ -642,7 +672,7 @@ static void run_step(struct scenario *r, struct yaml_node step, struct yaml_erro
         fill_envelope(r, step, event);
         bool is_sites = is_of_site(step, event, errors);
         if (is_sites) make_known(r, event, errors);
-        if (is_sites || errors->count) event = NULL;
+        if (errors->count || (is_sites && !concerns(r, event))) event = NULL;
     }
     if (event) {
         for (int delivery = 0; delivery <= r->report->is_twice; delivery++) receive(r, event);
@@ -663,15 +693,170 @@ static void run_step(struct scenario *r, struct yaml_node step, struct yaml_erro
     expect_rest(r, expect);
 }
 
+/* --- the site beside its patients ----------------------------------------------------------------------------- */
+
+static int by_risk(const void *a, const void *b)
+{
+    return round_order(*(Handoff__V1__ListLine *const *)a, *(Handoff__V1__ListLine *const *)b);
+}
+
+/* What a patient adds to the list of a round. */
+static void add_lines(struct scenario *site, struct scenario *patient, const Handoff__V1__Round *round,
+                      Handoff__V1__RoundList *list)
+{
+    static struct round_line lines[ROUND_RECORD_LINES_MAX];
+    bool is_told = !round_is_about_tasks(round); /* who heard of it belongs to the list, as does who has the work */
+    if (!patient->record || (is_told && !round_concerns(patient->rules, patient->record, round))) return;
+    size_t count =
+        round_lines(patient->rules, patient->record, "", round, site->now_ms, site->arena, lines);
+    for (size_t i = 0; i < count; i++) {
+        Handoff__V1__ListLine *line = arena_copy(site->arena, &lines[i].line, sizeof lines[i].line);
+        list->person_id = arena_string(site->arena, lines[i].person_id);
+        list_append(site->arena, &list->lines, &list->n_lines, line);
+    }
+}
+
+/* One list of all that the scenario's patients add; the daemon makes one for each who receives any. */
+static void finish_round(struct scenario *site, struct scenario *leader, const Handoff__V1__Round *round)
+{
+    Handoff__V1__CommandInput *command = MESSAGE_NEW(site->arena, Handoff__V1__CommandInput, command_input);
+    Handoff__V1__RoundDone *done = MESSAGE_NEW(site->arena, Handoff__V1__RoundDone, round_done);
+    Handoff__V1__RoundList *list = MESSAGE_NEW(site->arena, Handoff__V1__RoundList, round_list);
+    add_lines(site, leader, round, list);
+    for (size_t i = 0; i < leader->other_count; i++) add_lines(site, leader->others[i], round, list);
+    if (list->n_lines) qsort(list->lines, list->n_lines, sizeof *list->lines, by_risk);
+    list->total = (uint32_t)list->n_lines;
+    done->sequence = round->sequence;
+    done->kind = round->kind;
+    done->about = arena_string(site->arena, round->about);
+    if (list->n_lines) list_append(site->arena, &done->lists, &done->n_lists, list);
+    command->body_case = HANDOFF__V1__COMMAND_INPUT__BODY_ROUND_DONE;
+    command->round_done = done;
+    take_step(site, (struct step_input){.kind = STEP_COMMAND, .command = command});
+}
+
+static void finish_rounds(struct scenario *site, struct scenario *leader)
+{
+    for (size_t i = 0; site->record && i < site->record->n_rounds;) {
+        if (site->record->rounds[i]->is_begun)
+            finish_round(site, leader, site->record->rounds[i]); /* which takes it away */
+        else
+            i++;
+    }
+}
+
+/* `site: {escalations: [supervisor], list: 80}` */
+static void expect_site(struct scenario *site, struct yaml_node expect)
+{
+    static struct words expected;
+    static const char *const keys[] = {"tasks", "escalations", NULL};
+    int64_t length = 0;
+    struct yaml_errors ignored = {0};
+    if (!yaml_is_present(expect)) return;
+    for (int i = 0; keys[i]; i++) {
+        read_words(yaml_get(expect, keys[i]), &expected);
+        compare(site, keys[i], &site->happened[i], &expected);
+    }
+    if (!yaml_is_present(yaml_get(expect, "list"))) return;
+    yaml_read_int(yaml_get(expect, "list"), 0, PATIENTS_MAX * ROUND_RECORD_LINES_MAX, &length, &ignored);
+    check(site, site->list_length == length, "a list of %lld (got %u)", (long long)length, site->list_length);
+}
+
+/* After its patients: their records are as the list shows them. */
+static void run_site_step(struct scenario *site, struct scenario *leader, struct yaml_node step,
+                          struct yaml_errors *errors)
+{
+    Handoff__V1__Event *event = NULL;
+    begin_step(site);
+    site->step = leader->step;
+    advance(site, leader->now_ms);
+    finish_rounds(site, leader);
+    if (yaml_text(yaml_get(step, "of"))) event = scenario_event(step, site->calendar, site->arena, errors);
+    if (event) {
+        site->patient = leader->patient; /* the event is named as the others name it */
+        fill_envelope(site, step, event);
+        site->patient = rules_site(site->rules, "")->name;
+        event->patient_id = arena_string(site->arena, "");
+        make_known(site, event, errors);
+        for (int delivery = 0; delivery <= site->report->is_twice; delivery++) receive(site, event);
+        finish_rounds(site, leader);
+    }
+    expect_site(site, yaml_get(yaml_get(step, "expect"), "site"));
+}
+
+static struct scenario *open_other(const struct scenario *leader, const char *patient, enum subject_kind subject)
+{
+    struct scenario *o = calloc(1, sizeof *o);
+    struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
+    if (!o || !arena) {
+        arena_free(arena);
+        free(o);
+        return NULL;
+    }
+    *o = (struct scenario){.rules = leader->rules,
+                           .calendar = leader->calendar,
+                           .report = leader->report,
+                           .arena = arena,
+                           .name = leader->name,
+                           .patient = arena_string(arena, patient),
+                           .subject = subject,
+                           .now_ms = leader->now_ms,
+                           .is_other = subject == SUBJECT_IS_PATIENT};
+    return o;
+}
+
+/* `patients: 80` */
+static void open_others(struct scenario *r, struct yaml_node at, struct yaml_errors *errors)
+{
+    int64_t count = 1;
+    char name[TEXT_BYTES];
+    if (yaml_is_present(at)) yaml_read_int(at, 1, PATIENTS_MAX, &count, errors);
+    r->site = open_other(r, rules_site(r->rules, "")->name, SUBJECT_IS_SITE);
+    r->others = calloc((size_t)count, sizeof *r->others);
+    bool is_whole = r->site && r->others;
+    for (int64_t i = 1; i < count && is_whole; i++) {
+        snprintf(name, sizeof name, "%s-%lld", r->patient, (long long)i + 1);
+        r->others[r->other_count] = open_other(r, name, SUBJECT_IS_PATIENT);
+        is_whole = r->others[r->other_count] != NULL;
+        r->other_count += is_whole;
+    }
+    if (!is_whole) yaml_error_at(errors, r->name, 0, 0, "no memory");
+}
+
+/* The transcript is the first one's. */
+static void run_others(struct scenario *r, struct yaml_node step, struct yaml_errors *errors)
+{
+    unsigned failed = r->report->failed;
+    FILE *transcript = r->report->transcript;
+    r->report->transcript = NULL;
+    for (size_t i = 0; i < r->other_count; i++) {
+        r->others[i]->step = r->step;
+        run_step(r->others[i], step, errors);
+    }
+    if (r->other_count)
+        check(r, r->report->failed == failed, "the other %zu come out the same", r->other_count);
+    run_site_step(r->site, r, step, errors);
+    r->report->transcript = transcript;
+}
+
+static void close_one(struct scenario *r)
+{
+    if (!r) return;
+    ruleset_free(r->common);
+    arena_free(r->arena);
+    free(r);
+}
+
 static void read_head(struct scenario *r, struct yaml_node root, struct yaml_errors *errors)
 {
-    static const char *const keys[] = {"scenario", "about", "start", "patient", "steps", NULL};
+    static const char *const keys[] = {"scenario", "about", "start", "patient", "patients", "steps", NULL};
     yaml_expect_keys(root, keys, errors);
     r->name = yaml_text(yaml_require(root, "scenario", errors));
     r->patient = yaml_text(yaml_require(root, "patient", errors));
     if (!scenario_time(yaml_text(yaml_get(root, "start")), r->calendar, &r->now_ms))
         yaml_error_add(errors, root, "a scenario needs `start: YYYY-MM-DD HH:MM`");
     r->steps = yaml_require(root, "steps", errors);
+    if (!errors->count) open_others(r, yaml_get(root, "patients"), errors);
 }
 
 struct scenario *scenario_open(const char *path, const struct rules *rules, struct scenario_report *report,
@@ -705,6 +890,7 @@ bool scenario_step(struct scenario *r, struct yaml_errors *errors)
     if (errors->count || r->step >= yaml_size(r->steps) || (r->report->is_brief && r->report->failed)) return false;
     r->step++;
     run_step(r, yaml_item(r->steps, r->step - 1), errors);
+    if (!errors->count) run_others(r, yaml_item(r->steps, r->step - 1), errors);
     return true;
 }
 
@@ -712,9 +898,10 @@ void scenario_close(struct scenario *r)
 {
     if (!r) return;
     yaml_close(r->yaml);
-    ruleset_free(r->common);
-    arena_free(r->arena);
-    free(r);
+    for (size_t i = 0; i < r->other_count; i++) close_one(r->others[i]);
+    close_one(r->site);
+    free(r->others);
+    close_one(r);
 }
 
 int scenario_run(const char *path, const struct rules *rules, struct scenario_report *report,

@@ -297,6 +297,14 @@ class Bell:
 counter = iter(range(1, 1 << 30))
 
 
+def until(is_so):
+    """What it returns once that is something: for what the daemon does after it has answered."""
+    deadline = time.monotonic() + BOUND_S
+    while not (found := is_so()):
+        assert time.monotonic() < deadline, "it did not come"
+    return found
+
+
 def event(patient_id, at_ms=START_MS, id=None, source="test", **body):
     """An event by the name of its body: event("mary", contact_attempted=...)."""
     return event_pb2.Event(

@@ -42,11 +42,11 @@ journal: {{ahead: 0}}
 listen: {{front: "tcp://127.0.0.1:*", stream: "tcp://127.0.0.1:*", http: ""}}
 """
 
-SCENARIO_KEYS = {"scenario", "about", "start", "patient", "steps"}
+SCENARIO_KEYS = {"scenario", "about", "start", "patient", "patients", "steps"}
 STEP_KEYS = set("say at event id with referral appointment episode source occurred task escalation expect of".split())
 EXACT = ["tasks", "escalations", "disclosures", "withheld"]  # and reminders: what is not listed must not happen
 WHEN_PRESENT = ["withdrawn", "resolved", "joined", "noted"]
-OTHER_KEYS = "reminders state ended region holds timers no_timers open verdict says people matches".split()
+OTHER_KEYS = "reminders state ended region holds timers no_timers open verdict says people matches site".split()
 EXPECT_KEYS = {*EXACT, *WHEN_PRESENT, *OTHER_KEYS}
 
 
@@ -55,6 +55,7 @@ def load_yaml(path):
     return yaml.load(pathlib.Path(path).read_text(), yaml.BaseLoader)
 
 
+SITE = load_yaml(SITE_FILE)["sites"][0]["name"]
 ZONE = zoneinfo.ZoneInfo(load_yaml(SITE_FILE)["sites"][0]["time_zone"])
 
 
@@ -136,6 +137,7 @@ class Scenario:
         self.path = path
         self.name = path.stem
         self.patient_id = content["patient"]
+        self.patients = int(content.get("patients", 1))
         self.start_ms = to_ms(content["start"])
         self.steps = content["steps"]
         for step in self.steps:

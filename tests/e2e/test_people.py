@@ -1,10 +1,9 @@
 """The people behind tasks and escalations, against a real daemon: on-call, absences, lists of many, silent sources."""
 
 import subprocess
-import time
 
 import pytest
-from peer import BOUND_S, DAY_MS, HOUR_MS, START_MS, event, flag, referral, registered, voicemail
+from peer import BOUND_S, DAY_MS, HOUR_MS, START_MS, event, flag, referral, registered, until, voicemail
 from test_handoff import ask, handoff, refusal
 
 from handoff.v1 import api_pb2, common_pb2, emission_pb2, event_pb2
@@ -76,13 +75,6 @@ def everything(client, name):
 
 def tasks_of_kind(client, kind):
     return [t for t in everything(client, "tasks") if t.kind == kind]
-
-
-def until(is_so):
-    deadline = time.monotonic() + BOUND_S
-    while not (found := is_so()):
-        assert time.monotonic() < deadline
-    return found
 
 
 @pytest.fixture

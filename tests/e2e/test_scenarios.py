@@ -5,9 +5,12 @@ import functools
 import shutil
 
 import pytest
-from scenario import FILES, Mortal, Play, Scenario
+from peer import until
+from scenario import FILES, SITE, Mortal, Play, Reader, Scenario, emission_pb2, happened
 
-SCENARIOS = [Scenario(path) for path in FILES]
+ALL = [Scenario(path) for path in FILES]
+SCENARIOS = [scenario for scenario in ALL if scenario.patients == 1]
+OF_MANY = [scenario for scenario in ALL if scenario.patients > 1]
 NEIGHBOURS = list(zip(SCENARIOS, SCENARIOS[1:] + SCENARIOS[:1]))
 
 
@@ -103,5 +106,40 @@ def test_two_scenarios_at_once_come_out_as_each_alone(stopped, pair, alone):
         if event is not None:
             plays[n].publish(event)
         plays[n].check(i, plays[n].collect(i))
+    for play in plays:
+        finish(play, alone)
+
+
+# --- many patients ---------------------------------------------------------------------------------------------------
+def lists_of_site(client, after):
+    """What was told of the site after a sequence, beside its patients: escalations with a list."""
+    escalations = client.all_emissions(emission_pb2.STREAM_ESCALATION, after)
+    return [e for e in escalations if e.patient_id == SITE and e.escalation.lines]
+
+
+def check_site(client, expect, after):
+    """The list comes when all records have been gone through."""
+    found = until(lambda: lists_of_site(client, after))
+    words = happened(found)
+    assert words["escalations"] == expect["escalations"]
+    assert [e.escalation.total for e in found] == [int(expect["list"])]
+    return found[-1].sequence
+
+
+@pytest.mark.parametrize("scenario", OF_MANY, ids=by_name)
+def test_what_many_patients_live_through_at_once_comes_out_for_each_with_one_list(stopped, scenario, alone):
+    mortal = Mortal(stopped, scenario.start_ms)
+    names = [scenario.patient_id, *(f"{scenario.patient_id}-{n}" for n in range(2, scenario.patients + 1))]
+    plays = [Play(scenario, mortal, patient_id=name) for name in names]
+    through = 0
+    for i, step in enumerate(scenario.steps):
+        mortal.advance(plays[0].at_ms(i))
+        for play in plays[:1] if step.get("of") == "site" else plays:
+            play.publish(play.event(i))
+        mortal.kill()
+        if site := (step["expect"] or {}).get("site"):
+            through = check_site(Reader(mortal), site, through)
+        for play in plays:
+            play.check(i, play.collect(i))
     for play in plays:
         finish(play, alone)

@@ -562,6 +562,7 @@ def test_what_is_foretold_at_a_step_of_a_case_is_what_happens_if_nobody_acts(sto
         play.mortal.advance(play.at_ms(i))
         if play.event(i) is not None:
             play.publish(play.event(i))
+        play.mortal.advance(play.at_ms(i))  # which waits for what an event of the site means for each patient
         if i % 2:
             continue
         foretold, happened = happens(play, ahead, limit=12)

@@ -112,7 +112,7 @@ DAEMON_ARGS := --config tests/site.yaml --pathways daemon/pathways
 
 .PHONY: unit scenarios purity pathways check sanitize e2e test
 unit: $(UNIT) $(CLIENT_UNIT)
-	CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(UNIT) $(CLIENT_UNIT)
+	CMOCKA_MESSAGE_OUTPUT=TAP prove -j $(shell nproc) -e '' $(UNIT) $(CLIENT_UNIT)
 
 # Each expectation of each case, through core alone: a TAP line each. Then every event twice, and all patients at once.
 SCENARIOS     := $(wildcard tests/scenarios/*.yaml)

@@ -682,6 +682,16 @@ static bool is_one_matter(const Handoff__V1__Escalation *a, const Handoff__V1__E
     return x->scope == y->scope && x->rule == y->rule && a->roles == b->roles;
 }
 
+/* The graver one may stand on a lower rung: then it goes on from where the other had climbed to. */
+static void lift(struct moment *m, Handoff__V1__Escalation *kept, const Handoff__V1__Escalation *gone)
+{
+    uint32_t at = rung_position(m, gone->rung);
+    if (at >= m->rules->policy.rung_count || at <= rung_position(m, kept->rung)) return;
+    kept->rung = gone->rung;
+    kept->repeats = 0;
+    tell_escalation(m, kept, CLIMB(CLIMBED));
+}
+
 void work_join_escalations(struct moment *m)
 {
     Handoff__V1__PatientRecord *r = m->record;
@@ -694,6 +704,8 @@ void work_join_escalations(struct moment *m)
             Handoff__V1__Escalation *kept = is_higher ? b : a, *gone = is_higher ? a : b;
             for (size_t t = 0; t < r->n_tasks; t++)
                 if (r->tasks[t]->escalation == gone->number) r->tasks[t]->escalation = kept->number;
+            if (gone->next_at_ms < kept->next_at_ms) kept->next_at_ms = gone->next_at_ms;
+            lift(m, kept, gone);
             work_resolve(m, gone);
             if (gone == a) k = r->n_escalations; /* another stands in its place */
         }

@@ -2,11 +2,13 @@
 is to the letter what comes out of the rules alone."""
 
 import functools
+import json
 import shutil
+import subprocess
 
 import pytest
 from peer import until
-from scenario import FILES, SITE, Mortal, Play, Reader, Scenario, emission_pb2, happened
+from scenario import BOUND_S, FILES, PATHWAYS, SITE, Mortal, Play, Reader, Scenario, emission_pb2, happened
 
 ALL = [Scenario(path) for path in FILES]
 SCENARIOS = [scenario for scenario in ALL if scenario.patients == 1]
@@ -70,6 +72,17 @@ def test_a_scenario_comes_out_as_written_with_a_kill_at_every_step(mortal, scena
     shutil.rmtree(mortal.daemon.data / "index")
     mortal.run("reindex")
     assert play.patient() == before
+    assert_folded_again_it_is_the_same(mortal)
+
+
+def assert_folded_again_it_is_the_same(mortal):
+    """Timers simulated, human work matched by what it was about: what comes out is what is in the journal."""
+    files = sorted(PATHWAYS.glob("*.yaml"))
+    command = mortal.daemon.command("backtest", "--json", "--pathway", *map(str, files), str(mortal.daemon.data))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["patientsDiffer"], result["patientsUnlikeJournal"], result["unmatched"]) == (0, 0, [])
 
 
 def test_an_event_said_twice_happens_once(mortal, scenario, alone):
@@ -143,3 +156,5 @@ def test_what_many_patients_live_through_at_once_comes_out_for_each_with_one_lis
             play.check(i, play.collect(i))
     for play in plays:
         finish(play, alone)
+    mortal.kill()
+    assert_folded_again_it_is_the_same(mortal)

@@ -197,8 +197,8 @@ static void measure(struct ruleset *rs)
 {
     const struct calendar *calendars[RULESET_SITES_MAX];
     for (size_t i = 0; i < rs->site_count; i++) calendars[i] = &rs->sites[i].calendar;
-    struct delay_memo memo = {0};
-    struct verify_options options = {calendars, rs->site_count, &rs->compiled, &memo};
+    rs->memo = (struct delay_memo){0};
+    struct verify_options options = {calendars, rs->site_count, &rs->compiled, &rs->memo};
     for (uint32_t i = 0; i < rs->version_count; i++)
         if (rs->versions[i].source) pathway_measure(rs->versions[i].source, &options);
     rs->is_measured = true;

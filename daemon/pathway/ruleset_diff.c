@@ -96,6 +96,24 @@ struct candidate {
     const struct pathway_source *sources[RULESET_FILES_MAX];
 };
 
+static bool is_same_message(struct arena *arena, const ProtobufCMessage *a, const ProtobufCMessage *b)
+{
+    size_t bytes = protobuf_c_message_get_packed_size(a);
+    if (bytes != protobuf_c_message_get_packed_size(b)) return false;
+    uint8_t *packed_a = arena_alloc(arena, bytes), *packed_b = arena_alloc(arena, bytes);
+    protobuf_c_message_pack(a, packed_a);
+    protobuf_c_message_pack(b, packed_b);
+    return memcmp(packed_a, packed_b, bytes) == 0;
+}
+
+/* Position in the ruleset of a site that stays as it is; -1: it is new or another. */
+static int kept_site(const struct candidate *c, size_t i)
+{
+    int at = ruleset_site(c->rs, c->sites[i]->name);
+    bool is_kept = at >= 0 && is_same_message(c->arena, &c->rs->site_messages[at]->base, &c->sites[i]->base);
+    return is_kept ? at : -1;
+}
+
 static void check_sites(struct candidate *c)
 {
     size_t defaults = 0;
@@ -107,7 +125,8 @@ static void check_sites(struct candidate *c)
         struct site *site = ARENA_NEW(c->arena, struct site);
         defaults += c->sites[i]->is_default;
         site_compile(c->sites[i], c->arena, site, c->errors);
-        c->calendars[i] = &site->calendar;
+        int kept = kept_site(c, i); /* of which was measured before */
+        c->calendars[i] = kept >= 0 ? &c->rs->sites[kept].calendar : &site->calendar;
         for (size_t j = 0; j < i; j++)
             if (strcmp(c->sites[i]->name, c->sites[j]->name) == 0)
                 yaml_error_at(c->errors, "site", 0, 0, "there are two sites \"%.64s\"", c->sites[i]->name);
@@ -126,7 +145,7 @@ static void check_policy(struct candidate *c)
 
 static void check_pathways(struct candidate *c)
 {
-    struct delay_memo memo = {0};
+    struct delay_memo memo = c->rs->is_measured ? c->rs->memo : (struct delay_memo){0};
     struct verify_options options = {c->calendars, c->site_count, &c->compiled, &memo};
     size_t errors_before = c->errors->count;
     for (size_t i = 0; i < c->folder->pathway_count; i++) {
@@ -157,16 +176,6 @@ static Handoff__V1__RulesChange *add(struct change_list *list, Handoff__V1__Rule
     return change;
 }
 
-static bool is_same_message(struct arena *arena, const ProtobufCMessage *a, const ProtobufCMessage *b)
-{
-    size_t bytes = protobuf_c_message_get_packed_size(a);
-    if (bytes != protobuf_c_message_get_packed_size(b)) return false;
-    uint8_t *packed_a = arena_alloc(arena, bytes), *packed_b = arena_alloc(arena, bytes);
-    protobuf_c_message_pack(a, packed_a);
-    protobuf_c_message_pack(b, packed_b);
-    return memcmp(packed_a, packed_b, bytes) == 0;
-}
-
 /* Comments and order of words in the file are nobody's business but the digest's. */
 static bool is_same_policy(struct arena *arena, const Handoff__V1__Policy *journaled, const Handoff__V1__Policy *wanted)
 {
@@ -179,8 +188,7 @@ static bool is_same_policy(struct arena *arena, const Handoff__V1__Policy *journ
 static void diff_sites(struct candidate *c, struct change_list *list)
 {
     for (size_t i = 0; i < c->site_count; i++) {
-        int at = ruleset_site(c->rs, c->sites[i]->name);
-        if (at >= 0 && is_same_message(c->arena, &c->rs->site_messages[at]->base, &c->sites[i]->base)) continue;
+        if (kept_site(c, i) >= 0) continue;
         Handoff__V1__Site *copy = arena_copy(c->arena, c->sites[i], sizeof *copy);
         add(list, HANDOFF__V1__RULES_CHANGE__BODY_SITE)->site = copy;
     }

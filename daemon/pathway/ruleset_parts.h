@@ -3,6 +3,7 @@
 #ifndef HANDOFF_PATHWAY_RULESET_PARTS_H
 #define HANDOFF_PATHWAY_RULESET_PARTS_H
 
+#include "pathway/delay_bounds.h"
 #include "pathway/load.h"
 #include "pathway/ruleset.h"
 #include "pathway/verify.h"
@@ -33,6 +34,7 @@ struct ruleset {
     uint64_t sequence;
     const struct rules *rules; /* NULL: to be built */
     bool is_measured;          /* with this policy and these sites */
+    struct delay_memo memo;    /* what that measured, with the calendars of `sites`; while is_measured */
 };
 
 /* The version that new episodes of this pathway begin on; NULL: none. */

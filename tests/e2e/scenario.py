@@ -204,9 +204,9 @@ class Mortal:
         if self.open_client is not None:
             self.end(self.daemon.stop)
 
-    def run(self, command):
-        """Another subcommand on the folder; the daemon is not running."""
-        arguments = self.daemon.command(command, str(self.daemon.data))
+    def run(self, command, *more):
+        """Another subcommand on the folder."""
+        arguments = self.daemon.command(command, str(self.daemon.data), *more)
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=BOUND_S)
         assert done.returncode == 0, f"handoffd {command}: {done.returncode}\n{done.stdout}{done.stderr}"
 

@@ -534,32 +534,38 @@ def test_next_tells_the_future_of_mary_firing_by_firing(mary):
         assert without(happened[i], UNKNOWN_AHEAD) == without(entry, UNKNOWN_AHEAD)
 
 
-def happens(play, limit):
+@pytest.fixture
+def ahead(tmp_path_factory):
+    """A daemon for copies of another's folder."""
+    daemon = Daemon(tmp_path_factory.mktemp("ahead"))
+    yield daemon
+    daemon.close()
+
+
+def happens(play, ahead, limit):
     """What is foretold now, and what then happens on a copy of the folder when nobody acts."""
-    mortal, kept = play.mortal, play.mortal.daemon.data
-    mortal.stop()
-    mortal.daemon.data = kept.with_name("copy")
-    shutil.copytree(kept, mortal.daemon.data)
-    foretold = mortal.client.ask(next=api_pb2.NextRequest(patient_id=play.patient_id, limit=limit)).entries
+    foretold = play.client.ask(next=api_pb2.NextRequest(patient_id=play.patient_id, limit=limit)).entries
+    play.mortal.run("backup", str(ahead.data))
+    mortal = Mortal(ahead, play.scenario.start_ms)
     last = mortal.client.timeline(play.patient_id, limit=1).entries[0].sequence
     mortal.advance(foretold[-1].at_ms if foretold else mortal.client.now_ms() + 365 * DAY_MS)
     happened = all_timeline(mortal.client, play.patient_id, last)
-    mortal.stop()
-    shutil.rmtree(mortal.daemon.data)
-    mortal.daemon.data = kept
+    mortal.kill()
+    shutil.rmtree(ahead.data)
     return [[without(json_format.MessageToDict(e), UNKNOWN_AHEAD) for e in entries] for entries in (foretold, happened)]
 
 
 @pytest.mark.parametrize("scenario", map(Scenario, FILES), ids=lambda scenario: scenario.name)
-def test_what_is_foretold_at_a_step_of_a_case_is_what_happens_if_nobody_acts(stopped, scenario):
+def test_what_is_foretold_at_a_step_of_a_case_is_what_happens_if_nobody_acts(stopped, ahead, scenario):
     play = Play(scenario, Mortal(stopped, scenario.start_ms))
     for i in range(len(scenario.steps)):
         play.mortal.advance(play.at_ms(i))
         if play.event(i) is not None:
             play.publish(play.event(i))
+        play.mortal.advance(play.at_ms(i))  # which waits for what an event of the site means for each patient
         if i % 2:
             continue
-        foretold, happened = happens(play, limit=12)
+        foretold, happened = happens(play, ahead, limit=12)
         assert happened[: len(foretold)] == foretold, f"after step {i + 1}"
         assert foretold or not happened
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from peer import until
-from scenario import BOUND_S, FILES, PATHWAYS, SITE, Mortal, Play, Reader, Scenario, api_pb2, emission_pb2, happened
+from scenario import BOUND_S, FILES, PATHWAYS, SITE, Mortal, Play, Reader, Scenario, emission_pb2, happened
 
 ALL = [Scenario(path) for path in FILES]
 SCENARIOS = [scenario for scenario in ALL if scenario.patients == 1]
@@ -56,14 +56,12 @@ def test_a_scenario_comes_out_as_written_with_a_kill_at_every_step(mortal, scena
     play = Play(scenario, mortal)
 
     def publish(event):
-        mortal.kill()  # between the clock and the event
         play.publish(event)
         mortal.kill()  # between the acknowledgement and all that follows
 
     def move(at_ms):
-        mortal.client.send(clock=api_pb2.ClockRequest(advance_to_ms=at_ms))
-        mortal.kill()  # between two steps, the next one asked for
         mortal.advance(at_ms)
+        mortal.kill()  # between the clock and the event
 
     play_all(play, move, publish)
     finish(play, alone)

@@ -790,6 +790,16 @@ static bool is_one_matter(const Handoff__V1__Escalation *a, const Handoff__V1__E
     return x->scope == y->scope && x->rule == y->rule && a->roles == b->roles;
 }
 
+/* The graver one may stand on a lower rung: then it goes on from where the other had climbed to. */
+static void lift(struct moment *m, Handoff__V1__Escalation *kept, const Handoff__V1__Escalation *gone)
+{
+    const struct ladder_rule *l = ladder(m, kept->severity);
+    if (!is_on_ladder(l, gone->rung) || rung_position(l, gone->rung) <= rung_position(l, kept->rung)) return;
+    kept->rung = gone->rung;
+    kept->repeats = 0;
+    tell_escalation(m, kept, CLIMB(CLIMBED));
+}
+
 void work_join_escalations(struct moment *m)
 {
     Handoff__V1__PatientRecord *r = m->record;
@@ -801,6 +811,8 @@ void work_join_escalations(struct moment *m)
             Handoff__V1__Escalation *kept = is_higher ? b : a, *gone = is_higher ? a : b;
             for (size_t t = 0; t < r->n_tasks; t++)
                 if (r->tasks[t]->escalation == gone->number) r->tasks[t]->escalation = kept->number;
+            if (climbs_ms(gone) < climbs_ms(kept)) climb_at(m, kept, climbs_ms(gone));
+            lift(m, kept, gone);
             work_resolve(m, gone);
             if (gone == a) k = r->n_escalations; /* another stands in its place */
         }

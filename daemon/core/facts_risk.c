@@ -216,12 +216,13 @@ void facts_assessed(struct moment *m)
 }
 
 /* --- what an open flag forbids ------------------------------------------------------------------------------- */
-/* A named clinician closes all the same, or completes the task that closes, and says why. */
+/* A named clinician closes or steps down all the same, or completes the task that closes, and says why. */
 static bool is_overridden(const struct moment *m)
 {
     const Handoff__V1__Event *e = m->event;
     const char *by = "", *why = "";
     if (e && e->body_case == BODY(EPISODE_CLOSED)) by = e->episode_closed->clinician_id, why = e->episode_closed->note;
+    if (e && e->body_case == BODY(REFERRAL_UPDATED)) by = e->referral_updated->clinician_id, why = e->referral_updated->reason;
     if (e && e->body_case == BODY(TASK_COMPLETED)) by = e->task_completed->by, why = e->task_completed->note;
     return why[0] && facts_is_clinician(m, by, is_only_medical(m->record));
 }

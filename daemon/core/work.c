@@ -914,8 +914,9 @@ void work_join_escalations(struct moment *m)
             Handoff__V1__Escalation *kept = is_higher ? b : a, *gone = is_higher ? a : b;
             for (size_t t = 0; t < r->n_tasks; t++)
                 if (r->tasks[t]->escalation == gone->number) r->tasks[t]->escalation = kept->number;
-            if (gone->next_at_ms < kept->next_at_ms) kept->next_at_ms = gone->next_at_ms;
+            int64_t sooner_ms = climbs_ms(gone) < climbs_ms(kept) ? climbs_ms(gone) : climbs_ms(kept);
             lift(m, kept, gone);
+            climb_at(m, kept, sooner_ms); /* at the top nobody is reminded on the way */
             work_resolve(m, gone);
             if (gone == a) k = r->n_escalations; /* another stands in its place */
         }

@@ -387,6 +387,7 @@ static void fill_envelope(struct scenario *r, struct yaml_node step, Handoff__V1
     if (task) e->task_id = task_id(r, task);
     if (task && !e->task_id[0]) check(r, false, "no task %s is open", task);
     if (escalation) e->escalation_id = escalation_id(r, escalation);
+    if (escalation && !e->escalation_id[0]) check(r, false, "no escalation on rung %s is open", escalation);
 }
 
 /* --- expectations -------------------------------------------------------------------------------------------- */

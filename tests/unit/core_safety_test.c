@@ -556,7 +556,7 @@ static void a_flag_refuses_closing_and_a_clinician_may_decide_otherwise_once_it_
     assert_string_equal(stands(RISK(SELF)), "assessed");
 }
 
-static void a_flag_refuses_a_lower_level_of_care_and_not_a_higher_one(void **state)
+static void a_flag_refuses_a_lower_level_of_care_unless_a_clinician_decides_so_once_it_is_assessed(void **state)
 {
     (void)state;
     begin(SHIPPED);
@@ -567,6 +567,14 @@ static void a_flag_refuses_a_lower_level_of_care_and_not_a_higher_one(void **sta
     assert_int_equal(episode_of("referral")->level_of_care, HANDOFF__V1__LEVEL_OF_CARE__LEVEL_OF_CARE_OUTPATIENT);
     tell("referral.updated", "referral: ref-1, with: {level_of_care: INTENSIVE_OUTPATIENT}");
     assert_int_equal(episode_of("referral")->level_of_care, HANDOFF__V1__LEVEL_OF_CARE__LEVEL_OF_CARE_INTENSIVE_OUTPATIENT);
+    tell("referral.updated", "referral: ref-1, with: {level_of_care: OUTPATIENT, clinician_id: clinician-1, reason: why}");
+    assert_true(says("steps down"));
+    assess("outcome: DONE, by: clinician-1, level: LOW");
+    tell("referral.updated", "referral: ref-1, with: {level_of_care: OUTPATIENT, clinician_id: clinician-1}");
+    assert_true(says("steps down"));
+    tell("referral.updated", "referral: ref-1, with: {level_of_care: OUTPATIENT, clinician_id: clinician-1, reason: why}");
+    assert_int_equal(episode_of("referral")->level_of_care, HANDOFF__V1__LEVEL_OF_CARE__LEVEL_OF_CARE_OUTPATIENT);
+    tell("referral.updated", "referral: ref-1, with: {level_of_care: INTENSIVE_OUTPATIENT}");
     tell("safety.cleared", "with: {kind: SELF, clinician_id: clinician-1}");
     tell("referral.updated", "referral: ref-1, with: {level_of_care: OUTPATIENT}");
     assert_int_equal(episode_of("referral")->level_of_care, HANDOFF__V1__LEVEL_OF_CARE__LEVEL_OF_CARE_OUTPATIENT);
@@ -667,7 +675,7 @@ int main(void)
         SENTENCE(only_a_clinician_of_the_roster_clears),
         SENTENCE(a_clearing_that_is_told_late_is_heard_unless_something_was_found_since),
         SENTENCE(a_flag_refuses_closing_and_a_clinician_may_decide_otherwise_once_it_is_assessed),
-        SENTENCE(a_flag_refuses_a_lower_level_of_care_and_not_a_higher_one),
+        SENTENCE(a_flag_refuses_a_lower_level_of_care_unless_a_clinician_decides_so_once_it_is_assessed),
         SENTENCE(no_human_opens_a_safety_episode_without_a_finding),
         SENTENCE(timers_that_run_or_start_while_a_flag_is_open_are_urgent_also_when_it_is_raised_again),
         SENTENCE(a_death_that_is_reported_stops_the_check_and_one_that_is_refuted_asks_for_it_again),

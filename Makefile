@@ -28,7 +28,7 @@ GEN_O    := $(GEN_C:$(GEN)/%.c=$(BUILD)/obj/gen/%.o)
 GEN_PY   := $(PROTOS:proto/%.proto=$(BUILD)/python/%_pb2.py)
 
 # What each ring may see: folders are listed from the inside out.
-RINGS    := base core pathway store engine net ops
+RINGS    := base core pathway store engine replay net ops
 LIB_C    := $(foreach r,$(RINGS),$(wildcard daemon/$(r)/*.c))
 LIB_O    := $(LIB_C:%.c=$(BUILD)/obj/%.o)
 MAIN_O   := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard daemon/*.c))
@@ -112,14 +112,14 @@ DAEMON_ARGS := --config tests/site.yaml --pathways daemon/pathways
 
 .PHONY: unit scenarios purity pathways check sanitize e2e test
 unit: $(UNIT) $(CLIENT_UNIT)
-	CMOCKA_MESSAGE_OUTPUT=TAP prove -e '' $(UNIT) $(CLIENT_UNIT)
+	CMOCKA_MESSAGE_OUTPUT=TAP prove -j 4 -e '' $(UNIT) $(CLIENT_UNIT)
 
 # Each expectation of each case, through core alone: a TAP line each. Then every event twice, and all patients at once.
 SCENARIOS     := $(wildcard tests/scenarios/*.yaml)
 TEST_SCENARIO := $(BUILD)/handoffd pathway test $(DAEMON_ARGS)
 scenarios: $(BUILD)/handoffd
 	prove -v -e '$(TEST_SCENARIO)' $(SCENARIOS)
-	prove -e '$(TEST_SCENARIO) --twice' $(SCENARIOS)
+	prove -e '$(TEST_SCENARIO) --twice' $(firstword $(SCENARIOS)) :: $(wordlist 2,$(words $(SCENARIOS)),$(SCENARIOS))
 	prove -e '$(TEST_SCENARIO) --twice --interleaved' $(firstword $(SCENARIOS)) :: $(wordlist 2,$(words $(SCENARIOS)),$(SCENARIOS))
 
 purity: $(BUILD)/libhandoffd.a
@@ -137,9 +137,10 @@ check: all unit scenarios mutate-pathways purity pathways
 sanitize:
 	$(MAKE) BUILD=$(BUILD)/sanitize CC=clang SANITIZE=address,undefined OPT=-O1 unit scenarios
 
-# The real daemon over ZeroMQ, with an independent client.
+# The real daemon over ZeroMQ, with an independent client. The tests wait for disks and processes half of the time.
+E2E_WORKERS ?= $(shell expr 2 '*' $$(nproc))
 e2e: all
-	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider tests/e2e
+	BUILD=$(BUILD) $(PYTHON) -m pytest -q -p no:cacheprovider -n $(E2E_WORKERS) tests/e2e
 
 test: check sanitize e2e
 

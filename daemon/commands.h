@@ -14,6 +14,8 @@ int command_run(int argc, char **argv);
 int command_verify(int argc, char **argv);
 int command_reindex(int argc, char **argv);
 int command_backup(int argc, char **argv);
+int command_backtest(int argc, char **argv);
+int command_forecast(int argc, char **argv);
 int command_pathway(int argc, char **argv);
 int command_config(int argc, char **argv);
 int command_pathway_test(int argc, char **argv); /* scenario.c; reached through `pathway test` */

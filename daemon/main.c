@@ -21,6 +21,8 @@ static const struct command commands[] = {
     {"verify", command_verify, "read a data folder's whole journal and say whether it is sound"},
     {"reindex", command_reindex, "rebuild a data folder's index from its journal"},
     {"backup", command_backup, "copy a data folder's journal, also while the daemon runs"},
+    {"backtest", command_backtest, "try other pathways on the journal of what happened"},
+    {"forecast", command_forecast, "the work of the coming days, if people do as usual"},
     {"pathway", command_pathway, "check, draw and explain pathways"},
     {"config", command_config, "print the configuration in force"},
     {"version", command_version, "print the version"},

@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 
 import yaml
 
+BUILD = os.environ.get("BUILD", "build")
 ZONE = ZoneInfo("America/New_York")
 CASES = ["mary", "david", "sarah"]
 
@@ -45,7 +46,7 @@ class Daemon:
         self.log = open(os.path.join(self.folder, "log"), "w+")
         begin = datetime.strptime(start, "%Y-%m-%d %H:%M").replace(tzinfo=ZONE).astimezone(ZoneInfo("UTC"))
         self.process = subprocess.Popen(
-            ["build/handoffd", "run", "--config", "tests/site.yaml", "--pathways", "daemon/pathways", "--data", self.folder + "/data",
+            [BUILD + "/handoffd", "run", "--config", "tests/site.yaml", "--pathways", "daemon/pathways", "--data", self.folder + "/data",
              "--clock", "manual", "--clock-start", begin.strftime("%Y-%m-%dT%H:%M:%SZ"),
              "--front", "tcp://127.0.0.1:*", "--stream", "tcp://127.0.0.1:*", "--http", ""], stderr=self.log)
         self.env = dict(os.environ, HANDOFF_FRONT=self.wait_for_front())
@@ -62,7 +63,7 @@ class Daemon:
         raise SystemExit("the daemon did not start:\n" + self.log.read())
 
     def handoff(self, *arguments):
-        done = subprocess.run(["build/handoff", "--time-zone", str(ZONE), *arguments], env=self.env, text=True,
+        done = subprocess.run([BUILD + "/handoff", "--time-zone", str(ZONE), *arguments], env=self.env, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         if done.returncode != 0:
             raise SystemExit(f"handoff {' '.join(arguments)}: {done.stderr or done.stdout}")

@@ -285,6 +285,19 @@ int64_t calendar_add_business_minutes(const struct calendar *c, int64_t at_ms, i
     return at_ms;
 }
 
+int64_t calendar_business_minutes(const struct calendar *c, int64_t from_ms, int64_t to_ms)
+{
+    int64_t open_ms = 0;
+    for (int32_t i = 0; i < HORIZON_DAYS && from_ms < to_ms; i++) { /* a stretch a round */
+        struct stretch s = next_stretch(c, from_ms);
+        int64_t begin_ms = s.from_ms > from_ms ? s.from_ms : from_ms, end_ms = s.to_ms < to_ms ? s.to_ms : to_ms;
+        if (s.from_ms == s.to_ms || begin_ms >= to_ms) break; /* the horizon, or after */
+        open_ms += end_ms - begin_ms;
+        from_ms = s.to_ms;
+    }
+    return open_ms / MS_PER_MINUTE;
+}
+
 /* --- dates ----------------------------------------------------------------------------------------------- */
 
 static bool is_leap_year(uint32_t year)

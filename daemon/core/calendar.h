@@ -61,6 +61,8 @@ int64_t calendar_closing(const struct calendar *c, int64_t at_ms);
 /* Negative: back. */
 int64_t calendar_add_business_days(const struct calendar *c, int64_t at_ms, int32_t days);
 int64_t calendar_add_business_minutes(const struct calendar *c, int64_t at_ms, int64_t minutes);
+/* How many open minutes lie between the two; 0 when they are not in order. */
+int64_t calendar_business_minutes(const struct calendar *c, int64_t from_ms, int64_t to_ms);
 /* The same local time of day n calendar days later. */
 int64_t calendar_add_days(const struct calendar *c, int64_t at_ms, int32_t days);
 

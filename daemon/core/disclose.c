@@ -110,7 +110,8 @@ static const char *is_barred(const struct moment *m, const struct disclosure *d)
     const Handoff__V1__DisclosureRequested *r = m->event->disclosure_requested;
     if (!is_on_roster(m, r->invoked_by))
         return "the emergency exception is invoked by a person of the roster, by name (invoked_by)";
-    if (is_family(d->party) && m->record->is_deceased) return "nothing goes to the family any more";
+    if (is_family(d->party) && (m->record->is_deceased || m->record->is_opted_out))
+        return "nothing goes to the family any more"; /* nor would the gate let it */
     if (d->category == CATEGORY(BEHAVIORAL_HEALTH)) return NULL;
     if (!is_medical(m, d->party))
         return "drug and alcohol information goes to medical personnel only, also in an emergency";

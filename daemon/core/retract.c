@@ -293,6 +293,24 @@ static bool names_kept_cause(const struct retracting *x, const Handoff__V1__Task
     return false;
 }
 
+static bool has_cause(const Handoff__V1__Task *t, const Handoff__V1__Cause *cause)
+{
+    for (size_t i = 0; i < t->n_causes; i++)
+        if (message_equal(t->causes[i], cause)) return true;
+    return false;
+}
+
+/* A cause that was left after the entry and has gone since went for another reason, and so did one whose episode ended. */
+static void drop_causes_gone_since(const struct moment *m, Handoff__V1__Task *was, const Handoff__V1__Task *after,
+                                   const Handoff__V1__Task *now)
+{
+    for (size_t i = was->n_causes; i-- > 0;) {
+        const Handoff__V1__Cause *c = was->causes[i];
+        bool is_open = !c->episode || machine_episode(m->record, c->episode);
+        if (!is_open || (has_cause(after, c) && !has_cause(now, c))) list_remove(&was->causes, &was->n_causes, i);
+    }
+}
+
 static void undo_task(struct retracting *x, const Handoff__V1__Task *before)
 {
     const Handoff__V1__Task *after = work_find_task(x->after, before->number);
@@ -302,9 +320,11 @@ static void undo_task(struct retracting *x, const Handoff__V1__Task *before)
     } else if (after && now && now->generation == after->generation && !message_equal(before, after) &&
                !names_kept_cause(x, after)) {
         uint32_t escalation = now->escalation;
+        Handoff__V1__Task *was = message_copy(before, x->m->arena);
+        drop_causes_gone_since(x->m, was, after, now);
+        if (was->n_causes == 0) return; /* what asked for it then no longer does: it stands as it is */
         for (size_t i = 0; i < x->m->record->n_tasks; i++)
             if (x->m->record->tasks[i] == now) list_remove(&x->m->record->tasks, &x->m->record->n_tasks, i);
-        Handoff__V1__Task *was = message_copy(before, x->m->arena);
         if (!was->escalation) was->escalation = escalation;
         work_restore_task(x->m, was, now->generation);
     }
@@ -315,7 +335,9 @@ static void undo_escalation(struct retracting *x, const Handoff__V1__Escalation 
     Handoff__V1__PatientRecord *r = x->m->record;
     const Handoff__V1__Escalation *after = work_find_escalation(x->after, before->number);
     Handoff__V1__Escalation *now = work_find_escalation(r, before->number);
-    bool is_untouched = after && now && now->generation == after->generation && !message_equal(before, after);
+    bool is_open = !before->cause || !before->cause->episode || machine_episode(r, before->cause->episode);
+    bool is_untouched =
+        is_open && after && now && now->generation == after->generation && !message_equal(before, after);
     bool was_ended = !after && !now && before->cause && is_wanted_again(x, before->cause) &&
                      (!before->task || work_find_task(r, before->task));
     if (!is_untouched && !was_ended) return;

@@ -12,7 +12,10 @@ struct asking {
     const struct rules *rules;
     const struct site *site;
     int64_t at_ms;
+    bool is_for_name; /* nobody at all can be told: then who it would be is said all the same */
 };
+
+static bool can_be_told(const struct asking *a, const Handoff__V1__Person *p) { return a->is_for_name || p->n_addresses; }
 
 const Handoff__V1__Person *roster_person(const struct site *site, const char *id)
 {
@@ -32,11 +35,13 @@ static const Handoff__V1__Absence *absence(const struct asking *a, const char *p
     return NULL;
 }
 
+/* Who cannot be told is as one who is away and named nobody. */
 static const char *stand_in(const struct asking *a, const char *person_id)
 {
-    for (int i = 0; i < DELEGATES_MAX && roster_person(a->site, person_id); i++) {
+    const Handoff__V1__Person *p;
+    for (int i = 0; i < DELEGATES_MAX && (p = roster_person(a->site, person_id)); i++) {
         const Handoff__V1__Absence *away = absence(a, person_id);
-        if (!away) return person_id;
+        if (!away) return can_be_told(a, p) ? person_id : NULL;
         person_id = away->delegate_id;
     }
     return NULL;
@@ -44,7 +49,7 @@ static const char *stand_in(const struct asking *a, const char *person_id)
 
 const char *roster_stand_in(const struct rules *rules, const struct site *site, const char *person_id, int64_t at_ms)
 {
-    return stand_in(&(struct asking){rules, site, at_ms}, person_id);
+    return stand_in(&(struct asking){rules, site, at_ms, false}, person_id);
 }
 
 static bool has_role(const Handoff__V1__Person *p, Handoff__V1__Role role)
@@ -70,17 +75,21 @@ static const char *present(const struct asking *a, Handoff__V1__Role role, const
 
 static const char *queue(const struct asking *a)
 {
-    for (size_t i = 0; i < a->site->roster->n_people; i++)
-        if (a->site->roster->people[i]->is_queue) return a->site->roster->people[i]->id;
+    for (size_t i = 0; i < a->site->roster->n_people; i++) {
+        const Handoff__V1__Person *p = a->site->roster->people[i];
+        if (p->is_queue && can_be_told(a, p)) return p->id;
+    }
     return NULL;
 }
 
-/* Everybody may be away: then the first on call is told all the same, and somebody if nobody is on call. */
-static const char *anybody(const struct asking *a)
+/* Everybody may be away: then the first on call who can be told is told all the same. */
+static const char *on_call(const struct asking *a)
 {
-    for (size_t i = 0; i < a->site->roster->n_people; i++)
-        if (has_role(a->site->roster->people[i], ROLE(ON_CALL))) return a->site->roster->people[i]->id;
-    return "";
+    for (size_t i = 0; i < a->site->roster->n_people; i++) {
+        const Handoff__V1__Person *p = a->site->roster->people[i];
+        if (has_role(p, ROLE(ON_CALL)) && can_be_told(a, p)) return p->id;
+    }
+    return NULL;
 }
 
 static const char *assigned(const Handoff__V1__PatientRecord *record, Handoff__V1__Role role)
@@ -115,16 +124,22 @@ static const char *unassigned(const struct asking *a, const Handoff__V1__Patient
     return present(a, role, NULL);
 }
 
+static const char *resolve(const struct asking *a, const Handoff__V1__PatientRecord *record, Handoff__V1__Role role)
+{
+    const char *named = assigned(record, role);
+    const char *person = named ? stand_in(a, named) : unassigned(a, record, role);
+    if (!person) person = queue(a);
+    if (!person) person = supervisor(a, record);
+    if (!person) person = present(a, ROLE(ON_CALL), NULL);
+    return person ? person : on_call(a);
+}
+
 const char *roster_resolve(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
                            Handoff__V1__Role role, int64_t at_ms)
 {
-    const struct asking a = {rules, site, at_ms};
-    const char *named = assigned(record, role);
-    const char *person = named ? stand_in(&a, named) : unassigned(&a, record, role);
-    if (!person) person = queue(&a);
-    if (!person) person = supervisor(&a, record);
-    if (!person) person = present(&a, ROLE(ON_CALL), NULL);
-    return person ? person : anybody(&a);
+    const char *person = resolve(&(struct asking){rules, site, at_ms, false}, record, role);
+    if (!person) person = resolve(&(struct asking){rules, site, at_ms, true}, record, role);
+    return person ? person : "";
 }
 
 const char *roster_holder(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,

@@ -11,7 +11,8 @@
 
 #include "core/rules.h"
 
-/* Never NULL; "" only when the site has nobody at all. The supervisor is the coordinator's own, as far as the roster
+/* Somebody with an address: who has none is as one who is away, unless nobody there has one; such a site does not load.
+ * Never NULL; "" only when the site has nobody at all. The supervisor is the coordinator's own, as far as the roster
  * knows one; the second on-call is the second person on call, or the first again. */
 const char *roster_resolve(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
                            Handoff__V1__Role role, int64_t at_ms);
@@ -20,7 +21,7 @@ const char *roster_resolve(const struct rules *rules, const struct site *site, c
 const char *roster_holder(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
                           Handoff__V1__Role role, const Handoff__V1__Task *task, int64_t at_ms);
 /* Who does a person's work then: that person, or the first delegate who is there. NULL: nobody was named, or all of
- * them are away too, or the person is not on the roster. */
+ * them are away too, or the one who would have it has no address or is not on the roster. */
 const char *roster_stand_in(const struct rules *rules, const struct site *site, const char *person_id, int64_t at_ms);
 /* NULL: not on the roster. */
 const Handoff__V1__Person *roster_person(const struct site *site, const char *person_id);

@@ -4,7 +4,9 @@
  *            -> safety net: findings and discharges always act, unused loop events are reviewed -> invariants
  *   firing:  the due thing, if its generation is still the record's -> invariants
  *
- * An invariant that would break parks the input: the record stays as it was, with a safety-net timer and a task. */
+ * An invariant that would break parks the input: the record stays as it was, with a safety-net timer and a task. What was
+ * broken before it came is no fault of the input: it is carried out, and a human is asked to look. */
+#include "core/invariants.h"
 #include "core/moment.h"
 #include "core/roster.h"
 
@@ -274,30 +276,6 @@ static void catch_unused(struct moment *m)
     }
 }
 
-/* --- invariants ---------------------------------------------------------------------------------------------- */
-static bool has_future(const Handoff__V1__PatientRecord *r, const Handoff__V1__Episode *e)
-{
-    for (size_t i = 0; i < r->n_timers; i++)
-        if (r->timers[i]->episode == e->number && !r->timers[i]->is_paused) return true;
-    for (size_t i = 0; i < r->n_tasks; i++)
-        if (episode_has_task(r->tasks[i], e)) return true;
-    return false;
-}
-
-static const char *broken_invariant(const Handoff__V1__PatientRecord *r)
-{
-    for (size_t i = 0; i < r->n_episodes; i++)
-        if (!has_future(r, r->episodes[i])) return "an open episode without a pending timer";
-    for (size_t i = 0; i < r->n_tasks; i++) {
-        const Handoff__V1__Task *t = r->tasks[i];
-        bool is_timed = t->due_at_ms > 0 && (!t->is_overdue || work_find_escalation(r, t->escalation));
-        if (!t->owner || !is_timed) return "an open task without an owner, a due time or a ladder";
-    }
-    for (size_t i = 0; i < r->n_escalations; i++)
-        if (r->escalations[i]->next_at_ms <= 0) return "an open escalation that does not climb";
-    return NULL;
-}
-
 /* --- parking ------------------------------------------------------------------------------------------------- */
 static void postpone(struct moment *m, const Handoff__V1__TimerInput *f)
 {
@@ -310,6 +288,9 @@ static void postpone(struct moment *m, const Handoff__V1__TimerInput *f)
     Handoff__V1__Escalation *e =
         f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION ? work_find_escalation(m->record, f->number) : NULL;
     if (e) e->next_at_ms = m->now_ms + MS_PER_DAY;
+    bool is_round = f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ROUND && f->number && f->number <= m->record->n_rounds;
+    if (is_round) m->record->rounds[f->number - 1]->begins_at_ms = m->now_ms + MS_PER_DAY;
+    if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_SOURCE) m->record->silent_at_ms = m->now_ms + MS_PER_DAY;
 }
 
 static void arm_safety_net(struct moment *m)
@@ -341,11 +322,41 @@ static void park(struct moment *m, const struct rules *rules, const Handoff__V1_
     out->verdict = VERDICT(PARKED);
 }
 
+static bool is_under_review(const Handoff__V1__PatientRecord *r)
+{
+    for (size_t i = 0; i < r->n_tasks; i++)
+        if (r->tasks[i]->kind == KIND(REVIEW_DEFECT)) return true;
+    return false;
+}
+
+/* The step stands: undone, it would mend nothing, and the patient would stand still. */
+static void note_defect(struct moment *m, const char *sentence)
+{
+    if (is_under_review(m->record)) return;
+    machine_focus(m, NULL);
+    arm_safety_net(m);
+    moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_DEFECT, sentence, NULL, 0);
+    work_open_task(
+        m, &(struct task_order){.kind = KIND(REVIEW_DEFECT), .severity = HANDOFF__V1__SEVERITY__SEVERITY_URGENT});
+}
+
+/* Of what a step breaks, only what was whole before parks it. That nobody can be reached lies with the roster: without
+ * the alert it would be no better. */
+static void hold_invariants(struct moment *m, const Handoff__V1__PatientRecord *before)
+{
+    const struct invariants_step s = {m->rules, m->site, m->input, before, m->record, m->out};
+    uint32_t broken = invariants_of_step(&s), known = INVARIANT(REACHABLE);
+    if (!broken) return;
+    if (before) known |= invariants_of_record(m->rules, before);
+    if (m->input->kind == STEP_JOIN) known |= invariants_of_record(m->rules, m->input->loser);
+    if (broken & ~known) moment_fault(m, invariants_sentence(broken & ~known));
+    else note_defect(m, invariants_sentence(broken));
+}
+
 /* The safety net holds until a human has looked into the defect; its task climbs meanwhile. */
 static void fire_safety_net(struct moment *m, Handoff__V1__Timer *t)
 {
-    bool is_open = false;
-    for (size_t i = 0; i < m->record->n_tasks; i++) is_open |= m->record->tasks[i]->kind == KIND(REVIEW_DEFECT);
+    bool is_open = is_under_review(m->record);
     t->due_at_ms = m->now_ms + MS_PER_DAY;
     t->generation = ++m->record->last_generation;
     m->is_changed = true;
@@ -504,7 +515,7 @@ void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, c
     case STEP_JOIN: merge_join(&m); break;
     case STEP_DIFFERS: run_differs(&m); break;
     }
-    if (!m.fault) m.fault = broken_invariant(m.record);
+    if (!m.fault) hold_invariants(&m, before);
     if (m.fault) park(&m, rules, before, input, arena, out);
     if (input->kind == STEP_EVENT) remember(m.record, input, arena);
     note_told(&m);

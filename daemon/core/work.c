@@ -790,6 +790,17 @@ static bool is_one_matter(const Handoff__V1__Escalation *a, const Handoff__V1__E
     return x->scope == y->scope && x->rule == y->rule && a->roles == b->roles;
 }
 
+/* The graver one may stand on a lower rung: then it goes on from where the other had climbed to, and no later. */
+static void go_on_from(struct moment *m, Handoff__V1__Escalation *kept, const Handoff__V1__Escalation *gone)
+{
+    const struct ladder_rule *l = ladder(m, kept->severity);
+    bool is_lifted = is_on_ladder(l, gone->rung) && rung_position(l, gone->rung) > rung_position(l, kept->rung);
+    if (is_lifted) kept->rung = gone->rung;
+    if (is_lifted) kept->repeats = 0;
+    if (climbs_ms(gone) < climbs_ms(kept)) climb_at(m, kept, climbs_ms(gone));
+    if (is_lifted) tell_escalation(m, kept, CLIMB(CLIMBED));
+}
+
 void work_join_escalations(struct moment *m)
 {
     Handoff__V1__PatientRecord *r = m->record;
@@ -801,6 +812,7 @@ void work_join_escalations(struct moment *m)
             Handoff__V1__Escalation *kept = is_higher ? b : a, *gone = is_higher ? a : b;
             for (size_t t = 0; t < r->n_tasks; t++)
                 if (r->tasks[t]->escalation == gone->number) r->tasks[t]->escalation = kept->number;
+            go_on_from(m, kept, gone);
             work_resolve(m, gone);
             if (gone == a) k = r->n_escalations; /* another stands in its place */
         }

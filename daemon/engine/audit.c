@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/yaml.h"
 #include "engine/inside.h"
+#include "engine/question.h"
 
 enum { AUDIT_SUBJECTS_MAX = 32 * 1024 * 1024, TAIL_BYTES = 160 };
 
@@ -174,147 +175,6 @@ static struct chains_read chains_of(struct auditor *a)
                                 .newest = newest_entry};
 }
 
-struct question {
-    struct step_input input;
-    struct patient_key key;
-    Handoff__V1__Event *event;
-    struct merging merging;
-};
-
-/* What was said of an alias is on the chain of the patient that it became. */
-static void follow_alias(struct auditor *a, const struct entry *e, struct question *q)
-{
-    struct entry newest;
-    const Handoff__V1__PatientRecord *record;
-    struct chains_read chains = chains_of(a);
-    if (!key_equals(&q->key, &e->key) && q->input.subject == SUBJECT_IS_PATIENT)
-        merging_follow(&chains, &q->key, &newest, &record); /* else the keys differ, and that is reported */
-}
-
-static bool gather(struct auditor *a, const struct entry *e, const struct subject *s, struct question *q)
-{
-    if (q->event->body_case != HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED) return true;
-    const Handoff__V1__EventRetracted *r = q->event->event_retracted;
-    struct chains_read chains = chains_of(a);
-    q->input.retracted_hash = subject_event_hash(a->hash_key, r->retracted_source, r->retracted_id);
-    return retraction_gather(&chains, r, s->before, e->prev_sequence, &q->input.retraction) == 0;
-}
-
-static bool ask_event(struct auditor *a, const struct entry *e, const struct subject *s, const struct rules *rules,
-                      struct question *q)
-{
-    q->event = handoff__v1__event__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
-    if (!q->event) return false;
-    const char *site_name = rules_site(rules, q->event->site)->name;
-    q->input.kind = STEP_EVENT;
-    q->input.subject = subject_of_event(a->hash_key, q->event, site_name, &q->input.subject_name, &q->key);
-    q->input.seen_hash = subject_event_hash(a->hash_key, q->event->source, q->event->id);
-    q->input.event = q->event;
-    follow_alias(a, e, q);
-    return gather(a, e, s, q);
-}
-
-static bool ask_firing(struct auditor *a, const struct entry *e, const struct subject *s, struct question *q)
-{
-    q->input.kind = STEP_FIRING;
-    q->input.firing = handoff__v1__timer_input__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
-    q->input.subject_name = s->before ? s->before->patient_id : "";
-    q->key = e->key;
-    return q->input.firing && s->before;
-}
-
-/* By what a command says: whose record it is for, and how step is asked. */
-static const struct {
-    Handoff__V1__CommandInput__BodyCase body;
-    enum step_kind kind;
-    enum subject_kind subject;
-} commands[] = {
-    {HANDOFF__V1__COMMAND_INPUT__BODY_UNKNOWN_SUBJECT, STEP_UNKNOWN_SUBJECT, SUBJECT_IS_SOURCE},
-    {HANDOFF__V1__COMMAND_INPUT__BODY_SHARED_EVENT, STEP_EVENT, SUBJECT_IS_PATIENT},
-    {HANDOFF__V1__COMMAND_INPUT__BODY_ROUND_WANTED, STEP_COMMAND, SUBJECT_IS_SITE},
-    {HANDOFF__V1__COMMAND_INPUT__BODY_ROUND_DONE, STEP_COMMAND, SUBJECT_IS_SITE},
-    {HANDOFF__V1__COMMAND_INPUT__BODY_SOURCE_HEARD, STEP_COMMAND, SUBJECT_IS_SOURCE},
-};
-
-static bool ask_command(struct auditor *a, const struct entry *e, const struct subject *s, struct question *q)
-{
-    const Handoff__V1__CommandInput *command =
-        handoff__v1__command_input__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
-    size_t i = 0, count = sizeof commands / sizeof *commands;
-    while (command && i < count && commands[i].body != command->body_case) i++;
-    if (!command || i == count) return false;
-    q->input.kind = commands[i].kind;
-    q->input.subject = commands[i].subject;
-    q->input.subject_name = s->after->patient_id;
-    q->input.command = command;
-    if (q->input.kind == STEP_UNKNOWN_SUBJECT) q->input.unknown = command->unknown_subject;
-    if (q->input.kind == STEP_EVENT) {
-        q->input.event = command->shared_event->event;
-        if (!q->input.event) return false;
-        q->input.seen_hash = subject_event_hash(a->hash_key, q->input.event->source, q->input.event->id);
-    }
-    subject_key(a->hash_key, (int)q->input.subject, s->after->patient_id, &q->key);
-    return true;
-}
-
-static bool ask_joined(struct auditor *a, const struct entry *e, const struct subject *s, struct question *q)
-{
-    const Handoff__V1__CommandInput *command =
-        handoff__v1__command_input__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
-    const Handoff__V1__PatientRecord *alias;
-    struct chains_read chains = chains_of(a);
-    if (!command || !s->before || command->patient_joined->sequence + 1 != e->sequence) return false;
-    if (merging_read(&chains, command->patient_joined, s->before, &q->merging, &alias)) return false;
-    merging_fill(&q->merging, command->patient_joined->sequence, e->time_ms, alias, &q->input);
-    q->key = e->key;
-    return true;
-}
-
-static bool ask_differs(struct auditor *a, const struct entry *e, const struct subject *s, struct question *q)
-{
-    const Handoff__V1__CommandInput *command =
-        handoff__v1__command_input__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
-    if (!command || !s->before) return false;
-    q->input.kind = STEP_DIFFERS;
-    q->input.subject_name = s->before->patient_id;
-    q->input.differs = command->repeat_differs;
-    q->key = e->key;
-    return true;
-}
-
-static Handoff__V1__CommandInput__BodyCase command_of(struct auditor *a, const struct entry *e)
-{
-    const Handoff__V1__CommandInput *command =
-        handoff__v1__command_input__unpack(arena_protobuf(a->arena), e->input.len, e->input.data);
-    return command ? command->body_case : HANDOFF__V1__COMMAND_INPUT__BODY__NOT_SET;
-}
-
-static bool ask(struct auditor *a, const struct entry *e, const struct subject *s, const struct rules *rules,
-                struct question *q)
-{
-    if (e->kind == ENTRY_EVENT) return ask_event(a, e, s, rules, q);
-    if (e->kind == ENTRY_TIMER) return ask_firing(a, e, s, q);
-    Handoff__V1__CommandInput__BodyCase command = command_of(a, e);
-    if (command == HANDOFF__V1__COMMAND_INPUT__BODY_PATIENT_JOINED) return ask_joined(a, e, s, q);
-    if (command == HANDOFF__V1__COMMAND_INPUT__BODY_REPEAT_DIFFERS) return ask_differs(a, e, s, q);
-    return ask_command(a, e, s, q);
-}
-
-/* Of a merge the survivor's step is tried too: whether the two fit one record decides what becomes of the event. */
-static int step_again(struct auditor *a, const struct subject *s, const struct rules *rules, struct question *q,
-                      struct outcome *ret_outcome)
-{
-    struct outcome joined;
-    if (!q->event || q->event->body_case != HANDOFF__V1__EVENT__BODY_PATIENT_MERGED) {
-        step(rules, s->before, &q->input, a->arena, ret_outcome);
-        return 0;
-    }
-    struct chains_read chains = chains_of(a);
-    int code = merging_judge(&chains, q->event, &q->key, s->before, &q->merging);
-    if (!code) merging_step(rules, a->arena, &q->merging, &q->input, ret_outcome, &joined);
-    return code;
-}
-
 static bool packs_to(struct auditor *a, const ProtobufCMessage *message, struct bytes expected)
 {
     size_t len = protobuf_c_message_get_packed_size(message);
@@ -326,14 +186,15 @@ static bool packs_to(struct auditor *a, const ProtobufCMessage *message, struct 
 
 static void decide_again(struct auditor *a, const struct entry *e, const struct subject *s, const struct rules *rules)
 {
-    struct question q = {.input = {.sequence = e->sequence, .now_ms = e->time_ms}};
-    if (!ask(a, e, s, rules, &q)) {
+    struct question q;
+    struct outcome outcome;
+    struct question_about about = {e, rules, s->before, s->after->patient_id, chains_of(a)};
+    if (!question_ask(&about, &q)) {
         report(a, e->sequence, "its input does not unpack");
         return;
     }
     if (!key_equals(&q.key, &e->key)) report(a, e->sequence, "its key is not its subject's");
-    struct outcome outcome;
-    if (step_again(a, s, rules, &q, &outcome)) {
+    if (question_step(&about, &q, &outcome)) {
         report(a, e->sequence, "what it merged cannot be read");
         return;
     }

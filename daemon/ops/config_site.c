@@ -303,16 +303,28 @@ static bool has_role(const struct person_config *person, const char *role)
     return false;
 }
 
-/* What climbs must arrive: no rung of a ladder is somebody who cannot be told. */
-static void check_rung(const struct person_config *person, struct yaml_node node, struct yaml_errors *errors)
+static bool is_superior(const struct site_config *site, const struct person_config *person)
 {
-    static const char *const rungs[] = {"coordinator", "supervisor", "director"};
-    for (size_t i = 0; i < sizeof rungs / sizeof *rungs && !person->channel_count; i++) {
-        if (!has_role(person, rungs[i])) continue;
-        yaml_error_add(errors, node, "%s has the role %s but no phone, sms, email or webhook: what climbs to %s would "
-                       "reach nobody", person->id, rungs[i], person->id);
-        return;
-    }
+    for (size_t i = 0; i < site->people_count; i++)
+        if (*person->id && strcmp(site->people[i].supervisor, person->id) == 0) return true;
+    return false;
+}
+
+/* What is asked or climbs must arrive: whoever may hold it can be told. Somebody without a role, whom an absence names as
+ * delegate, is passed over (core/roster.c). */
+static void check_reach(const struct site_config *site, const struct person_config *person, struct yaml_node node,
+                        struct yaml_errors *errors)
+{
+    static const char nobody[] = "has no phone, sms, email or webhook: what climbs to";
+    if (person->channel_count) return;
+    if (person->role_count)
+        yaml_error_add(errors, node, "%s, with the role %s, %s %s would reach nobody", person->id, person->roles[0], nobody,
+                       person->id);
+    else if (person->is_queue)
+        yaml_error_add(errors, node, "%s, the queue, %s %s would reach nobody", person->id, nobody, person->id);
+    else if (is_superior(site, person))
+        yaml_error_add(errors, node, "%s, who is somebody's supervisor, %s %s would reach nobody", person->id, nobody,
+                       person->id);
 }
 
 static void check_people(const struct site_config *site, struct yaml_node node, struct yaml_node people,
@@ -321,7 +333,7 @@ static void check_people(const struct site_config *site, struct yaml_node node, 
     size_t reachable = 0, queues = 0;
     for (size_t i = 0; i < site->people_count; i++) {
         check_person(site, i, yaml_item(people, i), errors);
-        check_rung(&site->people[i], yaml_item(people, i), errors);
+        check_reach(site, &site->people[i], yaml_item(people, i), errors);
         reachable += has_role(&site->people[i], "on-call") && site->people[i].channel_count > 0;
         queues += site->people[i].is_queue;
     }

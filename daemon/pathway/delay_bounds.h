@@ -1,5 +1,5 @@
-/* How short and how long a delay may turn out in clock time, measured: it is resolved from every hour and from every
- * opening and closing of 14 months. */
+/* How short and how long a delay may turn out in clock time, measured: it is resolved from every moment of 14 months
+ * at which it can be longest or shortest. Every start measures all that the pathways say. */
 #ifndef HANDOFF_PATHWAY_DELAY_BOUNDS_H
 #define HANDOFF_PATHWAY_DELAY_BOUNDS_H
 
@@ -11,6 +11,10 @@ struct delay_bounds {
 };
 /* compressed(a, ...) counts as a. */
 struct delay_bounds delay_bounds(const struct delay *delay, const struct calendar *calendar);
+
+/* Whether it may end before it begins, or not after it. Most delays need not be measured for that. */
+bool delay_may_look_back(const struct delay *delay, const struct calendar *calendar);
+bool delay_may_be_nothing(const struct delay *delay, const struct calendar *calendar);
 
 /* What was measured before: a file says the same few delays again and again. Start with {0}; when it is full the rest
  * is measured each time. Delays and calendars must live as long. */

@@ -35,7 +35,7 @@ static const struct delay *compile_delay(struct compiler *c, const char *text, c
         refuse(c, "%s: %s", what, error.sentence);
     else if (delay_has(delay, DELAY_COMPRESSED))
         refuse(c, "%s: compressed(...) belongs to a pathway, which knows the time to keep", what);
-    else if (delay_bounds(delay, calendar_for_checks()).least_ms < 0)
+    else if (delay_may_look_back(delay, calendar_for_checks()))
         refuse(c, "%s: a due time cannot lie in the past", what);
     return delay;
 }
@@ -44,7 +44,7 @@ static const struct delay *compile_delay(struct compiler *c, const char *text, c
 static const struct delay *compile_repeat(struct compiler *c, const char *text, const char *what)
 {
     const struct delay *delay = compile_delay(c, text, what);
-    if (delay && delay_bounds(delay, calendar_for_checks()).least_ms <= 0)
+    if (delay && delay_may_be_nothing(delay, calendar_for_checks()))
         refuse(c, "%s may be zero; it would never end", what);
     return delay;
 }

@@ -76,7 +76,7 @@ static bool compile_sources(const Handoff__V1__Site *message, struct arena *aren
         sources[i] = (struct source){.name = m->name, .message = m};
         const char *text = m->silence[0] ? m->silence : silence_default;
         bool is_read = m->name[0] && delay_parse(arena, text, &sources[i].silence, &error) == 0;
-        if (is_read && delay_bounds(sources[i].silence, calendar_for_checks()).least_ms > 0 &&
+        if (is_read && !delay_may_be_nothing(sources[i].silence, calendar_for_checks()) &&
             !delay_has(sources[i].silence, DELAY_COMPRESSED))
             continue;
         snprintf(sentence, bytes, "waits for the source \"%.64s\" with a silence that is no length of time: %.64s", m->name,

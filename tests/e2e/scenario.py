@@ -302,8 +302,10 @@ def fate():
     """A library to be loaded before the daemon's others: the process dies at the DIE_AT-th point of its commits."""
     library = BUILD / "tests" / "e2e" / "fate.so"
     library.parent.mkdir(parents=True, exist_ok=True)
-    command = [os.environ.get("CC", "cc"), "-shared", "-fPIC", "-x", "c", "-", "-o", str(library)]
+    mine = library.with_suffix(f".{os.getpid()}")  # several test processes may be at it
+    command = [os.environ.get("CC", "cc"), "-shared", "-fPIC", "-x", "c", "-", "-o", str(mine)]
     subprocess.run(command, input=FATE, text=True, check=True, timeout=BOUND_S)
+    mine.replace(library)
     return library
 
 

@@ -1,11 +1,14 @@
 """The cases as data, through the real daemon: what must come out does, whatever it is killed in the middle of, and it
 is to the letter what comes out of the rules alone."""
 
+import functools
+import json
 import shutil
+import subprocess
 
 import pytest
 from peer import until
-from scenario import FILES, SITE, Mortal, Play, Reader, Scenario, api_pb2, emission_pb2, happened
+from scenario import BOUND_S, FILES, PATHWAYS, SITE, Mortal, Play, Reader, Scenario, api_pb2, emission_pb2, happened
 
 ALL = [Scenario(path) for path in FILES]
 SCENARIOS = [scenario for scenario in ALL if scenario.patients == 1]
@@ -15,9 +18,9 @@ NEIGHBOURS = list(zip(SCENARIOS, SCENARIOS[1:] + SCENARIOS[:1]))
 
 @pytest.fixture(scope="session")
 def alone(tmp_path_factory):
-    """By name: the transcript of a scenario from the rules alone."""
+    """The transcript of a scenario from the rules alone."""
     folder = tmp_path_factory.mktemp("transcripts")
-    return {scenario.name: scenario.transcript(folder) for scenario in ALL}
+    return functools.cache(lambda scenario: scenario.transcript(folder))
 
 
 def by_name(scenario):
@@ -36,7 +39,7 @@ def mortal(stopped, scenario):
 
 def finish(play, alone):
     play.check_whole()
-    assert play.transcript == alone[play.scenario.name]
+    assert play.transcript == alone(play.scenario)
 
 
 def play_all(play, move, publish):
@@ -71,6 +74,17 @@ def test_a_scenario_comes_out_as_written_with_a_kill_at_every_step(mortal, scena
     shutil.rmtree(mortal.daemon.data / "index")
     mortal.run("reindex")
     assert play.patient() == before
+    assert_folded_again_it_is_the_same(mortal)
+
+
+def assert_folded_again_it_is_the_same(mortal):
+    """Timers simulated, human work matched by what it was about: what comes out is what is in the journal."""
+    files = sorted(PATHWAYS.glob("*.yaml"))
+    command = mortal.daemon.command("backtest", "--json", "--pathway", *map(str, files), str(mortal.daemon.data))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BOUND_S)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["patientsDiffer"], result["patientsUnlikeJournal"], result["unmatched"]) == (0, 0, [])
 
 
 def test_an_event_said_twice_happens_once(mortal, scenario, alone):
@@ -144,3 +158,5 @@ def test_what_many_patients_live_through_at_once_comes_out_for_each_with_one_lis
             play.check(i, play.collect(i))
     for play in plays:
         finish(play, alone)
+    mortal.kill()
+    assert_folded_again_it_is_the_same(mortal)

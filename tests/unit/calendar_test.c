@@ -177,6 +177,20 @@ static void a_lunch_break_is_not_counted(void **state)
     assert_local(&c, calendar_add_business_days(&c, local(&c, 20260611, 12, 30), 1), 20260612, 13, 0);
 }
 
+static void open_minutes_between_two_moments_are_those_that_adding_them_would_take(void **state)
+{
+    (void)state;
+    struct calendar c = site();
+    int64_t thursday = local(&c, 20260305, 16, 40), monday = local(&c, 20260309, 16, 40);
+    assert_int_equal(calendar_business_minutes(&c, thursday, monday), 2 * 540);
+    assert_int_equal(calendar_business_minutes(&c, local(&c, 20260307, 9, 0), local(&c, 20260308, 21, 0)), 0);
+    assert_int_equal(calendar_business_minutes(&c, monday, thursday), 0);
+    for (int64_t minutes = 0; minutes < 20000; minutes += 77) {
+        int64_t later = calendar_add_business_minutes(&c, thursday, minutes);
+        assert_int_equal(calendar_business_minutes(&c, thursday, later), minutes);
+    }
+}
+
 static void a_night_shift_is_as_long_as_it_was_when_the_clock_changed(void **state)
 {
     (void)state;
@@ -535,6 +549,7 @@ int main(void)
         cmocka_unit_test(four_business_hours_over_a_weekend_count_open_minutes_only),
         cmocka_unit_test(business_hours_that_end_with_the_day_are_due_at_its_closing),
         cmocka_unit_test(a_lunch_break_is_not_counted),
+        cmocka_unit_test(open_minutes_between_two_moments_are_those_that_adding_them_would_take),
         cmocka_unit_test(a_night_shift_is_as_long_as_it_was_when_the_clock_changed),
         cmocka_unit_test(the_closing_of_a_day_that_is_over_is_that_of_the_next_working_day),
         cmocka_unit_test(a_site_that_never_closes_is_always_open),

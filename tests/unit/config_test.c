@@ -209,7 +209,7 @@ static void a_site_without_a_reachable_on_call_is_refused(void **state)
     static const char channel_only[] = "sites:\n  - name: north\n    time_zone: UTC\n    hours: {mon: 08:00-17:00}\n"
                                        "    people:\n      - {id: a, channels: {email: a@example.org}}\n";
     static const char nobody[] = "sites:\n  - name: north\n    time_zone: UTC\n    hours: {mon: 08:00-17:00}\n";
-    assert_refused(role_only, 2, 5, "no on-call configured for site north: ");
+    assert_refused(role_only, 6, 9, "a, with the role on-call, has no phone");
     assert_refused(channel_only, 2, 5, "no on-call configured for site north: ");
     assert_refused(nobody, 2, 5, "no on-call configured for site north: ");
     assert_refused("data: x\n", 1, 1, "no site is configured");
@@ -289,9 +289,13 @@ static void people_who_cannot_be_resolved_are_refused(void **state)
     assert_people_refused("  - {id: b, channels: {email: nowhere}}\n", 7, 31, "is not an address for email");
     assert_people_refused("  - {id: b, channels: {webhook: ftp://x}}\n", 7, 33, "is not an address for webhook");
     assert_people_refused("  - {id: b, channels: {sms: call me}}\n", 7, 29, "is not an address for sms");
-    assert_people_refused("  - {id: b, queue: true}\n  - {id: c, queue: true}\n", 6, 3, "2 queues");
+    assert_people_refused("  - {id: b, queue: true, channels: {email: b@example.org}}\n"
+                          "  - {id: c, queue: true, channels: {email: c@example.org}}\n", 6, 3, "2 queues");
     assert_people_refused("  - {id: b, roles: [supervisor]}\n", 7, 5, "what climbs to b would reach nobody");
-    assert_people_refused("  - {id: b, roles: [pcp, coordinator]}\n", 7, 5, "b has the role coordinator but no phone");
+    assert_people_refused("  - {id: b, roles: [pcp, coordinator]}\n", 7, 5, "b, with the role pcp, has no phone");
+    assert_people_refused("  - {id: b, roles: [on-call]}\n", 7, 5, "b, with the role on-call, has no phone"); /* the second */
+    assert_people_refused("  - {id: b, queue: true}\n", 7, 5, "b, the queue, has no phone, sms, email or webhook");
+    assert_people_refused("  - {id: c, supervisor: b}\n  - {id: b}\n", 8, 5, "b, who is somebody's supervisor, has no phone");
     assert_people_refused("  - x\n", 7, 5, "here must be a mapping");
 }
 

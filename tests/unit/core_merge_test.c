@@ -129,6 +129,41 @@ static void a_flag_is_as_grave_as_the_graver_and_unassessed_if_one_is(void **sta
     (void)state;
 }
 
+/* --- ladders ----------------------------------------------------------------------------------------------------- */
+static void raise_by_hand(Handoff__V1__Severity severity, Handoff__V1__Role rung, const char *next)
+{
+    Handoff__V1__Escalation *e = MESSAGE_NEW(w->arena, Handoff__V1__Escalation, escalation);
+    e->number = ++w->record->last_escalation;
+    e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN;
+    e->severity = severity;
+    e->rung = rung;
+    e->next_at_ms = when(next);
+    e->cause = MESSAGE_NEW(w->arena, Handoff__V1__Cause, cause);
+    list_append(w->arena, &w->record->escalations, &w->record->n_escalations, e);
+}
+
+static void a_matter_raised_twice_is_as_grave_as_the_graver_and_as_high_as_the_higher(void **state)
+{
+    for (int is_others_graver = 0; is_others_graver < 2; is_others_graver++) {
+        begin(SHIPPED);
+        register_child();
+        if (is_others_graver) raise_by_hand(SEVERITY(EMERGENT), ROLE(SUPERVISOR), "2026-03-02 15:00");
+        else raise_by_hand(SEVERITY(URGENT), ROLE(DIRECTOR), "2026-03-02 12:00");
+        that_was_the_other();
+        register_child();
+        if (is_others_graver) raise_by_hand(SEVERITY(URGENT), ROLE(DIRECTOR), "2026-03-02 12:00");
+        else raise_by_hand(SEVERITY(EMERGENT), ROLE(SUPERVISOR), "2026-03-02 15:00");
+        become_one();
+        assert_int_equal(w->record->n_escalations, 1);
+        assert_int_equal(w->record->escalations[0]->severity, SEVERITY(EMERGENT));
+        assert_int_equal(w->record->escalations[0]->rung, ROLE(DIRECTOR));
+        assert_when(w->record->escalations[0]->next_at_ms, "2026-03-02 12:00");
+        assert_int_equal(told_escalations(ROLE(DIRECTOR), CLIMB(CLIMBED)), 1);
+        assert_int_equal(told_escalations(ROLE(UNSPECIFIED), CLIMB(RESOLVED)), 1);
+    }
+    (void)state;
+}
+
 /* --- episodes ---------------------------------------------------------------------------------------------------- */
 static void two_referrals_go_on_side_by_side_with_their_tasks_and_timers(void **state)
 {
@@ -278,6 +313,7 @@ int main(void)
         SENTENCE(a_doubt_about_custody_stays_a_doubt),
         SENTENCE(of_two_words_about_a_stay_the_newer_counts),
         SENTENCE(a_flag_is_as_grave_as_the_graver_and_unassessed_if_one_is),
+        SENTENCE(a_matter_raised_twice_is_as_grave_as_the_graver_and_as_high_as_the_higher),
         SENTENCE(two_referrals_go_on_side_by_side_with_their_tasks_and_timers),
         SENTENCE(of_two_courses_of_one_referral_the_newer_goes_on),
         SENTENCE(what_the_united_facts_allow_is_done),

@@ -231,6 +231,28 @@ static void an_end_that_was_never_is_open_again(void **state)
 }
 
 /* --- work ------------------------------------------------------------------------------------------------------ */
+static void a_reason_that_is_gone_since_does_not_come_back_with_the_task(void **state)
+{
+    begin_anew();
+    hear_child();
+    for (int i = 1; i <= 2; i++) {
+        char rest[200];
+        snprintf(rest, sizeof rest, "referral: ref-%d, with: {priority: ROUTINE, level_of_care: OUTPATIENT, referrer: PCP, referrer_id: family-practice, "
+                 "category: BEHAVIORAL_HEALTH}", i);
+        hear("referral.requested", rest);
+    }
+    assert_int_equal(task_of(TASK(SHARE_RESOURCES))->n_causes, 2); /* both courses ask for it */
+    char rest[80];
+    snprintf(rest, sizeof rest, "task: t%u, with: {outcome: VOICEMAIL, by: coordinator-1}", task_of(TASK(SHARE_RESOURCES))->number);
+    unsigned long long attempted = hear("task.attempted", rest);
+    hear("referral.cancelled", "referral: ref-1, with: {reason: moved, by: GUARDIAN}");
+    assert_int_equal(task_of(TASK(SHARE_RESOURCES))->n_causes, 1);
+    take_back(attempted);
+    assert_int_equal(task_of(TASK(SHARE_RESOURCES))->attempts, 0);
+    assert_int_equal(task_of(TASK(SHARE_RESOURCES))->n_causes, 1);
+    (void)state;
+}
+
 static void a_task_that_was_not_done_after_all_is_open_again_under_its_number(void **state)
 {
     begin_anew();
@@ -365,6 +387,7 @@ int main(void)
         SENTENCE(what_is_past_when_it_is_put_back_fires_and_says_that_it_is_late),
         SENTENCE(an_episode_that_has_moved_on_stays),
         SENTENCE(an_end_that_was_never_is_open_again),
+        SENTENCE(a_reason_that_is_gone_since_does_not_come_back_with_the_task),
         SENTENCE(a_task_that_was_not_done_after_all_is_open_again_under_its_number),
         SENTENCE(a_task_that_the_event_withdrew_is_asked_again),
         SENTENCE(a_finding_taken_back_stays_until_a_human_clears_it),

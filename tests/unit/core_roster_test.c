@@ -26,6 +26,7 @@ static Handoff__V1__Person *person(const char *id, Handoff__V1__Role role, const
     p->roles[0] = role;
     p->n_roles = role ? 1 : 0;
     p->is_queue = role == ROLE(UNSPECIFIED);
+    list_append(w->arena, &p->addresses, &p->n_addresses, MESSAGE_NEW(w->arena, Handoff__V1__Address, address));
     return p;
 }
 
@@ -167,6 +168,24 @@ static void somebody_is_told_even_when_everybody_is_away(void **state)
     assert_string_equal(who(ROLE(ON_CALL)), "night-1");
 }
 
+static void whoever_cannot_be_told_is_passed_over(void **state)
+{
+    (void)state;
+    begin_site(true);
+    roster.people[0]->n_addresses = roster.people[4]->n_addresses = 0; /* ann and the first on call */
+    assert_string_equal(who(ROLE(COORDINATOR)), "bob");
+    assert_string_equal(who(ROLE(ON_CALL)), "night-2");
+    assign("ann");
+    assert_string_equal(who(ROLE(COORDINATOR)), "desk");
+    away("bob", "ann");
+    assert_null(roster_stand_in(w->rules, &small_site, "bob", w->now_ms));
+    roster.people[6]->n_addresses = 0; /* nor is there a queue that anybody hears of */
+    assert_string_equal(who(ROLE(COORDINATOR)), "sup");
+    static const char *const others[] = {"sup", "other-sup", "night-2"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) away(others[i], "");
+    assert_string_equal(who(ROLE(COORDINATOR)), "night-2"); /* away, but can be told */
+}
+
 static void an_absence_at_another_site_is_another_persons(void **state)
 {
     (void)state;
@@ -187,6 +206,7 @@ int main(void)
         SENTENCE(of_several_with_a_role_one_who_is_there_is_asked_before_a_delegate),
         SENTENCE(the_second_on_call_is_another_person_or_the_first_again),
         SENTENCE(somebody_is_told_even_when_everybody_is_away),
+        SENTENCE(whoever_cannot_be_told_is_passed_over),
         SENTENCE(an_absence_at_another_site_is_another_persons),
     };
     return cmocka_run_group_tests_name("who receives it", tests, NULL, NULL);

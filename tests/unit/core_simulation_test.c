@@ -1,11 +1,14 @@
 /* A seeded simulation of the shipped pathways: random patients, random events of every kind (valid, biased to the
- * interesting, late, repeated, out of order), random leaps of the clock that fire everything due. After each step
- * the invariants of core/README.md are asked of the record and of what was emitted. Nothing may park.
+ * interesting, late, repeated, out of order), events taken back, other patient ids that become this one, random leaps of
+ * the clock that fire everything due. After each step the invariants of core/README.md are asked of the record and of what
+ * was emitted, in other words than core/invariants.c does. Nothing may park.
  *
  *     SEED=17 build/tests/unit/core_simulation_test      one seed again
  *     PATIENTS=100000 ...                                longer */
+#include "pathway/history.h"
 #include "unit/core_world.h"
 
+enum { HEARD_MAX = 1024, OTHERS_MAX = 3, STEPS_OF_OTHER = 25 };
 enum { STEPS_PER_PATIENT = 80, PATIENTS = 400, IDS_MAX = 16384, FIRINGS_PER_DAY = 100, RUNGS_PER_DAY = 28 };
 
 /* --- chance ---------------------------------------------------------------------------------------------------- */
@@ -23,8 +26,17 @@ static bool one_in(uint32_t n) { return below(n) == 0; }
 #define PICK(...) ((const char *const[]){__VA_ARGS__})[below(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))]
 
 /* --- one patient ----------------------------------------------------------------------------------------------- */
+struct heard {
+    uint64_t hash;
+    char id[32];
+};
 struct run {
     uint64_t seed;
+    const char *patient_id;
+    struct history history, elsewhere; /* elsewhere: of the newest patient id that became this one */
+    struct heard heard[HEARD_MAX];     /* what may be taken back */
+    size_t heard_count;
+    unsigned others;
     unsigned step;
     const char *last; /* what happened, for the report */
     int64_t day_ms;
@@ -34,7 +46,8 @@ struct run {
     size_t id_count;
     Handoff__V1__Event *old; /* to repeat under another id */
 };
-static struct run run;
+static struct run run, aside; /* aside: the survivor's, while the other lives */
+static Handoff__V1__PatientRecord *record_aside;
 
 static void print_record(void)
 {
@@ -130,14 +143,15 @@ static int rank(Handoff__V1__Role role) /* on the overdue ladder; elsewhere it i
     return role == ROLE(COORDINATOR) ? 1 : role == ROLE(SUPERVISOR) ? 2 : role == ROLE(SECOND_ON_CALL) ? 3 : role == ROLE(DIRECTOR) ? 4 : 0;
 }
 
-static void check_ladders(const Handoff__V1__PatientRecord *before)
+static void check_ladders(const Handoff__V1__PatientRecord *before, const struct step_input *input)
 {
+    bool is_taken_back = input->kind == STEP_EVENT && input->event->body_case == HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED;
     for (size_t i = 0; i < w->record->n_escalations; i++) {
         const Handoff__V1__Escalation *e = w->record->escalations[i], *was = before ? escalation_of(before, e->number) : NULL;
         HOLD(e->next_at_ms > 0, "an escalation that does not climb");
         HOLD(!e->cause || !e->cause->episode || episode_of(e->cause->episode), "an escalation of an episode that has ended");
-        HOLD(!was || !rank(was->rung) || rank(e->rung) >= rank(was->rung), "10: a ladder fell");
-        HOLD(!was || e->severity >= was->severity, "10: an escalation became less severe");
+        HOLD(!was || is_taken_back || !rank(was->rung) || rank(e->rung) >= rank(was->rung), "10: a ladder fell");
+        HOLD(!was || is_taken_back || e->severity >= was->severity, "10: an escalation became less severe");
     }
 }
 
@@ -207,10 +221,11 @@ static void check_step(const Handoff__V1__PatientRecord *before, const struct st
 {
     HOLD(w->out.journaled.verdict != VERDICT(PARKED), "it parked");
     HOLD(w->record->parked == 0, "it parked");
+    for (size_t i = 0; i < w->record->n_tasks; i++) HOLD(w->record->tasks[i]->kind != TASK(REVIEW_DEFECT), "a defect was found");
     check_episodes();
     check_tasks();
     check_timers();
-    check_ladders(before);
+    check_ladders(before, input);
     check_ids();
     check_disclosures();
     HOLD(run.step % 16 || protobuf_c_message_get_packed_size(&w->record->base) < LIMIT_RECORD_BYTES, "a record larger than its limit");
@@ -245,22 +260,44 @@ static void take(struct step_input input)
     const Handoff__V1__PatientRecord *before = w->record;
     run.step++;
     forget();
+    input.subject_name = run.patient_id;
+    input.sequence = w->sequence + 1;
     core_step(input);
+    if (input.kind == STEP_EVENT || input.kind == STEP_FIRING) history_note(&run.history, w->arena, &input, before, &w->out);
     check_step(before, &input);
 }
 
-/* The record is all that stays, as between two batches of the daemon. */
+struct packed {
+    uint8_t *bytes;
+    size_t len;
+};
+
+static struct packed pack(const Handoff__V1__PatientRecord *record)
+{
+    struct packed p = {NULL, record ? handoff__v1__patient_record__get_packed_size(record) : 0};
+    p.bytes = malloc(p.len + 1);
+    if (record) handoff__v1__patient_record__pack(record, p.bytes);
+    return p;
+}
+
+static Handoff__V1__PatientRecord *unpack(const Handoff__V1__PatientRecord *was, struct packed p)
+{
+    Handoff__V1__PatientRecord *record = was ? handoff__v1__patient_record__unpack(arena_protobuf(w->arena), p.len, p.bytes) : NULL;
+    free(p.bytes);
+    return record;
+}
+
+/* The records are all that stays, as between two batches of the daemon. What is taken back later has not come. */
 static void settle_arena(void)
 {
     if (arena_left(w->arena) > LIMIT_ARENA_BYTES / 4) return;
-    size_t len = handoff__v1__patient_record__get_packed_size(w->record);
-    uint8_t *packed = malloc(len + 1);
-    handoff__v1__patient_record__pack(w->record, packed);
+    struct packed mine = pack(w->record), others = pack(record_aside);
     arena_reset(w->arena);
-    w->record = handoff__v1__patient_record__unpack(arena_protobuf(w->arena), len, packed);
+    w->record = unpack(w->record, mine);
+    record_aside = unpack(record_aside, others);
     run.old = NULL;
+    run.history = run.elsewhere = aside.history = aside.elsewhere = (struct history){NULL};
     w->told_count = 0;
-    free(packed);
 }
 
 static void advance_to(int64_t to_ms, bool is_late)
@@ -418,13 +455,53 @@ static Handoff__V1__Event *random_event(void)
     return e;
 }
 
-static void publish(Handoff__V1__Event *e)
+/* Patient ids that became this one go on being used, and so do the ids of their tasks. */
+static char *random_patient_id(void)
 {
-    e->id = numbered("event-", run.step);
-    e->patient_id = arena_string(w->arena, "pat-1");
+    const Handoff__V1__PatientRecord *r = w->record;
+    bool is_others = r && r->n_merged && one_in(4);
+    return arena_string(w->arena, is_others ? r->merged[below((uint32_t)r->n_merged)]->patient_id : run.patient_id);
+}
+
+static void publish_with(Handoff__V1__Event *event, struct step_input input)
+{
+    Handoff__V1__Event *e = arena_copy(w->arena, event, sizeof *event); /* an old one told again is another event */
+    e->id = numbered("event-", (uint32_t)++w->hash);
+    e->patient_id = random_patient_id();
     e->source = arena_string(w->arena, "simulation");
-    take((struct step_input){.kind = STEP_EVENT, .event = e, .seen_hash = chance()});
+    input.kind = STEP_EVENT;
+    input.event = e;
+    input.seen_hash = chance();
+    if (run.heard_count < HEARD_MAX) {
+        struct heard *h = &run.heard[run.heard_count++];
+        h->hash = input.seen_hash;
+        snprintf(h->id, sizeof h->id, "%s", e->id);
+    }
+    take(input);
     settle_arena();
+}
+
+static void publish(Handoff__V1__Event *e) { publish_with(e, (struct step_input){.kind = STEP_EVENT}); }
+
+/* Something that was heard, here or under another id, should never have been said: more often something new. */
+static void take_back(void)
+{
+    if (!run.heard_count) return;
+    uint32_t newest = run.heard_count < 12 || one_in(4) ? (uint32_t)run.heard_count : 12;
+    const struct heard *h = &run.heard[run.heard_count - 1 - below(newest)];
+    Handoff__V1__Event *e = MESSAGE_NEW(w->arena, Handoff__V1__Event, event);
+    Handoff__V1__EventRetracted *what = MESSAGE_NEW(w->arena, Handoff__V1__EventRetracted, event_retracted);
+    e->body_case = HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED;
+    e->event_retracted = what;
+    e->occurred_at_ms = w->now_ms;
+    what->retracted_source = arena_string(w->arena, "simulation");
+    what->retracted_id = arena_string(w->arena, h->id);
+    const struct step_retraction *here = history_retraction(&run.history, w->arena, what);
+    const struct step_retraction *there = here ? NULL : history_retraction(&run.elsewhere, w->arena, what);
+    struct step_retraction *r = there ? arena_copy(w->arena, there, sizeof *there) : NULL;
+    if (r) r->is_elsewhere = true;
+    run.last = "an event taken back";
+    publish_with(e, (struct step_input){.retracted_hash = h->hash, .retraction = here ? here : r});
 }
 
 /* Somebody has a good morning: everything that climbs is resolved, and half of the tasks are done. */
@@ -458,22 +535,105 @@ static void random_step(void)
     if (one_in(4)) run.old = e;
     publish(e);
     if (one_in(6)) good_morning();
+    if (one_in(10)) take_back();
+}
+
+/* --- two that become one ---------------------------------------------------------------------------------------- */
+static void begin_run(uint64_t patient_seed, const char *patient_id)
+{
+    memset(&run, 0, sizeof run);
+    run.seed = patient_seed;
+    run.patient_id = patient_id;
+    run.day_ms = w->now_ms;
+    run.last = "the beginning";
+}
+
+static void swap_lives(void)
+{
+    static struct run held;
+    Handoff__V1__PatientRecord *record = w->record;
+    held = run;
+    run = aside;
+    aside = held;
+    w->record = record_aside;
+    record_aside = record;
+}
+
+/* The life of another patient id in the days until now, and perhaps a little longer. */
+static void live_as_other(void)
+{
+    static const char *const ids[OTHERS_MAX] = {"pat-2", "pat-3", "pat-4"};
+    int64_t now_ms = w->now_ms;
+    unsigned position = run.others++;
+    swap_lives();
+    w->record = NULL;
+    w->now_ms -= (int64_t)(chance() % (uint64_t)(20 * MS_PER_DAY));
+    begin_run(aside.seed, ids[position]);
+    if (one_in(2)) refer();
+    for (int i = 0; i < STEPS_OF_OTHER && w->now_ms < now_ms; i++) random_step();
+    if (w->now_ms < now_ms) advance_to(now_ms, false);
+    int64_t later_ms = w->now_ms;
+    swap_lives();
+    w->now_ms = now_ms;
+    advance_to(later_ms, false);
+}
+
+/* Full is full: then the engine refuses the merge, and the two stay two. */
+static bool is_full(const struct outcome *joined)
+{
+    return joined->journaled.verdict == VERDICT(PARKED) && strstr(joined->journaled.sentence, "than a record holds");
+}
+
+static void take_in(const Handoff__V1__PatientRecord *other)
+{
+    struct step_merge merge = {MERGE_POSSIBLE, run.patient_id};
+    struct outcome alias, joined;
+    Handoff__V1__Event *e = MESSAGE_NEW(w->arena, Handoff__V1__Event, event);
+    Handoff__V1__PatientJoined *j = MESSAGE_NEW(w->arena, Handoff__V1__PatientJoined, patient_joined);
+    e->body_case = HANDOFF__V1__EVENT__BODY_PATIENT_MERGED;
+    e->patient_merged = MESSAGE_NEW(w->arena, Handoff__V1__PatientMerged, patient_merged);
+    e->patient_id = other->patient_id;
+    e->occurred_at_ms = w->now_ms;
+    struct step_input leave = {.kind = STEP_EVENT, .sequence = ++w->sequence, .now_ms = w->now_ms, .event = e, .seen_hash = chance(), .merge = &merge};
+    step(w->rules, other, &leave, w->arena, &alias);
+    run.last = "two that become one";
+    HOLD(alias.after->merged_into[0] && !alias.after->n_episodes && !alias.after->n_tasks && !alias.after->n_timers, "an alias that still waits");
+    j->patient_id = other->patient_id;
+    j->sequence = w->sequence;
+    j->key.data = arena_alloc(w->arena, 16);
+    j->key.len = 16;
+    memset(j->key.data, (int)run.others, 16);
+    struct step_input join = {.kind = STEP_JOIN, .sequence = w->sequence + 1, .now_ms = w->now_ms, .joined = j, .loser = other, .alias = alias.after};
+    step(w->rules, w->record, &join, w->arena, &joined);
+    if (!is_full(&joined)) take(join);
+}
+
+static void become_one(void)
+{
+    if (!w->record || run.others == OTHERS_MAX) return;
+    live_as_other();
+    if (!w->record || !record_aside) return;
+    take_in(record_aside);
+    run.elsewhere = aside.history;
+    for (size_t i = 0; i < aside.heard_count && run.heard_count < HEARD_MAX; i++) run.heard[run.heard_count++] = aside.heard[i];
+    record_aside = NULL;
+    run.old = NULL;
 }
 
 static void live_one_patient(uint64_t patient_seed)
 {
     chance_state = patient_seed;
-    memset(&run, 0, sizeof run);
-    run.seed = patient_seed;
     arena_reset(w->arena);
-    w->record = NULL;
+    w->record = record_aside = NULL;
     w->sequence = 0;
     w->now_ms = when("2026-03-02 09:00") + (int64_t)(chance() % (uint64_t)(300 * MS_PER_DAY));
-    run.day_ms = w->now_ms;
-    run.last = "the beginning";
+    begin_run(patient_seed, "pat-1");
     if (!one_in(8)) refer();
     run.step = (unsigned)w->sequence;
-    for (int i = 0; i < STEPS_PER_PATIENT; i++) random_step();
+    for (int i = 0; i < STEPS_PER_PATIENT; i++) {
+        random_step();
+        if (one_in(150)) become_one();
+    }
     run.last = "the weeks after";
     if (w->record) advance_to(w->now_ms + 20 * MS_PER_DAY, one_in(4));
 }

@@ -10,12 +10,7 @@ static const char *silence; /* of the source "ward"; NULL: nobody waits for it *
 static void furnish(struct world *w, Handoff__V1__Site *site)
 {
     site->people = ARENA_NEW(w->arena, Handoff__V1__Person *);
-    site->people[0] = ARENA_NEW(w->arena, Handoff__V1__Person);
-    handoff__v1__person__init(site->people[0]);
-    site->people[0]->id = (char *)"sup";
-    site->people[0]->roles = ARENA_NEW(w->arena, Handoff__V1__Role);
-    site->people[0]->roles[0] = HANDOFF__V1__ROLE__ROLE_SUPERVISOR;
-    site->people[0]->n_roles = site->n_people = 1;
+    site->people[site->n_people++] = world_person(w, "sup", HANDOFF__V1__ROLE__ROLE_SUPERVISOR);
     if (!silence) return;
     site->sources = ARENA_NEW(w->arena, Handoff__V1__Source *);
     Handoff__V1__Source *s = site->sources[0] = ARENA_NEW(w->arena, Handoff__V1__Source);

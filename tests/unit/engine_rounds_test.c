@@ -22,27 +22,15 @@ static const char care[] = "pathway: care\n"
 
 /* --- a site with people --------------------------------------------------------------------------------------------- */
 
-static Handoff__V1__Person *person(struct world *w, const char *id, Handoff__V1__Role role)
-{
-    Handoff__V1__Person *p = ARENA_NEW(w->arena, Handoff__V1__Person);
-    handoff__v1__person__init(p);
-    p->id = arena_string(w->arena, id);
-    p->is_queue = !role;
-    p->roles = ARENA_NEW(w->arena, Handoff__V1__Role);
-    p->roles[0] = role;
-    p->n_roles = role ? 1 : 0;
-    return p;
-}
-
 static bool has_ann_left;
 
 static void furnish(struct world *w, Handoff__V1__Site *site)
 {
     site->people = ARENA_ARRAY(w->arena, Handoff__V1__Person *, 5);
-    if (!has_ann_left) site->people[site->n_people++] = person(w, "ann", ROLE(COORDINATOR));
-    site->people[site->n_people++] = person(w, "bob", ROLE(COORDINATOR));
-    site->people[site->n_people++] = person(w, "sup", ROLE(SUPERVISOR));
-    site->people[site->n_people++] = person(w, "desk", ROLE(UNSPECIFIED));
+    if (!has_ann_left) site->people[site->n_people++] = world_person(w, "ann", ROLE(COORDINATOR));
+    site->people[site->n_people++] = world_person(w, "bob", ROLE(COORDINATOR));
+    site->people[site->n_people++] = world_person(w, "sup", ROLE(SUPERVISOR));
+    site->people[site->n_people++] = world_person(w, "desk", ROLE(UNSPECIFIED));
 }
 
 static struct world *begin(uint32_t batch_events)

@@ -87,7 +87,7 @@ struct world {
     void *context;
     int notices;
     const char *more; /* another pathway; NULL: none */
-    void (*furnish)(struct world *w, Handoff__V1__Site *site); /* NULL: nobody works there */
+    void (*furnish)(struct world *w, Handoff__V1__Site *site); /* NULL: one person works there, on call */
 };
 
 static inline void world_on_result(void *context, uint64_t ticket, uint32_t position, const Handoff__V1__PublishResult *r)
@@ -188,13 +188,35 @@ static inline Handoff__V1__Site *world_site(struct arena *arena)
     return site;
 }
 
+static inline Handoff__V1__Person *world_person(struct world *w, const char *id, Handoff__V1__Role role)
+{
+    Handoff__V1__Person *p = ARENA_NEW(w->arena, Handoff__V1__Person);
+    handoff__v1__person__init(p);
+    p->id = arena_string(w->arena, id);
+    p->is_queue = !role;
+    p->roles = ARENA_NEW(w->arena, Handoff__V1__Role);
+    p->roles[0] = role;
+    p->n_roles = role ? 1 : 0;
+    p->addresses = ARENA_NEW(w->arena, Handoff__V1__Address *);
+    p->addresses[0] = ARENA_NEW(w->arena, Handoff__V1__Address);
+    handoff__v1__address__init(p->addresses[0]);
+    p->n_addresses = 1;
+    return p;
+}
+
+static inline void world_furnish(struct world *w, Handoff__V1__Site *site)
+{
+    site->people = ARENA_NEW(w->arena, Handoff__V1__Person *);
+    site->people[site->n_people++] = world_person(w, "on-call-1", HANDOFF__V1__ROLE__ROLE_ON_CALL);
+}
+
 static inline struct rules_changes world_rules(struct world *w)
 {
     struct rules_file files[2] = {{"watch.yaml", {(const uint8_t *)world_pathway, strlen(world_pathway)}}};
     if (w->more) files[1] = (struct rules_file){"more.yaml", {(const uint8_t *)w->more, strlen(w->more)}};
     struct rules_folder folder = {files, w->more ? 2 : 1, {"policy.yaml", world_file(w->arena, "daemon/pathways/policy.yaml")}};
     Handoff__V1__Site *made = world_site(w->arena);
-    if (w->furnish) w->furnish(w, made);
+    (w->furnish ? w->furnish : world_furnish)(w, made);
     const Handoff__V1__Site *site = made;
     struct yaml_errors errors = {0};
     struct rules_changes changes = {0};

@@ -1,5 +1,6 @@
 /* Delays from text, and how long they may turn out. */
 #include "unit/pathways/pathway_testing.h"
+#include "core/delay.h"
 #include "pathway/delay_bounds.h"
 #include "pathway/delay_parse.h"
 
@@ -122,6 +123,66 @@ static void holidays_make_the_worst_case_longer(void **state)
     assert_int_equal(delay_bounds(parsed("1bd"), &calendar).most_ms, 5 * MS_PER_DAY + 15 * MS_PER_HOUR);
 }
 
+/* Open at noon on Saturdays, closed at noon on other days, and two days off. */
+static struct calendar awkward(const int32_t *holidays)
+{
+    struct calendar calendar = *calendar_for_checks();
+    for (int weekday = 0; weekday < 5; weekday++) {
+        calendar.week[weekday][0] = (struct opening){510, 720};
+        calendar.week[weekday][1] = (struct opening){765, 1020};
+    }
+    calendar.week[5][0] = (struct opening){540, 780};
+    calendar.holidays = holidays;
+    calendar.holiday_count = 2;
+    return calendar;
+}
+
+static void no_moment_of_fourteen_months_is_beyond_the_bounds(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "1bd", "3bd", "-2bd", "4bh", "11bh", "2d", "-14d", "opening(3d)", "opening(23h)", "closing(0h)", "closing(1bd)", "midnight(7d)",
+        "at(0h, 08:00)", "latest(closing(0h), 4h)", "earliest(at(1d, 08:00), 23h)", "opening(4bh)", "latest(2bd, 3d)",
+    };
+    enum { APART = 7 }; /* minutes: every one of the hour has its turn */
+    const int32_t holidays[] = {date_to_day(20261224), date_to_day(20261225)};
+    struct calendar calendar = awkward(holidays);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        const struct delay *delay = parsed(texts[i]);
+        struct delay_bounds bounds = delay_bounds(delay, &calendar), seen = {INT64_MAX, INT64_MIN};
+        int64_t from_ms = calendar_instant(&calendar, holidays[0] - 7, 0);
+        for (int64_t base_ms = from_ms; base_ms < from_ms + 424 * MS_PER_DAY; base_ms += APART * MS_PER_MINUTE) {
+            int64_t ms = delay_resolve(delay, &calendar, NULL, base_ms) - base_ms;
+            if (ms < seen.least_ms) seen.least_ms = ms;
+            if (ms > seen.most_ms) seen.most_ms = ms;
+        }
+        if (seen.least_ms < bounds.least_ms || seen.most_ms > bounds.most_ms)
+            fail_msg("%s: %lld to %lld min, measured as %lld to %lld", texts[i], (long long)(seen.least_ms / MS_PER_MINUTE),
+                     (long long)(seen.most_ms / MS_PER_MINUTE), (long long)(bounds.least_ms / MS_PER_MINUTE),
+                     (long long)(bounds.most_ms / MS_PER_MINUTE));
+        assert_in_range(seen.least_ms - bounds.least_ms, 0, APART * MS_PER_MINUTE);
+        assert_in_range(bounds.most_ms - seen.most_ms, 0, APART * MS_PER_MINUTE);
+    }
+}
+
+static void looking_back_and_nothing_are_seen_without_measuring(void **state)
+{
+    (void)state;
+    const struct calendar *calendar = calendar_for_checks();
+    static const struct { const char *text; bool looks_back, is_nothing; } rows[] = {
+        {"1h", false, false}, {"0h", false, true}, {"-1h", true, true}, {"2bd", false, false}, {"-1bd", true, true},
+        {"opening(0h)", false, true}, {"closing(0h)", false, false}, {"at(0h, 08:00)", false, true}, {"midnight(0h)", false, false},
+        {"latest(0h, 2bd)", false, false}, {"earliest(0h, 2bd)", false, true}, {"latest(-1h, 1h)", false, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct delay *delay = parsed(rows[i].text);
+        if (delay_may_look_back(delay, calendar) != rows[i].looks_back) fail_msg("%s looks back", rows[i].text);
+        if (delay_may_be_nothing(delay, calendar) != rows[i].is_nothing) fail_msg("%s is nothing", rows[i].text);
+        assert_int_equal(delay_bounds(delay, calendar).least_ms < 0, rows[i].looks_back);
+        assert_int_equal(delay_bounds(delay, calendar).least_ms <= 0, rows[i].is_nothing);
+    }
+}
+
 static void lengths_are_said_in_two_units(void **state)
 {
     (void)state;
@@ -143,6 +204,8 @@ int main(void)
         cmocka_unit_test(a_bound_is_clock_time),
         cmocka_unit_test(the_worst_case_of_business_days_is_a_closing),
         cmocka_unit_test(holidays_make_the_worst_case_longer),
+        cmocka_unit_test(no_moment_of_fourteen_months_is_beyond_the_bounds),
+        cmocka_unit_test(looking_back_and_nothing_are_seen_without_measuring),
         cmocka_unit_test(lengths_are_said_in_two_units),
     };
     arena = arena_new(1024 * 1024);

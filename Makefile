@@ -165,18 +165,30 @@ test: check sanitize e2e
 # --- showing ------------------------------------------------------------------
 .PHONY: demo install help
 demo: all
-	@$(PYTHON) clients/demo/demo.py
+	@$(PYTHON) clients/demo/demo.py $(if $(KEEP),--keep $(KEEP))
 
-install: all
-	install -D -m 755 $(BUILD)/handoffd $(DESTDIR)$(PREFIX)/bin/handoffd
-	install -D -m 755 $(BUILD)/handoff $(DESTDIR)$(PREFIX)/bin/handoff
-	install -d $(DESTDIR)$(PREFIX)/share/handoff/pathways
-	install -m 644 daemon/pathways/*.yaml $(DESTDIR)$(PREFIX)/share/handoff/pathways
-	install -D -m 644 daemon/ops/handoffd.yaml $(DESTDIR)$(PREFIX)/share/handoff/handoffd.yaml
+# Paths in the configuration and the unit are the prefix's.
+AT    = $(DESTDIR)$(PREFIX)
+SHARE = $(AT)/share/handoff
+UNITS = $(AT)/lib/systemd/system
+install: all $(BUILD)/libhandoff.a
+	install -d $(AT)/bin $(AT)/lib $(AT)/include/handoff/v1 $(UNITS)
+	install -d $(SHARE)/pathways $(SHARE)/proto/handoff/v1 $(SHARE)/python/handoff/v1
+	install -m 755 $(BUILD)/handoffd $(BUILD)/handoff $(AT)/bin
+	install -m 644 daemon/pathways/*.yaml $(SHARE)/pathways
+	sed 's|/usr/local|$(PREFIX)|g' daemon/ops/handoffd.yaml > $(SHARE)/handoffd.yaml
+	sed 's|/usr/local|$(PREFIX)|g' daemon/ops/handoffd.service > $(UNITS)/handoffd.service
+	chmod 644 $(SHARE)/handoffd.yaml $(UNITS)/handoffd.service
+	install -m 644 $(BUILD)/libhandoff.a $(AT)/lib
+	install -m 644 clients/lib/handoff.h $(AT)/include
+	install -m 644 $(GEN)/handoff/v1/*.h $(AT)/include/handoff/v1
+	install -m 644 proto/PROTOCOL.md $(SHARE)/proto
+	install -m 644 proto/handoff/v1/*.proto $(SHARE)/proto/handoff/v1
+	install -m 644 $(BUILD)/python/handoff/v1/*.py $(SHARE)/python/handoff/v1
 
 help:
 	@echo "make            build/handoffd and build/handoff"
-	@echo "make demo       three cases on the real daemon, months in seconds"
+	@echo "make demo       three cases on the real daemon, months in seconds; KEEP=FOLDER keeps their data"
 	@echo "make check      unit, contract and scenario tests: half a minute"
 	@echo "make test       all of it, with sanitizers and end to end: minutes"
 	@echo "make mutate-pathways   takes each line out of the pathways: do the scenarios notice?"

@@ -122,7 +122,7 @@ def test_the_shipped_pathways_make_no_difference_to_what_the_demo_does(case, mon
     daemon = DEMO.Daemon(scenario["start"])
     try:
         DEMO.Case(daemon, scenario).run()
-        result = backtest(pathlib.Path(daemon.folder) / "data", "--pathway", *SHIPPED)
+        result = backtest(daemon.data, "--pathway", *SHIPPED)
     finally:
         daemon.stop()
     assert (result["patients"], result["patientsDiffer"], result["patientsUnlikeJournal"]) == (1, 0, 0)

@@ -61,6 +61,24 @@ def test_the_shipped_configuration_and_pathways_start(stopped):
     assert stopped.stop() == 0
 
 
+def test_a_daemon_of_ones_own_comes_from_an_event_to_an_escalation(tmp_path):
+    """With the commands about the directory, which speak of the same Mary."""
+    tour, directory = block("sh", "--clock manual"), block("sh", "directory match")
+    assert "$(mktemp -d)" in tour and "kill $!" in tour
+    ports = f"--front ipc://{tmp_path}/front --stream ipc://{tmp_path}/stream --http '' --clock manual"
+    tour = tour.replace("$(mktemp -d)", str(tmp_path)).replace("--clock manual", ports)
+    tour = tour.replace("$PWD/build", str(BUILD)).replace("build/handoffd", f"{BUILD}/handoffd")
+    environment = dict(os.environ, HANDOFF_FRONT=f"ipc://{tmp_path}/front", COLUMNS="118")
+    script = tour.replace("kill $!", directory + "\nkill $!")
+    done = subprocess.run(["sh", "-c", script], text=True, capture_output=True, timeout=BOUND_S, cwd=ROOT, env=environment)
+    assert all(" note: " in line for line in done.stderr.splitlines()), done.stderr
+    assert block("text", "NEXT ") in done.stdout
+    left = done.stdout.split("task.completed accepted")[1].split("14 agencies")[0]
+    assert " e1 " in left and " e2 " not in left
+    assert "hillside" in done.stdout.split("SCORE")[1]
+    assert "msg=stopped" in (tmp_path / "log").read_text()
+
+
 def test_the_transcript_is_what_the_demo_prints():
     shown = block("text", "=== Mary").strip().split("\n\n")
     said = run([sys.executable, "clients/demo/demo.py", "tests/scenarios/mary.yaml"], cwd=ROOT, env=dict(os.environ))

@@ -10,10 +10,11 @@ import pytest
 from peer import BOUND_S, BUILD, ROOT
 
 README = (ROOT / "README.md").read_text()
+PATHWAYS = (ROOT / "daemon" / "pathways" / "README.md").read_text()
 
 
-def block(language, part):
-    found = [b for b in re.findall(rf"```{language}\n(.*?)```", README, re.S) if part in b]
+def block(language, part, text=README):
+    found = [b for b in re.findall(rf"```{language}\n(.*?)```", text, re.S) if part in b]
     assert len(found) == 1, f"one {language} block with {part!r}"
     return found[0]
 
@@ -77,6 +78,24 @@ def test_a_daemon_of_ones_own_comes_from_an_event_to_an_escalation(tmp_path):
     assert " e1 " in left and " e2 " not in left
     assert "hillside" in done.stdout.split("SCORE")[1]
     assert "msg=stopped" in (tmp_path / "log").read_text()
+
+
+def test_a_pathway_of_ones_own_is_written_checked_tested_and_moved(stopped, tmp_path):
+    texts = [block("yaml", "pathway: sleep-study\nversion", PATHWAYS), block("yaml", "scenario: ", PATHWAYS)]
+    said = ""
+    for line in block("sh", "pathway test", PATHWAYS).splitlines():
+        if line.startswith("nano "):
+            (tmp_path / line.split()[1]).write_text(texts.pop(0))
+            continue
+        line = line.replace("daemon/", f"{ROOT}/daemon/").replace("handoffd ", f"{BUILD}/handoffd ", 1)
+        said += run(["sh", "-c", line], cwd=tmp_path)
+    assert "ordered  7d 1h" in said and "not ok" not in said and "\n1..6\n" in said
+    stopped.start("--pathways", str(tmp_path / "mine"))
+    script = block("sh", "study-result", PATHWAYS).replace("handoff ", f"{BUILD}/handoff ")
+    said = run(["sh", "-ec", script], env=dict(os.environ, HANDOFF_FRONT=stopped.endpoints["front"]))
+    assert "ask the laboratory" in said
+    record = stopped.client().patient("tom").record
+    assert len(record.closed_episodes) == 1 and not record.episodes
 
 
 def test_the_transcript_is_what_the_demo_prints():

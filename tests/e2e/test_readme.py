@@ -9,6 +9,8 @@ import pytest
 
 from peer import BOUND_S, BUILD, ROOT
 
+from handoff.v1 import api_pb2
+
 README = (ROOT / "README.md").read_text()
 PATHWAYS = (ROOT / "daemon" / "pathways" / "README.md").read_text()
 
@@ -96,6 +98,17 @@ def test_a_pathway_of_ones_own_is_written_checked_tested_and_moved(stopped, tmp_
     assert "ask the laboratory" in said
     record = stopped.client().patient("tom").record
     assert len(record.closed_episodes) == 1 and not record.episodes
+
+
+def test_the_clients_in_the_protocol_publish_and_do_a_task(live):
+    text = (ROOT / "proto" / "PROTOCOL.md").read_text()
+    first, second = (block("python", part, text) for part in ("contact_attempted", "task_completed"))
+    environment = dict(os.environ, PYTHONPATH=f"{BUILD}/python")
+    for client in (first, second):
+        said = run([sys.executable, "-c", pasted(client, live)], env=environment)
+        assert "CODE_ACCEPTED" in said
+    assert "TASK_KIND_REVIEW_EVENT supervisor-1" in said and "VERDICT_APPLIED" in said
+    assert not live.client().ask(tasks=api_pb2.TasksRequest()).tasks
 
 
 def test_the_transcript_is_what_the_demo_prints():

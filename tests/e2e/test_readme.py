@@ -64,22 +64,37 @@ def test_the_shipped_configuration_and_pathways_start(stopped):
     assert stopped.stop() == 0
 
 
+def on_a_clock_of_ones_own(commands, folder):
+    """Behind what starts the daemon in the README; on other sockets."""
+    begin = block("sh", "--clock manual").split("handoff publish")[0]
+    assert "$(mktemp -d)" in begin and "$PWD/build" in begin
+    sockets = f"--front ipc://{folder}/front --stream ipc://{folder}/stream --http '' --clock manual"
+    begin = begin.replace("$(mktemp -d)", str(folder)).replace("--clock manual", sockets)
+    begin = begin.replace("$PWD/build", str(BUILD)).replace("build/handoffd", f"{BUILD}/handoffd")
+    environment = dict(os.environ, HANDOFF_FRONT=f"ipc://{folder}/front", COLUMNS="118")
+    script = f"trap 'kill $!' EXIT\n{begin}\nset -e\n{commands}"
+    done = subprocess.run(["sh", "-c", script], text=True, capture_output=True, timeout=BOUND_S, cwd=ROOT, env=environment)
+    assert done.returncode == 0 and all(" note: " in line for line in done.stderr.splitlines()), done.stderr
+    assert "msg=stopped" in (folder / "log").read_text()
+    return done.stdout
+
+
 def test_a_daemon_of_ones_own_comes_from_an_event_to_an_escalation(tmp_path):
     """With the commands about the directory, which speak of the same Mary."""
     tour, directory = block("sh", "--clock manual"), block("sh", "directory match")
-    assert "$(mktemp -d)" in tour and "kill $!" in tour
-    ports = f"--front ipc://{tmp_path}/front --stream ipc://{tmp_path}/stream --http '' --clock manual"
-    tour = tour.replace("$(mktemp -d)", str(tmp_path)).replace("--clock manual", ports)
-    tour = tour.replace("$PWD/build", str(BUILD)).replace("build/handoffd", f"{BUILD}/handoffd")
-    environment = dict(os.environ, HANDOFF_FRONT=f"ipc://{tmp_path}/front", COLUMNS="118")
-    script = tour.replace("kill $!", directory + "\nkill $!")
-    done = subprocess.run(["sh", "-c", script], text=True, capture_output=True, timeout=BOUND_S, cwd=ROOT, env=environment)
-    assert all(" note: " in line for line in done.stderr.splitlines()), done.stderr
-    assert block("text", "NEXT ") in done.stdout
-    left = done.stdout.split("task.completed accepted")[1].split("14 agencies")[0]
+    commands, end = tour[tour.index("handoff publish") :].split("kill $!")
+    assert end.lstrip().startswith("#")
+    said = on_a_clock_of_ones_own(commands + directory, tmp_path)
+    assert block("text", "NEXT ") in said
+    left = said.split("task.completed accepted")[1].split("14 agencies")[0]
     assert " e1 " in left and " e2 " not in left
-    assert "hillside" in done.stdout.split("SCORE")[1]
-    assert "msg=stopped" in (tmp_path / "log").read_text()
+    assert "hillside" in said.split("SCORE")[1]
+
+
+def test_the_session_of_the_command_line_fits_together(tmp_path):
+    said = on_a_clock_of_ones_own(block("sh", "advance-to", (ROOT / "clients" / "README.md").read_text()), tmp_path)
+    assert " t3 " in said and "escalation.acknowledged accepted" in said and "hillside" in said
+    assert said.count(" accepted, ") == 7 and said.splitlines()[-1].startswith("1 accepted")
 
 
 def test_a_pathway_of_ones_own_is_written_checked_tested_and_moved(stopped, tmp_path):

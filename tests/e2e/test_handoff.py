@@ -782,6 +782,10 @@ def test_what_a_source_is_asked_is_answered_as_it_is_shown(daemon, client):
     client.accept(sent)
     line = next(x for x in handoff(daemon, "tasks").stdout.splitlines() if "my-phone-system" in x)
     assert re.search(r"my-phone-system +t1 +review-event", line)
+    named = f"referral.received for mary, id {sent.id}"
+    assert named in line, "what came, and for whom"
+    (told,) = [e for e in client.all_emissions(emission_pb2.STREAM_TASK) if e.patient_id == "my-phone-system"]
+    assert named in told.reason
     handoff(daemon, "task", "complete", "my-phone-system", "t1", "--outcome=done", "--by=karen")
     assert "my-phone-system" not in handoff(daemon, "tasks").stdout
 

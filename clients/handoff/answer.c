@@ -124,7 +124,7 @@ int run_reopen(struct cli *cli, int argc, char **argv)
     char *swapped = opened->reopens; /* both are owned by the event */
     opened->reopens = flags->event->episode_id;
     flags->event->episode_id = swapped;
-    code = publish_event(cli, flags->event);
+    code = publish_answer(cli, flags->event);
     flags_close(&flags);
     return code;
 }

@@ -772,6 +772,25 @@ def test_a_task_that_is_not_open_is_refused_before_anything_is_published(daemon,
     assert "was accepted before" in again, "a repeat under its own id is no mistake"
 
 
+@pytest.mark.parametrize(
+    "line, said",
+    [
+        ("episode.opened --pathway=nosuch --by=karen", "nothing was opened"),
+        ("task.completed --task=t7 --outcome=done --by=karen", "nothing changed"),
+    ],
+)
+def test_what_was_asked_for_in_vain_has_failed(shared, shared_client, line, said):
+    shared_client.accept(registered("in-vain"))
+    assert said in refusal(shared, "publish", *line.split(), "--patient=in-vain")
+
+
+def test_a_sites_own_event_is_published_by_its_name(shared, shared_client):
+    shared_client.accept(registered("studied"))
+    said = refusal(shared, "publish", "custom.study-result", "--patient=studied", code=2)
+    assert said.endswith("handoff publish custom --name study-result")
+    handoff(shared, "publish", "custom", "--name", "study-result", "--patient=studied")
+
+
 def received(patient_id, **options):
     """A loop event: of a patient nobody told us of, its source hears."""
     return event(patient_id, referral_received=event_pb2.ReferralReceived(), **options)

@@ -223,6 +223,11 @@ struct task_order {
 };
 /* Opens a task, or adds a cause to the open one of the same kind and subject. */
 void work_open_task(struct moment *m, const struct task_order *order);
+/* A review-event names what came (review.c): the input's event is one of those it is about; one that was taken back is
+ * none of them any more; two that became one task speak of both's. Other tasks stay as they are. */
+void review_note(struct moment *m, Handoff__V1__Task *task);
+void review_forget(Handoff__V1__Task *task, uint64_t sequence);
+void review_join(struct moment *m, Handoff__V1__Task *kept, const Handoff__V1__Task *gone);
 Handoff__V1__Task *work_find_task(const Handoff__V1__PatientRecord *record, uint32_t number);
 /* Withdraws this episode's causes (without one in focus: those that are no pathway's) from tasks of a kind (0: of any)
  * made in a scope (0: any). */

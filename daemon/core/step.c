@@ -430,6 +430,7 @@ static void run_unknown_subject(struct moment *m)
     m->is_changed = true;
     if (m->record->n_tasks == 0)
         work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_EVENT), .owner = ROLE(SUPERVISOR)});
+    for (size_t i = 0; m->input->unknown && i < m->record->n_tasks; i++) review_note(m, m->record->tasks[i]);
 }
 
 static char *put_text(char *at, const char *text)

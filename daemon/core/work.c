@@ -123,6 +123,7 @@ static void join(struct moment *m, Handoff__V1__Task *t, Handoff__V1__Cause *cau
     if (is_graver) t->severity = severity;
     Handoff__V1__Escalation *e = work_find_escalation(m->record, t->escalation);
     if (e && severity > e->severity) repeat(m, e, severity);
+    review_note(m, t);
     m->is_changed = m->is_used = true;
     if (is_new_cause || is_sooner || is_graver) tell_task(m, t, CHANGE(JOINED), cause->rule);
 }
@@ -244,6 +245,7 @@ void work_open_task(struct moment *m, const struct task_order *order)
     t->subject = subject_of(m, order, subject_id);
     list_append(m->arena, &t->causes, &t->n_causes, cause);
     list_append(m->arena, &m->record->tasks, &m->record->n_tasks, t);
+    review_note(m, t);
     m->is_used = true;
     tell_task(m, t, CHANGE(OPENED), order->rule);
 }
@@ -800,6 +802,7 @@ void work_forget(struct moment *m, uint64_t sequence, bool (*is_kept)(const stru
                 list_remove(&t->causes, &t->n_causes, c);
         if (t->n_causes == count) continue;
         m->is_changed = true;
+        review_forget(t, sequence);
         if (t->n_causes) {
             hand_on(m, t);
             continue;
@@ -865,6 +868,7 @@ void work_join_tasks(struct moment *m, Handoff__V1__Task *kept, Handoff__V1__Tas
     if (gone->tried_at_ms > kept->tried_at_ms) kept->tried_at_ms = gone->tried_at_ms;
     if (gone->opened_at_ms < kept->opened_at_ms) kept->opened_at_ms = gone->opened_at_ms;
     kept->channels |= gone->channels;
+    review_join(m, kept, gone);
     hand_over(m, kept, gone);
     tell_task(m, gone, CHANGE(WITHDRAWN), rule);
     remove_task(m, gone);

@@ -129,6 +129,7 @@ static void add_telling(struct engine *e, const struct publishing *p, const stru
     Handoff__V1__CommandInput command = HANDOFF__V1__COMMAND_INPUT__INIT;
     unknown.patient_id = p->event->patient_id;
     unknown.event = (char *)event_kind_of(p->event->body_case)->name;
+    unknown.id = p->event->id;
     command.body_case = HANDOFF__V1__COMMAND_INPUT__BODY_UNKNOWN_SUBJECT;
     command.unknown_subject = &unknown;
     struct step_input input = {

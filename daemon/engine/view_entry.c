@@ -224,6 +224,9 @@ static Handoff__V1__Emission *render(const struct view *v, const struct place *a
     bool is_silence = e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&
                       e->task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SOURCE_SILENT;
     const char *reason = is_silence ? view_silence(v, then) : emission_reason(v, p, e);
+    bool is_task = e->body_case == HANDOFF__V1__EMISSION__BODY_TASK;
+    const Handoff__V1__Task *open = is_task ? open_task(then, e->task->number) : NULL;
+    if (open != NULL && reason != NULL) reason = view_unused(v, reason, open);
     if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK && e->task->instead_of)
         reason = view_instead(v, reason, e->task->instead_of);
     bool is_tried = e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&

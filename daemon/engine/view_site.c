@@ -54,6 +54,23 @@ const char *view_silence(const struct view *v, const Handoff__V1__PatientRecord 
                        blind[0] ? "." : "");
 }
 
+static const char *unused_words(const struct view *v, const Handoff__V1__UnusedEvent *u)
+{
+    if (u->patient_id[0])
+        return view_format(v->arena, "%s for %s, id %s", u->type, u->patient_id, u->id[0] ? u->id : "not kept");
+    return view_format(v->arena, "%s, id %s from %s", u->type, u->id, u->source);
+}
+
+const char *view_unused(const struct view *v, const char *reason, const Handoff__V1__Task *task)
+{
+    const char *patient = task->n_unused && task->unused[0]->patient_id[0] ? " Nobody had told us of the patient." : "";
+    if (task->n_unused == 0) return reason;
+    const char *first = unused_words(v, task->unused[0]);
+    if (task->n_unused == 1) return view_format(v->arena, "%s%s It is %s.", reason, patient, first);
+    return view_format(v->arena, "%s%s %u came: first %s; last %s.", reason, patient, task->unused_count, first,
+                       unused_words(v, task->unused[1]));
+}
+
 /* "phone, sms"; "" when nobody said. */
 static const char *channel_words(const struct view *v, uint32_t channels, uint32_t *ret_count)
 {

@@ -173,8 +173,9 @@ def test_a_vacation_moves_tasks_to_the_delegate_and_back_with_one_list_each(two_
     assert handed.person_id == "coordinator-2" and handed.patient_id == "main"
     found = client.ask(list=api_pb2.ListRequest(id=handed.task_id))
     assert found.total == open_before
-    handoff(daemon, "task", "complete", "main", handed.task_id, "--outcome=done", "--by=coordinator-2")
-    assert "nothing changed" in refusal(daemon, "task", "complete", "main", handed.task_id, "--outcome=done", "--by=x")
+    shown = handed.task_id.split("-")[-1]
+    handoff(daemon, "task", "complete", "main", shown, "--outcome=done", "--by=coordinator-2")
+    assert " of main is open" in refusal(daemon, "task", "complete", "main", handed.task_id, "--outcome=done", "--by=x")
     client.advance(4 * HOUR_MS)
     assert owners() == {"coordinator-1"}
     (handed,) = tasks_of_kind(client, common_pb2.TASK_KIND_TAKE_OVER)

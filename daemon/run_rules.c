@@ -26,6 +26,7 @@ static const char *change_sentence(const Handoff__V1__RulesChange *change, struc
     case HANDOFF__V1__RULES_CHANGE__BODY_LISTING:
     case HANDOFF__V1__RULES_CHANGE__BODY_DELISTING:
     case HANDOFF__V1__RULES_CHANGE__BODY_DOUBT:
+    case HANDOFF__V1__RULES_CHANGE__BODY_TAKEN_BACK:
     case HANDOFF__V1__RULES_CHANGE__BODY__NOT_SET:
     case _HANDOFF__V1__RULES_CHANGE__BODY__CASE_IS_INT_SIZE: break;
     }

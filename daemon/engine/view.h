@@ -90,6 +90,8 @@ const char *view_word(struct arena *arena, const ProtobufCEnumDescriptor *of, in
 const char *view_format(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Why the supervisor hears of an agency's end: with its name, and how many it concerns (0: not said). */
 const char *view_ending(const struct view *v, const char *agency_id, uint32_t total);
+/* Why the supervisor's list is over: what said so was taken back, and `why`. */
+const char *view_staying(const struct view *v, const char *agency_id, const char *why);
 /* Why a new owner gets a list. */
 const char *view_hand_over(const struct view *v, const Handoff__V1__TaskEmission *e);
 /* A reason, and how often and in what way it was tried already. */

@@ -17,7 +17,7 @@
 #include "pathway/ruleset_parts.h"
 #include "pathway/words.h"
 
-enum { WORDS_MAX = 1024, TEXT_BYTES = 160, FIRINGS_MAX = 20000, PATIENTS_MAX = 1000 };
+enum { WORDS_MAX = 1024, TEXT_BYTES = 160, FIRINGS_MAX = 20000, PATIENTS_MAX = 1000, SAID_MAX = 64 };
 
 struct words { /* what happened, or what should have */
     char list[WORDS_MAX][TEXT_BYTES];
@@ -27,6 +27,12 @@ enum happened { TASKS, ESCALATIONS, DISCLOSURES, WITHHELD, JOINED, WITHDRAWN, RE
 static const char *const happened_keys[] = {"tasks",  "escalations", "disclosures", "withheld",
                                             "joined", "withdrawn",   "resolved", "noted"};
 enum { EXACT_COUNT = 4 }; /* the first four are exact also when the file does not speak of them */
+
+struct said_by_site { /* an event of the site, and whether it was taken back: before it came, too */
+    uint64_t hash;
+    const Handoff__V1__Event *event; /* NULL: it has not come */
+    bool is_taken_back;
+};
 
 struct scenario {
     const struct rules *rules;
@@ -42,6 +48,8 @@ struct scenario {
     Handoff__V1__PatientRecord *record;
     struct history history;
     int64_t now_ms;
+    struct said_by_site said[SAID_MAX];
+    size_t said_count;
     struct words happened[HAPPENED_COUNT];
     int64_t reminders;
     Handoff__V1__Verdict verdict;
@@ -610,12 +618,45 @@ static void expect_rest(struct scenario *r, struct yaml_node expect)
     check(r, r->record->parked == 0, "no invariant broke");
 }
 
-/* An event of the site: what it means for everybody holds from now on. */
-static void make_known(struct scenario *r, const Handoff__V1__Event *event, struct yaml_errors *errors)
+static struct said_by_site *find_said(struct scenario *r, const char *id, struct yaml_errors *errors)
+{
+    uint64_t hash = hash_text(id);
+    size_t i = 0;
+    while (i < r->said_count && r->said[i].hash != hash) i++;
+    if (i == SAID_MAX) {
+        yaml_error_at(errors, r->name, 0, 0, "a scenario has at most %d events of the site", SAID_MAX);
+        return NULL;
+    }
+    if (i == r->said_count) r->said[r->said_count++] = (struct said_by_site){.hash = hash};
+    return &r->said[i];
+}
+
+/* Whether what the other made known is out of the rules now. */
+static void take_back(struct scenario *r, const Handoff__V1__EventRetracted *retracted, struct yaml_errors *errors)
 {
     struct ruleset_event_change said;
-    if (ruleset_change_by_event(event, rules_site(r->rules, "")->name, r->now_ms, &said))
-        change_rules(r, &said.change, errors);
+    struct ruleset_said by = {"", r->now_ms, 0};
+    struct said_by_site *of = find_said(r, retracted->retracted_id, errors);
+    if (!of || of->is_taken_back) return;
+    of->is_taken_back = true;
+    ruleset_change_by_retraction(&by, of->hash, 0, &said);
+    if (of->event) change_rules(r, &said.change, errors);
+}
+
+/* An event of the site: what it means for everybody holds from now on. False: it was taken back before it came. */
+static bool make_known(struct scenario *r, const Handoff__V1__Event *event, struct yaml_errors *errors)
+{
+    struct ruleset_event_change change;
+    if (event->body_case == HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED) {
+        take_back(r, event->event_retracted, errors);
+        return true;
+    }
+    struct said_by_site *said = find_said(r, event->id, errors);
+    if (!said || said->event || said->is_taken_back) return said && !said->is_taken_back;
+    said->event = event;
+    struct ruleset_said by = {rules_site(r->rules, "")->name, r->now_ms, said->hash};
+    if (ruleset_change_by_event(event, &by, &change)) change_rules(r, &change.change, errors);
+    return true;
 }
 
 /* As the daemon does: what was seen before is not taken again. */
@@ -631,10 +672,13 @@ static void receive(struct scenario *r, const Handoff__V1__Event *event)
     take_step(r, input);
 }
 
-/* An agency's end is told to whoever is in care there, as the daemon does when it goes through all records. */
+/* An agency's end is told to whoever is in care there, and that it was taken back to whoever was told of it, as the daemon
+ * does when it goes through all records. */
 static bool concerns(const struct scenario *r, const Handoff__V1__Event *event)
 {
     Handoff__V1__Round round = HANDOFF__V1__ROUND__INIT;
+    if (event->body_case == HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED)
+        return history_retraction(&r->history, r->arena, event->event_retracted) != NULL;
     if (!r->record || event->body_case != HANDOFF__V1__EVENT__BODY_AGENCY_DELISTED) return false;
     round.kind = HANDOFF__V1__ROUND_KIND__ROUND_KIND_AGENCY_ENDS;
     round.about = event->agency_delisted->agency_id;
@@ -691,8 +735,8 @@ static void run_step(struct scenario *r, struct yaml_node step, struct yaml_erro
         if (!event) return;
         fill_envelope(r, step, event);
         bool is_sites = is_of_site(step, event, errors);
-        if (is_sites) make_known(r, event, errors);
-        if (errors->count || (is_sites && !concerns(r, event))) event = NULL;
+        bool is_heeded = !is_sites || (make_known(r, event, errors) && concerns(r, event));
+        if (errors->count || !is_heeded) event = NULL;
     }
     if (event) {
         for (int delivery = 0; delivery <= r->report->is_twice; delivery++) receive(r, event);
@@ -750,6 +794,7 @@ static void finish_round(struct scenario *site, struct scenario *leader, const H
     done->sequence = round->sequence;
     done->kind = round->kind;
     done->about = arena_string(site->arena, round->about);
+    done->taken_back = round->since_sequence;
     if (list->n_lines) list_append(site->arena, &done->lists, &done->n_lists, list);
     command->body_case = HANDOFF__V1__COMMAND_INPUT__BODY_ROUND_DONE;
     command->round_done = done;
@@ -766,17 +811,22 @@ static void finish_rounds(struct scenario *site, struct scenario *leader)
     }
 }
 
-/* `site: {escalations: [supervisor], list: 80}` */
+/* `site: {escalations: [supervisor], list: 80}`; `resolved` and `withdrawn` where the file speaks of them */
 static void expect_site(struct scenario *site, struct yaml_node expect)
 {
     static struct words expected;
-    static const char *const keys[] = {"tasks", "escalations", NULL};
+    static const enum happened exact[] = {TASKS, ESCALATIONS}, others[] = {RESOLVED, WITHDRAWN};
     int64_t length = 0;
     struct yaml_errors ignored = {0};
     if (!yaml_is_present(expect)) return;
-    for (int i = 0; keys[i]; i++) {
-        read_words(yaml_get(expect, keys[i]), &expected);
-        compare(site, keys[i], &site->happened[i], &expected);
+    for (size_t i = 0; i < sizeof exact / sizeof *exact; i++) {
+        read_words(yaml_get(expect, happened_keys[exact[i]]), &expected);
+        compare(site, happened_keys[exact[i]], &site->happened[exact[i]], &expected);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        if (!yaml_is_present(yaml_get(expect, happened_keys[others[i]]))) continue;
+        read_words(yaml_get(expect, happened_keys[others[i]]), &expected);
+        compare(site, happened_keys[others[i]], &site->happened[others[i]], &expected);
     }
     if (!yaml_is_present(yaml_get(expect, "list"))) return;
     yaml_read_int(yaml_get(expect, "list"), 0, PATIENTS_MAX * ROUND_RECORD_LINES_MAX, &length, &ignored);

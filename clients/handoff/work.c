@@ -213,6 +213,9 @@ static error_t parse_tasks(int key, char *argument, struct argp_state *state)
     case 'p':
         filter->person_id = argument;
         return 0;
+    case 'a':
+        filter->subject_id = argument;
+        return 0;
     case 'd':
         filter->is_overdue = true;
         return 0;
@@ -236,6 +239,7 @@ int run_tasks(struct cli *cli, int argc, char **argv)
     static const struct argp_option options[] = {
         {"owner", 'o', "ROLE", 0, "of this role: coordinator, supervisor, ...", 0},
         {"person", 'p', "ID", 0, "that this person has", 0},
+        {"about", 'a', "ID", 0, "about this agency, guardian, ...: one call for all that it is to be asked", 0},
         {"overdue", 'd', NULL, 0, "that are overdue", 0},
         {"kind", 'k', "KIND", 0, "of this kind: call-family, obtain-roi, ...", 0},
         {"severity", 's', "SEVERITY", 0, "at least routine, urgent or emergent", 0},

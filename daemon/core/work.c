@@ -621,9 +621,11 @@ static void repeat(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Se
 {
     if (severity > e->severity) e->severity = severity;
     int64_t rung_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms), stands_ms = climbs_ms(e);
+    bool is_its_repeat = stands_ms <= m->now_ms && rung_above(m, e) == e->rung; /* due now: nobody is told twice at once */
     e->repeats++;
     e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN;
-    climb_at(m, e, rung_ms < stands_ms ? rung_ms : stands_ms);
+    if (is_its_repeat) arm_rung(m, e);
+    else climb_at(m, e, rung_ms < stands_ms ? rung_ms : stands_ms);
     tell_escalation(m, e, CLIMB(REPEATED));
 }
 
@@ -945,16 +947,16 @@ static bool is_one_matter(const Handoff__V1__Escalation *a, const Handoff__V1__E
     return x->scope == y->scope && x->rule == y->rule && a->roles == b->roles;
 }
 
-/* The graver one may stand on a lower rung: then it goes on from where the other had climbed to. */
-static void lift(struct moment *m, Handoff__V1__Escalation *kept, const Handoff__V1__Escalation *gone)
+/* The graver one may stand on a lower rung: then it goes on from where the other had climbed to, and no later. */
+static void go_on_from(struct moment *m, Handoff__V1__Escalation *kept, const Handoff__V1__Escalation *gone)
 {
     const struct ladder_rule *l = ladder(m, kept->severity);
     uint32_t at = rung_position(l, gone->rung);
-    bool is_higher = at < l->rung_count && (!is_on_ladder(l, kept->rung) || at > rung_position(l, kept->rung));
-    if (!is_higher) return;
-    kept->rung = gone->rung;
-    kept->repeats = 0;
-    tell_escalation(m, kept, CLIMB(CLIMBED));
+    bool is_lifted = at < l->rung_count && (!is_on_ladder(l, kept->rung) || at > rung_position(l, kept->rung));
+    if (is_lifted) kept->rung = gone->rung;
+    if (is_lifted) kept->repeats = 0;
+    if (climbs_ms(gone) < climbs_ms(kept)) climb_at(m, kept, climbs_ms(gone));
+    if (is_lifted) tell_escalation(m, kept, CLIMB(CLIMBED));
 }
 
 void work_join_escalations(struct moment *m)
@@ -968,9 +970,7 @@ void work_join_escalations(struct moment *m)
             Handoff__V1__Escalation *kept = is_higher ? b : a, *gone = is_higher ? a : b;
             for (size_t t = 0; t < r->n_tasks; t++)
                 if (r->tasks[t]->escalation == gone->number) r->tasks[t]->escalation = kept->number;
-            int64_t sooner_ms = climbs_ms(gone) < climbs_ms(kept) ? climbs_ms(gone) : climbs_ms(kept);
-            lift(m, kept, gone);
-            climb_at(m, kept, sooner_ms); /* at the top nobody is reminded on the way */
+            go_on_from(m, kept, gone);
             work_resolve(m, gone);
             if (gone == a) k = r->n_escalations; /* another stands in its place */
         }

@@ -113,7 +113,8 @@ static bool task_matches(const struct listing *l, const Handoff__V1__TaskView *t
     const Handoff__V1__TasksRequest *r = l->call->request->tasks;
     return (r->owner == HANDOFF__V1__ROLE__ROLE_UNSPECIFIED || r->owner == t->owner) && t->severity >= r->at_least &&
            (r->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_UNSPECIFIED || r->kind == t->kind) &&
-           (!r->is_overdue || t->is_overdue) && is_wanted(r->person_id, t->person_id) && is_wanted(r->site, t->site);
+           (!r->is_overdue || t->is_overdue) && is_wanted(r->person_id, t->person_id) && is_wanted(r->site, t->site) &&
+           is_wanted(r->subject_id, t->subject ? t->subject->id : "");
 }
 
 static uint32_t add_tasks(struct listing *l, const struct view_subject *of, uint32_t after)

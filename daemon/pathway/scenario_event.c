@@ -58,11 +58,15 @@ static bool put_value(const struct filler *f, const ProtobufCFieldDescriptor *fi
         if (!yaml_read_bool(at, &flag, f->errors)) return false;
         *(protobuf_c_boolean *)member = flag;
         return true;
-    case PROTOBUF_C_TYPE_UINT32: case PROTOBUF_C_TYPE_INT32: case PROTOBUF_C_TYPE_SINT32:
+    case PROTOBUF_C_TYPE_UINT32:
+    case PROTOBUF_C_TYPE_INT32:
+    case PROTOBUF_C_TYPE_SINT32:
         if (!read_number(f, field, at, &number)) return false;
         *(uint32_t *)member = (uint32_t)number;
         return true;
-    case PROTOBUF_C_TYPE_INT64: case PROTOBUF_C_TYPE_UINT64: case PROTOBUF_C_TYPE_SINT64:
+    case PROTOBUF_C_TYPE_INT64:
+    case PROTOBUF_C_TYPE_UINT64:
+    case PROTOBUF_C_TYPE_SINT64:
         if (!read_number(f, field, at, &number)) return false;
         *(int64_t *)member = number;
         return true;
@@ -76,8 +80,14 @@ static bool put_value(const struct filler *f, const ProtobufCFieldDescriptor *fi
         }
         *(void **)member = fill_message(f, field->descriptor, at);
         return true;
-    case PROTOBUF_C_TYPE_BYTES: case PROTOBUF_C_TYPE_FLOAT: case PROTOBUF_C_TYPE_DOUBLE: case PROTOBUF_C_TYPE_FIXED32:
-    case PROTOBUF_C_TYPE_SFIXED32: case PROTOBUF_C_TYPE_FIXED64: case PROTOBUF_C_TYPE_SFIXED64: return false;
+    case PROTOBUF_C_TYPE_BYTES:
+    case PROTOBUF_C_TYPE_FLOAT:
+    case PROTOBUF_C_TYPE_DOUBLE:
+    case PROTOBUF_C_TYPE_FIXED32:
+    case PROTOBUF_C_TYPE_SFIXED32:
+    case PROTOBUF_C_TYPE_FIXED64:
+    case PROTOBUF_C_TYPE_SFIXED64:
+        return false;
     }
     return false;
 }

@@ -363,10 +363,11 @@ def test_alternates_are_at_the_level_of_the_episode_and_not_the_agency_that_was_
     found = match(daemon, "mary")
     assert [m["agencyId"] for m in found["matches"]] == ["hillside", "family-works"]
     assert found["matches"][0]["reasons"][0] == "same level of care: outpatient"
-    assert found["episodeId"].endswith("-ep1")
-    assert match(daemon, "mary", "--episode", "ep1") == found
-    assert match(daemon, "mary", "--episode", "ep1", "--level", "outpatient") == found
-    sentence = refusal(daemon, "directory", "match", "mary", "--episode", "ep1", "--level", "intensive-outpatient")
+    episode = found["episodeId"].rsplit("-", 1)[1]
+    assert {e.episode_id: e.pathway for e in client.patient("mary").episodes}[found["episodeId"]] == "referral"
+    assert match(daemon, "mary", "--episode", episode) == found
+    assert match(daemon, "mary", "--episode", episode, "--level", "outpatient") == found
+    sentence = refusal(daemon, "directory", "match", "mary", "--episode", episode, "--level", "intensive-outpatient")
     assert "for a clinician to decide" in sentence
     assert "no such episode" in refusal(daemon, "directory", "match", "mary", "--episode", "ep9")
     assert "unknown-patient" in refusal(daemon, "directory", "match", "nobody", "--level", "outpatient")

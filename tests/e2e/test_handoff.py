@@ -667,6 +667,10 @@ TASK_FILTERS = {
     "--severity=urgent": lambda t: t.severity >= common_pb2.SEVERITY_URGENT,
     "--severity=routine": lambda t: t.severity >= common_pb2.SEVERITY_ROUTINE,
     "--site=main": lambda t: t.site == "main",
+    "--about=riverside": lambda t: t.subject.id == "riverside",
+    "--kind=call-agency --about=riverside": lambda t: (
+        t.kind == common_pb2.TASK_KIND_CALL_AGENCY and t.subject.id == "riverside"
+    ),
     "--overdue --kind=call-agency": lambda t: t.is_overdue and t.kind == common_pb2.TASK_KIND_CALL_AGENCY,
 }
 

@@ -185,7 +185,11 @@ def test_an_oversize_batch_is_refused_as_a_whole(client):
 
 
 def completed(patient_id, task_id, **options):
-    return event(patient_id, task_id=task_id, task_completed=event_pb2.TaskCompleted(outcome=1), **options)
+    """By a clinician, who says the level of risk: also a safety-check is completed so."""
+    done = event_pb2.TaskCompleted(
+        outcome=event_pb2.TASK_OUTCOME_DONE, by="supervisor-1", level=event_pb2.RISK_LEVEL_LOW
+    )
+    return event(patient_id, task_id=task_id, task_completed=done, **options)
 
 
 def test_work_of_another_patient_is_refused_and_touches_nobody(client):

@@ -31,6 +31,7 @@ static const char *change_sentence(const struct rules *rules, const Handoff__V1_
     case HANDOFF__V1__RULES_CHANGE__BODY_LISTING:
     case HANDOFF__V1__RULES_CHANGE__BODY_DELISTING:
     case HANDOFF__V1__RULES_CHANGE__BODY_DOUBT:
+    case HANDOFF__V1__RULES_CHANGE__BODY_TAKEN_BACK:
     case HANDOFF__V1__RULES_CHANGE__BODY__NOT_SET:
     case _HANDOFF__V1__RULES_CHANGE__BODY__CASE_IS_INT_SIZE: break;
     }

@@ -249,7 +249,8 @@ static bool is_wanted_again(const struct retracting *x, const Handoff__V1__Cause
 {
     if (is_put_back(x, c->episode)) return true;
     bool is_open = !c->episode || machine_episode(x->m->record, c->episode);
-    bool fell_silent = x->after->is_opted_out && !x->before->is_opted_out; /* in every episode, whether it moved or not */
+    bool was_silent = x->before->is_opted_out || x->before->is_deceased;
+    bool fell_silent = !was_silent && (x->after->is_opted_out || x->after->is_deceased); /* every episode, moved or not */
     return is_open && (fell_silent || is_about_work(x->r->event));
 }
 
@@ -376,6 +377,7 @@ static void remember_number(struct moment *m, uint64_t **list, size_t *count, si
     if (*count > dropped) memcpy(longer, *list + dropped, (*count - dropped) * sizeof *longer);
     longer[*count - dropped] = number;
     *list = longer;
+    if (m->record->is_deceased || m->record->is_opted_out) work_fall_silent(m);
     *count += 1 - dropped;
 }
 

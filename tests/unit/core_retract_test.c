@@ -407,6 +407,21 @@ static void of_a_patient_nobody_told_us_of_the_source_hears(void **state)
     (void)state;
 }
 
+static void nobody_is_asked_to_call_the_family_of_the_deceased_because_something_else_was_taken_back(void **state)
+{
+    begin_anew();
+    hear_child();
+    unsigned long long asked = hear("question.asked", "with: {by: GUARDIAN}");
+    char rest[128];
+    snprintf(rest, sizeof rest, "task: t%u, with: {outcome: DONE, by: coordinator-1}", task_of(TASK(ANSWER_QUESTION))->number);
+    unsigned long long answered = hear("task.completed", rest);
+    hear("patient.deceased", "with: {reported_by: a-registry}");
+    take_back(answered);
+    assert_null(task_of(TASK(ANSWER_QUESTION)));
+    (void)asked;
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -430,6 +445,7 @@ int main(void)
         SENTENCE(an_event_that_was_taken_back_before_it_came_is_looked_at_and_not_acted_on),
         SENTENCE(a_finding_that_was_taken_back_before_it_came_acts_all_the_same),
         SENTENCE(of_a_patient_nobody_told_us_of_the_source_hears),
+        SENTENCE(nobody_is_asked_to_call_the_family_of_the_deceased_because_something_else_was_taken_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -264,6 +264,7 @@ bool work_asks_the_same(const Handoff__V1__Task *a, const Handoff__V1__Task *b);
 /* One act asked for twice: the first takes over the causes of the second, which is withdrawn. */
 void work_join_tasks(struct moment *m, Handoff__V1__Task *kept, Handoff__V1__Task *gone);
 /* One matter raised twice: the higher one stays. */
+void work_take_causes(struct moment *m, Handoff__V1__Task *kept, const Handoff__V1__Task *from);
 void work_join_escalations(struct moment *m);
 /* It stands again as it was, under the number it had; generation: its last one told. */
 void work_restore_task(struct moment *m, const Handoff__V1__Task *was, uint32_t generation);

@@ -107,6 +107,7 @@ bool facts_is_clinician(const struct moment *m, const char *person_id, bool is_m
 /* Why this answer does not end a safety-check, or why a safety flag forbids that an episode ends; NULL: it does not. */
 const char *facts_refuse_check(const struct moment *m, const Handoff__V1__Task *task);
 const char *facts_refuse_closing(const struct moment *m);
+void facts_flags_return(struct moment *m, const Handoff__V1__PatientRecord *before, const Handoff__V1__PatientRecord *after);
 
 /* Of signatures, refusals and revocations (facts_consent.c), and of how people may be reached (reach_facts.c). */
 void facts_granted(struct moment *m);

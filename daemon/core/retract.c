@@ -178,7 +178,10 @@ static bool has_successor(const struct moment *m, const Handoff__V1__Episode *en
         const Handoff__V1__Episode *e = m->record->episodes[i];
         const struct pathway *of = rules_pathway(m->rules, e->pathway);
         if (e->number <= ended->number || !of || strcmp(of->name, p->name) != 0) continue;
-        if (p->subject != SUBJECT_REFERRAL || strcmp(e->referral_id, ended->referral_id) == 0) return true;
+        if (p->subject == SUBJECT_REFERRAL && strcmp(e->referral_id, ended->referral_id) != 0) continue;
+        if (p->subject == SUBJECT_RISK && e->risk != ended->risk) continue;
+        if (p->subject == SUBJECT_CONSENT && strcmp(e->consent_id, ended->consent_id) != 0) continue;
+        return true;
     }
     return m->record->n_episodes >= LIMIT_RECORD_EPISODES;
 }
@@ -436,6 +439,7 @@ void retract_apply(struct moment *m)
     } else if (was_retracted(m->record, r->sequence)) {
         m->sentence = "that event was taken back before: nothing changed";
     } else if (r->event->body_case == BODY(EVENT_RETRACTED)) {
+    facts_flags_return(m, x.before, x.after);
         ask_review(m, "a retraction cannot be taken back: publish the event again, under another id");
     } else if (r->event->body_case == BODY(PATIENT_MERGED)) {
         ask_review(m, "two patients that became one cannot be taken apart: a human decides");

@@ -422,6 +422,39 @@ static void nobody_is_asked_to_call_the_family_of_the_deceased_because_something
     (void)state;
 }
 
+static void a_clearing_taken_back_leaves_the_flag_and_the_check_as_they_were(void **state)
+{
+    begin_anew();
+    hear_child();
+    hear("safety.flag_raised", "with: {kind: SELF, severity: EMERGENT, raised_by: a-nurse}");
+    unsigned long long cleared = hear("safety.cleared", "with: {kind: SELF, clinician_id: clinician-1}");
+    hear("safety.flag_raised", "with: {kind: OTHERS, severity: URGENT, raised_by: a-nurse}"); /* another risk, later */
+    assert_int_equal(w->record->n_flags, 1);
+    take_back(cleared);
+    assert_int_equal(w->record->n_flags, 2);
+    assert_int_equal(episodes_on("safety"), 2);
+    assert_int_equal(w->record->flags[1]->severity, SEVERITY(EMERGENT));
+    assert_false(w->record->flags[1]->is_assessed);
+    assert_non_null(task_of(TASK(SAFETY_CHECK)));
+    (void)state;
+}
+
+static void an_assessment_taken_back_leaves_the_flag_unassessed(void **state)
+{
+    begin_anew();
+    hear_child();
+    hear("safety.flag_raised", "with: {kind: SELF, severity: EMERGENT, raised_by: a-nurse}");
+    char rest[128];
+    snprintf(rest, sizeof rest, "task: t%u, with: {outcome: DONE, by: clinician-1, level: LOW}", task_of(TASK(SAFETY_CHECK))->number);
+    unsigned long long assessed = hear("task.completed", rest);
+    assert_true(w->record->flags[0]->is_assessed);
+    take_back(assessed);
+    assert_false(w->record->flags[0]->is_assessed);
+    assert_int_equal(w->record->flags[0]->severity, SEVERITY(EMERGENT));
+    assert_string_equal(state_of("safety"), "flagged");
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -446,6 +479,8 @@ int main(void)
         SENTENCE(a_finding_that_was_taken_back_before_it_came_acts_all_the_same),
         SENTENCE(of_a_patient_nobody_told_us_of_the_source_hears),
         SENTENCE(nobody_is_asked_to_call_the_family_of_the_deceased_because_something_else_was_taken_back),
+        SENTENCE(a_clearing_taken_back_leaves_the_flag_and_the_check_as_they_were),
+        SENTENCE(an_assessment_taken_back_leaves_the_flag_unassessed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

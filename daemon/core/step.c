@@ -374,9 +374,9 @@ static void run_event(struct moment *m)
         m->out->verdict = VERDICT(REVIEW);
         return;
     }
-    bool was_opted_out = m->record->is_opted_out;
+    bool was_silent = m->record->is_deceased || m->record->is_opted_out;
     facts_apply(m);
-    if (m->record->is_opted_out && !was_opted_out) work_fall_silent(m);
+    if (!was_silent && (m->record->is_deceased || m->record->is_opted_out)) work_fall_silent(m);
     answers_apply(m);
     if (m->input->subject == SUBJECT_IS_SITE) rounds_by_event(m);
     if (!m->fault && !m->names_nothing && is_patients) offer_to_episodes(m);

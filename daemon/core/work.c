@@ -285,7 +285,10 @@ void work_complete(struct moment *m, Handoff__V1__Task *t, Handoff__V1__TaskOutc
                    outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_REACHED;
     if (t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK && is_done) facts_assessed(m);
     bool is_about_death = t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_CONFIRM_DEATH;
-    if (is_about_death && is_done) m->record->is_deceased = true;
+    if (is_about_death && is_done) {
+        m->record->is_deceased = true;
+        m->record->deceased_sequence = m->input->sequence;
+    }
     if (is_about_death && outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_REFUTED) m->record->is_deceased = false;
     remove_task(m, t);
 }
@@ -893,15 +896,33 @@ void work_restore_escalation(struct moment *m, const Handoff__V1__Escalation *wa
 }
 
 /* --- two that are one ---------------------------------------------------------------------------------------- */
-/* The escalation that keeps the time of the one that goes: it keeps the other's, unless that has one of its own. */
+static void go_on_from(struct moment *m, Handoff__V1__Escalation *kept, const Handoff__V1__Escalation *gone);
+
+/* The escalation that keeps the time of the one that goes: it keeps the other's. Where that has one of its own, this one
+ * is as grave and as high as the two were. */
 static void hand_over(struct moment *m, Handoff__V1__Task *kept, Handoff__V1__Task *gone)
 {
     Handoff__V1__Escalation *e = work_find_escalation(m->record, gone->escalation);
-    if (!e || work_find_escalation(m->record, kept->escalation)) return;
-    if (e->task == gone->number) e->task = kept->number;
-    kept->escalation = e->number;
-    kept->is_overdue |= gone->is_overdue;
-    gone->escalation = 0;
+    Handoff__V1__Escalation *own = work_find_escalation(m->record, kept->escalation);
+    Handoff__V1__Severity severity = e && e->severity > kept->severity ? e->severity : kept->severity;
+    if (e && !own) {
+        if (e->task == gone->number) e->task = kept->number;
+        kept->escalation = e->number;
+        kept->is_overdue |= gone->is_overdue;
+        gone->escalation = 0;
+        own = e;
+    }
+    if (own && own->severity < severity) repeat(m, own, severity);
+    if (e && own != e) go_on_from(m, own, e);
+}
+
+/* Asked for again by what asked for another one before. */
+void work_take_causes(struct moment *m, Handoff__V1__Task *kept, const Handoff__V1__Task *from)
+{
+    size_t count = kept->n_causes;
+    for (size_t i = 0; i < from->n_causes && kept->n_causes < CAUSES_MAX; i++)
+        if (!has_cause(kept, from->causes[i])) list_append(m->arena, &kept->causes, &kept->n_causes, from->causes[i]);
+    if (kept->n_causes != count) tell_task(m, kept, CHANGE(JOINED), rule_of(from));
 }
 
 void work_join_tasks(struct moment *m, Handoff__V1__Task *kept, Handoff__V1__Task *gone)

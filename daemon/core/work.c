@@ -624,9 +624,11 @@ static void repeat(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Se
 {
     if (severity > e->severity) e->severity = severity;
     int64_t rung_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms), stands_ms = climbs_ms(e);
+    bool is_its_repeat = stands_ms <= m->now_ms && rung_above(m, e) == e->rung; /* due now: nobody is told twice at once */
     e->repeats++;
     e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN;
-    climb_at(m, e, rung_ms < stands_ms ? rung_ms : stands_ms);
+    if (is_its_repeat) arm_rung(m, e);
+    else climb_at(m, e, rung_ms < stands_ms ? rung_ms : stands_ms);
     tell_escalation(m, e, CLIMB(REPEATED));
 }
 

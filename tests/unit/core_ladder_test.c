@@ -206,6 +206,17 @@ static void a_raise_that_is_repeated_every_day_still_climbs_after_its_rungs_time
     assert_int_equal(first()->rung, ROLE(DIRECTOR));
 }
 
+static void a_raise_at_the_moment_of_a_daily_repeat_is_that_repeat(void **state)
+{
+    (void)state;
+    begin_watch();
+    go("2026-03-09 23:00"); /* the director has it; the timer raises at 10:00, when it would be repeated too */
+    forget();
+    go("2026-03-11 23:00");
+    assert_int_equal(told_escalations(ROLE(DIRECTOR), CLIMB(REPEATED)), 2);
+    assert_when(first()->next_at_ms, "2026-03-12 10:00");
+}
+
 static void a_raise_covers_its_timers_open_tasks_so_that_they_do_not_escalate_beside_it(void **state)
 {
     (void)state;
@@ -301,6 +312,7 @@ int main(void)
         SENTENCE(a_pathways_raise_takes_over_the_overdue_escalation_of_its_own_task),
         SENTENCE(a_raise_that_the_timer_repeats_is_told_again_and_never_doubled),
         SENTENCE(a_raise_that_is_repeated_every_day_still_climbs_after_its_rungs_time),
+        SENTENCE(a_raise_at_the_moment_of_a_daily_repeat_is_that_repeat),
         SENTENCE(a_raise_covers_its_timers_open_tasks_so_that_they_do_not_escalate_beside_it),
         SENTENCE(the_end_of_a_timer_resolves_what_it_raised_and_withdraws_what_it_asked_for),
         SENTENCE(what_no_timer_raised_is_told_again_instead_of_doubled_too),

@@ -468,9 +468,36 @@ static void settle(struct moment *m)
     if (m->record->n_flags && !m->fault) timer_hasten(m);
 }
 
+static bool is_opened_by(const struct pathway *p, Handoff__V1__Event__BodyCase body)
+{
+    for (uint32_t i = 0; i < p->open_count; i++)
+        if (p->opens[i].event == body) return true;
+    return false;
+}
+
+/* Of two words about a stay the newer counts, and the episodes of the other id have not heard it: what waited for the
+ * end of a stay would wait for ever. The pathway about stays itself has been joined already. */
+static void tell_stay(struct moment *m)
+{
+    Handoff__V1__Event *e = MESSAGE_NEW(m->arena, Handoff__V1__Event, event);
+    e->body_case = m->record->is_admitted ? HANDOFF__V1__EVENT__BODY_ENCOUNTER_ADMITTED : HANDOFF__V1__EVENT__BODY_ENCOUNTER_DISCHARGED;
+    if (m->record->is_admitted) e->encounter_admitted = MESSAGE_NEW(m->arena, Handoff__V1__EncounterAdmitted, encounter_admitted);
+    else e->encounter_discharged = MESSAGE_NEW(m->arena, Handoff__V1__EncounterDischarged, encounter_discharged);
+    uint32_t until = m->record->last_episode;
+    m->event = e;
+    for (uint32_t number = 1; number <= until && !m->fault; number++) {
+        machine_focus(m, machine_episode(m->record, number));
+        m->depth = 0;
+        if (m->episode && m->pathway && !is_opened_by(m->pathway, e->body_case)) machine_offer(m);
+    }
+    machine_focus(m, NULL);
+    m->event = NULL;
+}
+
 void merge_join(struct moment *m)
 {
     Handoff__V1__PatientRecord *r = m->record;
+    bool is_stay_disputed = r->is_admitted != m->input->loser->is_admitted;
     struct joining j = {.m = m, .from = message_copy(m->input->loser, m->arena), .base = (uint32_t)r->n_merged + 1};
     take_ids(&j);
     renumber_episodes(&j);
@@ -489,6 +516,7 @@ void merge_join(struct moment *m)
     join_tasks(m);
     if (r->is_deceased || r->is_opted_out) work_fall_silent(m);
     work_join_escalations(m);
+    if (is_stay_disputed && !m->fault) tell_stay(m);
     if (!m->fault) settle(m);
     if (!m->fault) release_reconsider(m);
 }

@@ -382,6 +382,27 @@ static void of_two_ladders_of_one_task_the_graver_and_the_higher_goes_on(void **
     (void)state;
 }
 
+static bool is_intake_paused(void) { return timer_of("intake")->is_paused; }
+static void the_end_of_a_stay_that_was_told_under_the_other_id_lifts_its_hold(void **state)
+{
+    begin(SHIPPED);
+    w->now_ms = when("2026-03-04 09:00");
+    tell("encounter.discharged", "with: {encounter_class: INPATIENT, disposition: HOME}");
+    that_was_the_other();
+    w->now_ms = when("2026-03-02 09:00");
+    refer();
+    tell("referral.accepted", "referral: ref-1");
+    w->now_ms = when("2026-03-03 09:00");
+    tell("encounter.admitted", "with: {encounter_class: INPATIENT}");
+    assert_true(is_intake_paused());
+    w->now_ms = when("2026-03-04 10:00");
+    become_one();
+    assert_false(w->record->is_admitted);
+    assert_false(is_intake_paused());
+    assert_string_equal(state_of("transition"), "discharged");
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -389,6 +410,7 @@ int main(void)
         SENTENCE(what_forbids_counts_whoevers_it_is),
         SENTENCE(a_doubt_about_custody_stays_a_doubt),
         SENTENCE(of_two_words_about_a_stay_the_newer_counts),
+        SENTENCE(the_end_of_a_stay_that_was_told_under_the_other_id_lifts_its_hold),
         SENTENCE(a_flag_is_as_grave_as_the_graver_and_unassessed_if_one_is),
         SENTENCE(a_matter_raised_twice_is_as_grave_as_the_graver_and_as_high_as_the_higher),
         SENTENCE(two_referrals_go_on_side_by_side_with_their_tasks_and_timers),

@@ -271,9 +271,31 @@ static void a_planned_end_is_refused_while_a_flag_is_not_assessed_and_not_while_
     assert_string_equal(state_of("transition"), "stepping-down");
 }
 
+/* Else the calls stay silent and nobody ever says whether the patient lives. */
+static void a_death_that_nobody_could_confirm_is_asked_about_again_and_refuted_the_contact_is_due(void **state)
+{
+    char rest[96];
+    begin(SHIPPED);
+    register_child();
+    tell("encounter.discharged", "with: {encounter_class: INPATIENT, disposition: HOME}");
+    tell("patient.deceased", "with: {reported_by: a-registry}");
+    assert_null(task_of(TASK(POST_DISCHARGE_CONTACT)));
+    snprintf(rest, sizeof rest, "task: t%u, with: {outcome: NOT_POSSIBLE, by: supervisor-1}", task_of(TASK(CONFIRM_DEATH))->number);
+    tell("task.completed", rest);
+    assert_true(w->record->is_deceased);
+    assert_int_equal(w->record->episodes[0]->n_holds, 1);
+    assert_non_null(task_of(TASK(CONFIRM_DEATH)));
+    snprintf(rest, sizeof rest, "task: t%u, with: {outcome: REFUTED, by: supervisor-1}", task_of(TASK(CONFIRM_DEATH))->number);
+    tell("task.completed", rest);
+    assert_int_equal(w->record->episodes[0]->n_holds, 0);
+    assert_non_null(task_of(TASK(POST_DISCHARGE_CONTACT)));
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        SENTENCE(a_death_that_nobody_could_confirm_is_asked_about_again_and_refuted_the_contact_is_due),
         SENTENCE(day_seven_ends_at_midnight_whatever_the_hour_of_the_discharge),
         SENTENCE(days_are_local_dates_across_daylight_saving),
         SENTENCE(a_leap_day_is_a_day),

@@ -69,15 +69,6 @@ static uint64_t open_episodes(void *context, uint32_t number)
     return number <= RULESET_VERSIONS_MAX ? use->counts[number] : 0;
 }
 
-static int check_use(struct engine *engine, const struct config *config, const struct rules_changes *changes,
-                     struct arena *arena, struct yaml_errors *errors)
-{
-    struct in_use *in_use = ARENA_NEW(arena, struct in_use);
-    in_use->engine = engine;
-    struct rules_use use = {in_use, open_episodes, config->retired_pathways};
-    return ruleset_check_use(engine_ruleset(engine), changes, &use, arena, errors);
-}
-
 int run_rules_update(struct engine *engine, const struct config *config, struct arena *report,
                      struct yaml_errors *errors, char ***ret_sentences, const char **ret_why)
 {
@@ -91,10 +82,16 @@ int run_rules_update(struct engine *engine, const struct config *config, struct 
         return -1;
     }
     const Handoff__V1__Site *const *sites = (const Handoff__V1__Site *const *)site_messages(config, arena);
-    if (ruleset_read_folder(config->pathways, arena, &folder, errors) == 0 &&
-        ruleset_diff(engine_ruleset(engine), &folder, sites, config->site_count, arena, errors, &changes) == 0 &&
-        check_use(engine, config, &changes, arena, errors) == 0)
-        count = journal_changes(engine, &changes, report, ret_sentences, ret_why);
+    const struct ruleset *rs = engine_ruleset(engine);
+    struct in_use *in_use = ARENA_NEW(arena, struct in_use);
+    in_use->engine = engine;
+    struct rules_use use = {in_use, open_episodes, config->retired_pathways};
+    if (ruleset_read_folder(config->pathways, arena, &folder, errors) == 0) {
+        bool is_whole = ruleset_check_gone(rs, &folder, &use, arena, errors) == 0; /* said first, then what else is wrong */
+        if (ruleset_diff(rs, &folder, sites, config->site_count, arena, errors, &changes) == 0 &&
+            ruleset_check_use(rs, &changes, &use, arena, errors) == 0 && is_whole)
+            count = journal_changes(engine, &changes, report, ret_sentences, ret_why);
+    }
     arena_free(arena);
     return count;
 }

@@ -22,6 +22,8 @@
 #define EXCEPTION_HARM    "serious and imminent threat (45 CFR 164.512(j))"
 #define EXCEPTION_MEDICAL "medical emergency (42 CFR 2.51)"
 
+enum { TOLD_MAX = 32 }; /* of one episode; more than the shipped pathways can tell */
+
 static bool is_family(Handoff__V1__Party party)
 {
     return party == PARTY(PATIENT) || party == PARTY(GUARDIAN);
@@ -50,6 +52,38 @@ static Handoff__V1__StatusEmission *emit(struct moment *m, const struct disclosu
     return s;
 }
 
+/* --- what was told before ---------------------------------------------------------------------------------------- */
+static bool has_told(const Handoff__V1__Episode *e, const Handoff__V1__Told *what)
+{
+    for (size_t i = 0; i < e->n_told; i++)
+        if (message_equal(e->told[i], what)) return true;
+    return false;
+}
+
+void disclose_remember(struct moment *m, Handoff__V1__Episode *episode, const Handoff__V1__Told *told)
+{
+    if (has_told(episode, told)) return;
+    if (episode->n_told >= TOLD_MAX) list_remove(&episode->told, &episode->n_told, 0);
+    list_append(m->arena, &episode->told, &episode->n_told, message_copy(told, m->arena));
+}
+
+/* How a referral stands is another word in another state; the referral itself is sent once. */
+static const Handoff__V1__Told *what_is_told(const struct moment *m, const struct disclosure *d)
+{
+    Handoff__V1__Told *told = MESSAGE_NEW(m->arena, Handoff__V1__Told, told);
+    told->kind = d->kind;
+    told->recipient = recipient_of(m, d);
+    if (d->kind != HANDOFF__V1__STATUS_KIND__STATUS_KIND_REFERRAL_SENT)
+        told->state = arena_string(m->arena, m->pathway->main.states[m->episode->state].name);
+    return told;
+}
+
+/* Entering a state anew because of a new text is no news for anybody outside. */
+static bool is_told_already(const struct moment *m, const struct disclosure *d)
+{
+    return m->continued && m->continued == m->episode && has_told(m->episode, what_is_told(m, d));
+}
+
 static void withhold(struct moment *m, const struct disclosure *d, const char *why)
 {
     moment_audit(m, AUDIT(WITHHELD), why, recipient_of(m, d), d->rule);
@@ -67,6 +101,7 @@ enum consent_answer disclose_tell(struct moment *m, const struct disclosure *d)
 {
     struct consent_question q = {m->rules, m->site, m->record, d->party, d->id, d->category, m->now_ms, NULL};
     struct consent_ground ground = {NULL, NULL};
+    if (is_told_already(m, d)) return CONSENT_COVERS;
     if (is_family(d->party) && (m->record->is_deceased || m->record->is_opted_out)) {
         withhold(m, d, "nothing goes to the family any more");
         return CONSENT_COVERS;
@@ -85,6 +120,7 @@ enum consent_answer disclose_tell(struct moment *m, const struct disclosure *d)
     Handoff__V1__StatusEmission *s = emit(m, d);
     if (ground.consent) s->consent_id = ground.consent->id;
     if (ground.also) s->also_consent_id = ground.also->id;
+    if (m->episode) disclose_remember(m, m->episode, what_is_told(m, d));
     return answer;
 }
 

@@ -408,14 +408,27 @@ static void keep_visit_timers(struct moment *m, const struct pathway *from, cons
     m->visit = visit;
 }
 
+/* The human has moved it on: what only the timers of the state before asked for is over, as with any move. */
+static void leave_behind(struct moment *m, const struct pathway *from, const struct state *left)
+{
+    const struct state *entered = &m->pathway->main.states[m->episode->state];
+    for (uint32_t i = 0; i < left->timer_count && is_open(m); i++)
+        for (uint32_t k = 0; k < m->pathway->timer_count; k++)
+            if (strcmp(m->pathway->timers[k].name, from->timers[left->timers[i]].name) == 0 && !lists_timer(entered, k))
+                timer_stop(m, k);
+}
+
 void machine_continue(struct moment *m, const struct pathway *p, uint32_t state)
 {
     const struct pathway *from = m->pathway;
     const Handoff__V1__PatientRecord *before = message_copy(m->record, m->arena);
     const Handoff__V1__Episode *old = message_copy(m->episode, m->arena);
-    machine_end(m, HANDOFF__V1__CLOSE_REASON__CLOSE_REASON_CONTINUED);
     Handoff__V1__Episode *e = new_episode(m, p);
+    carry_raised(m, p, e->number);
+    machine_end(m, HANDOFF__V1__CLOSE_REASON__CLOSE_REASON_CONTINUED);
     adopt(e, &old->base);
+    e->told = old->told;
+    e->n_told = old->n_told;
     e->opened_at_ms = old->opened_at_ms;
     keep_regions(from, old, p, e);
     keep_variables(from, old, p, e);
@@ -423,14 +436,18 @@ void machine_continue(struct moment *m, const struct pathway *p, uint32_t state)
     for (size_t i = 0; i < m->record->n_appointments; i++)
         if (m->record->appointments[i]->episode == old->number) m->record->appointments[i]->episode = e->number;
     machine_focus(m, e);
+    m->continued = e;
+    e->state = state;
     keep_holds(m, from, old);
     machine_enter(m, MACHINE_MAIN, state, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_OPENED, 0);
     bool has_moved = strcmp(p->main.states[state].name, from->main.states[old->state].name) != 0;
-    if (!has_moved) e->moved_at_ms = old->moved_at_ms; /* what was late for the old one is late for this one, no more */
+    if (has_moved) leave_behind(m, from, &from->main.states[old->state]);
+    else e->moved_at_ms = old->moved_at_ms; /* what was late for the old one is late for this one, no more */
     for (uint32_t i = 0; i < p->region_count && is_open(m); i++)
         enter(m, &p->regions[i].states[e->region_states[i]], NULL);
     keep_visit_timers(m, from, before, old->number);
     machine_settle(m);
+    m->continued = NULL;
 }
 
 /* --- firing -------------------------------------------------------------------------------------------------- */

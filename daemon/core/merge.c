@@ -408,6 +408,7 @@ static void fold_episode(struct moment *m, Handoff__V1__Episode *gone, Handoff__
     for (size_t i = 0; i < r->n_episodes; i++)
         if (r->episodes[i]->replaces == gone->number) r->episodes[i]->replaces = kept->number;
     if (kept->replaces == kept->number) kept->replaces = 0;
+    for (size_t i = 0; i < gone->n_told; i++) disclose_remember(m, kept, gone->told[i]);
     machine_focus(m, gone);
     machine_end(m, HANDOFF__V1__CLOSE_REASON__CLOSE_REASON_DUPLICATE);
     machine_focus(m, NULL);

@@ -42,6 +42,7 @@ struct moment {
     struct arena *arena;
     uint32_t scope;                  /* of what is being done now; see core/pathway.h */
     uint32_t scope_visit;            /* the visit whose timer fires; 0: none */
+    const Handoff__V1__Episode *continued; /* it is being opened again: what it told once it does not tell again */
     const struct sender *senders;    /* of the signals being answered, the innermost first */
     int depth;                       /* automatic transitions and signals so far */
     const char *fault;               /* set: an invariant would break; the input is parked with this sentence */
@@ -147,6 +148,8 @@ struct disclosure {
 };
 /* With a ground it is told, without one a record says that it was withheld. */
 enum consent_answer disclose_tell(struct moment *m, const struct disclosure *d);
+/* The episode has told that; kept, so that it is not told again when the episode is opened again. */
+void disclose_remember(struct moment *m, Handoff__V1__Episode *episode, const Handoff__V1__Told *told);
 /* disclosure.requested: told, told under the emergency exception, or withheld and somebody asked. */
 void disclose_requested(struct moment *m);
 
@@ -281,6 +284,10 @@ void work_join_escalations(struct moment *m);
 /* It stands again as it was, under the number it had; generation: its last one told. */
 void work_restore_task(struct moment *m, const Handoff__V1__Task *was, uint32_t generation);
 void work_restore_escalation(struct moment *m, const Handoff__V1__Escalation *was, uint32_t generation);
+
+/* --- opening an episode again (carry.c) ------------------------------------------------------------------------ */
+/* What the episode in focus has raised, and the tasks that have a ladder, are of the episode with that number from now on. */
+void carry_raised(struct moment *m, const struct pathway *to, uint32_t number);
 
 /* --- timers (timers.c) --------------------------------------------------------------------------------------- */
 /* of the episode in focus */

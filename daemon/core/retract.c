@@ -116,7 +116,7 @@ static bool is_as_left(const Handoff__V1__Episode *now, const Handoff__V1__Episo
 /* Who was told when is a measure of what happened, not of what should have. */
 static bool stays(const ProtobufCFieldDescriptor *f)
 {
-    static const char *const names[] = {"number", "pathway", "origin", "opened_sequence", "told_at_ms"};
+    static const char *const names[] = {"number", "pathway", "origin", "opened_sequence", "told_at_ms", "told"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(f->name, names[i]) == 0) return true;
     return false;
@@ -278,18 +278,35 @@ static bool is_wanted_again(const struct retracting *x, const Handoff__V1__Cause
     return is_open && (fell_silent || is_about_work(x->r->event));
 }
 
-/* The newest generation that was told of it in that entry. */
+static bool is_of_task(const Handoff__V1__Emission *e, uint32_t task)
+{
+    return task && e->body_case == HANDOFF__V1__EMISSION__BODY_TASK && e->task->number == task;
+}
+
+static bool is_of_escalation(const Handoff__V1__Emission *e, uint32_t escalation)
+{
+    return escalation && e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION && e->escalation->number == escalation;
+}
+
+/* The newest generation that was told of it in that entry or has been in this one. */
 static uint32_t told_generation(const struct retracting *x, uint32_t task, uint32_t escalation, uint32_t least)
 {
-    for (size_t i = 0; i < x->r->outcome->n_emissions; i++) {
-        const Handoff__V1__Emission *e = x->r->outcome->emissions[i];
-        bool is_task = task && e->body_case == HANDOFF__V1__EMISSION__BODY_TASK && e->task->number == task;
-        bool is_escalation = escalation && e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION &&
-                             e->escalation->number == escalation;
-        if (is_task && e->task->generation > least) least = e->task->generation;
-        if (is_escalation && e->escalation->generation > least) least = e->escalation->generation;
-    }
+    const Handoff__V1__Outcome *entries[] = {x->r->outcome, x->m->out};
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; i < entries[k]->n_emissions; i++) {
+            const Handoff__V1__Emission *e = entries[k]->emissions[i];
+            if (is_of_task(e, task) && e->task->generation > least) least = e->task->generation;
+            if (is_of_escalation(e, escalation) && e->escalation->generation > least) least = e->escalation->generation;
+        }
     return least;
+}
+
+/* It had gone on with an episode that was opened in place of another, and has just ended with that. */
+static bool ended_with_episode(const struct retracting *x, uint32_t task, uint32_t escalation)
+{
+    for (size_t i = 0; i < x->m->out->n_emissions; i++)
+        if (is_of_task(x->m->out->emissions[i], task) || is_of_escalation(x->m->out->emissions[i], escalation)) return true;
+    return false;
 }
 
 static Handoff__V1__Task *asked_already(const struct moment *m, const Handoff__V1__Task *t)
@@ -339,7 +356,7 @@ static void undo_task(struct retracting *x, const Handoff__V1__Task *before)
 {
     const Handoff__V1__Task *after = work_find_task(x->after, before->number);
     Handoff__V1__Task *now = work_find_task(x->m->record, before->number);
-    if (!after && !now) {
+    if (!now && (!after || ended_with_episode(x, before->number, 0))) {
         reopen_task(x, before);
     } else if (after && now && now->generation == after->generation && !message_equal(before, after) &&
                !names_kept_cause(x, after)) {
@@ -362,7 +379,7 @@ static void undo_escalation(struct retracting *x, const Handoff__V1__Escalation 
     bool is_open = !before->cause || !before->cause->episode || machine_episode(r, before->cause->episode);
     bool is_untouched =
         is_open && after && now && now->generation == after->generation && !message_equal(before, after);
-    bool was_ended = !after && !now && before->cause && is_wanted_again(x, before->cause) &&
+    bool was_ended = !now && (!after || ended_with_episode(x, 0, before->number)) && before->cause && is_wanted_again(x, before->cause) &&
                      (!before->task || work_find_task(r, before->task));
     if (now && now->severity > before->severity && facts_finding(x->r->event)) return; /* as grave as was found */
     if (!is_untouched && !was_ended) return;

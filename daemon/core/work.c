@@ -645,13 +645,19 @@ static void add_holders(const struct moment *m, Handoff__V1__Escalation *e, uint
         e->rung = top;
 }
 
+/* Who was told by the ladder already hears it once more, and what stands above them comes no later for that. */
 static void promote(struct moment *m, Handoff__V1__Escalation *e, uint32_t roles, Handoff__V1__Severity severity,
                     uint32_t rule)
 {
+    Handoff__V1__Role stood_on = e->rung;
     e->task = 0; /* it stands for the matter now, not for one task */
     e->cause = new_cause(m, rule);
     if (severity > e->severity) e->severity = severity;
     add_holders(m, e, roles);
+    if (e->rung == stood_on) {
+        repeat(m, e, severity);
+        return;
+    }
     e->repeats = 0;
     e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN;
     arm_rung(m, e);

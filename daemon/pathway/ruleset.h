@@ -94,8 +94,12 @@ struct rules_use {
     uint64_t (*open_episodes)(void *context, uint32_t number); /* on a version; asked only where it matters */
     const char *retired; /* names of pathways that may be gone from the folder, separated by commas or spaces */
 };
-/* Refuses changes (of ruleset_diff) that would replace a text under a version number that open episodes run on, or drop
- * a pathway that they run on. 0, or -EINVAL with each in errors. */
+/* Refuses a folder without a pathway that open episodes run on. Asked before ruleset_diff, which where others name that
+ * pathway says only that there is none. 0, or -EINVAL with each in errors. */
+int ruleset_check_gone(const struct ruleset *rs, const struct rules_folder *folder, const struct rules_use *use,
+                       struct arena *arena, struct yaml_errors *errors);
+/* Refuses changes (of ruleset_diff) that would replace a text under a version number that open episodes run on. 0, or
+ * -EINVAL with each in errors. */
 int ruleset_check_use(const struct ruleset *rs, const struct rules_changes *changes, const struct rules_use *use,
                       struct arena *arena, struct yaml_errors *errors);
 

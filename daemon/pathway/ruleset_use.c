@@ -61,6 +61,31 @@ static void check_gone(const struct ruleset *rs, const struct pathway *old, cons
                   old->name, old->version, (unsigned long long)count, count == 1 ? " runs" : "s run");
 }
 
+/* A file that cannot be read at all says so itself; it stands for the pathway that it is named after. */
+static bool defines(const struct rules_file *file, const char *name, struct arena *arena)
+{
+    struct pathway_source *source;
+    struct yaml_errors ignored = {0};
+    size_t len = strlen(name);
+    if (pathway_read(arena, file->name, file->text, &ignored, &source) == 0)
+        return strcmp(source->pathway->name, name) == 0;
+    return strncmp(file->name, name, len) == 0 && strcmp(file->name + len, ".yaml") == 0;
+}
+
+int ruleset_check_gone(const struct ruleset *rs, const struct rules_folder *folder, const struct rules_use *use,
+                       struct arena *arena, struct yaml_errors *errors)
+{
+    size_t errors_before = errors->count;
+    for (uint32_t i = 0; i < rs->version_count; i++) {
+        const struct version *version = &rs->versions[i];
+        bool is_there = !version->source || version->is_retired;
+        for (size_t k = 0; k < folder->pathway_count && !is_there; k++)
+            is_there = defines(&folder->pathways[k], version->source->pathway->name, arena);
+        if (!is_there) check_gone(rs, version->source->pathway, use, errors);
+    }
+    return errors->count > errors_before ? -EINVAL : 0;
+}
+
 int ruleset_check_use(const struct ruleset *rs, const struct rules_changes *changes, const struct rules_use *use,
                       struct arena *arena, struct yaml_errors *errors)
 {
@@ -72,7 +97,6 @@ int ruleset_check_use(const struct ruleset *rs, const struct rules_changes *chan
         const struct pathway *old = version->source->pathway;
         const Handoff__V1__PathwayText *text = successor(changes, old->name);
         if (text) check_replaced(old, text, use, arena, errors);
-        else check_gone(rs, old, use, errors);
     }
     return errors->count > errors_before ? -EINVAL : 0;
 }

@@ -310,6 +310,7 @@ static void read_head(struct scenario *r, struct yaml_node root, struct yaml_err
     if (!scenario_time(yaml_text(yaml_get(root, "start")), r->calendar, &r->now_ms))
         yaml_error_add(errors, root, "a scenario needs `start: YYYY-MM-DD HH:MM`");
     r->steps = yaml_require(root, "steps", errors);
+    scenario_check_names(r->rules, r->steps, errors);
     if (!errors->count) scenario_open_others(r, yaml_get(root, "patients"), errors);
 }
 

@@ -220,11 +220,20 @@ static void expect_no_timers(struct scenario *r, struct yaml_node at)
     }
 }
 
+static void expect_says(struct scenario *r, const char *says)
+{
+    if (r->sentence && strstr(r->sentence, says))
+        scenario_check(r, true, "the sender is told \"%s\"", says);
+    else
+        scenario_check(r, false, "says: expected \"%s\", got %s%s%s", says, r->sentence ? "\"" : "",
+                       r->sentence ? r->sentence : "nothing", r->sentence ? "\"" : "");
+}
+
 static void expect_rest(struct scenario *r, struct yaml_node expect)
 {
     char verdict[WORD_BYTES];
     const char *says = yaml_text(yaml_get(expect, "says")), *wanted = yaml_text(yaml_get(expect, "verdict"));
-    if (says) scenario_check(r, r->sentence && strstr(r->sentence, says), "the sender is told \"%s\"", says);
+    if (says) expect_says(r, says);
     if (wanted) {
         kebab(&handoff__v1__verdict__descriptor, r->verdict, verdict);
         scenario_check(r, strcmp(verdict, wanted) == 0, "verdict %s (got %s)", wanted, verdict);

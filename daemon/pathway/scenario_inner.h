@@ -1,6 +1,6 @@
 /* Shared by the parts of the scenario runner and nobody else: scenario.c (driving), scenario_words.c (words and the
  * report), scenario_told.c (what came out), scenario_expect.c (what should), scenario_site.c (the site beside its
- * patients). scenario_event.c reads the events. */
+ * patients), scenario_names.c (names that nothing has). scenario_event.c reads the events. */
 #ifndef HANDOFF_PATHWAY_SCENARIO_INNER_H
 #define HANDOFF_PATHWAY_SCENARIO_INNER_H
 
@@ -72,6 +72,9 @@ static inline const char *upper(const ProtobufCEnumDescriptor *type, int value, 
 
 /* --- what came out (scenario_told.c): the record is the newest from now on */
 void scenario_note(struct scenario *r, const struct outcome *o);
+
+/* --- names in expectations that nothing has (scenario_names.c) */
+void scenario_check_names(const struct rules *rules, struct yaml_node steps, struct yaml_errors *errors);
 
 /* --- what should (scenario_expect.c) */
 void scenario_expect(struct scenario *r, struct yaml_node expect);

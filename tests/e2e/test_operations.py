@@ -2,11 +2,12 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 
 import pytest
-from peer import BOUND_S, DAY_MS, Daemon, event, event_pb2, flag, referral, registered, voicemail
+from peer import BOUND_S, DAY_MS, ROOT, Daemon, event, event_pb2, flag, referral, registered, voicemail
 
 from handoff.v1 import api_pb2
 
@@ -144,6 +145,21 @@ def test_a_pathway_that_is_gone_is_refused_while_episodes_run_on_it_unless_it_is
     client = daemon.client()
     client.advance(3 * DAY_MS)
     assert client.patient("mary").tasks, "it goes on with the text that it began with"
+
+
+def test_a_missing_pathway_that_others_name_is_refused_with_the_number_of_its_episodes_first(stopped):
+    daemon = stopped
+    shutil.copytree(ROOT / "daemon" / "pathways", daemon.pathways, dirs_exist_ok=True)
+    daemon.start()
+    client = daemon.client()
+    for patient in ("mary", "tom", "karen"):
+        client.accept(referral(patient))
+    daemon.kill()
+    (daemon.pathways / "referral.yaml").unlink()
+    result = run(daemon, "run", "--config", str(daemon.config), "--data", str(daemon.data))
+    assert result.returncode == 3
+    assert "3 open episodes run on it" in result.stderr
+    assert result.stderr.index("3 open episodes run on it") < result.stderr.index('there is no pathway "referral"')
 
 
 def test_a_person_opens_an_episode_again_on_the_newest_version(daemon, client):

@@ -21,6 +21,7 @@ static const char *const watch =
     "    on:\n"
     "      episode.closed: {target: closed}\n"
     "      custom.graver: {do: [{task: {kind: call-family, severity: emergent}}]}\n"
+    "      custom.urgent: {do: [{task: {kind: call-family, severity: urgent}}]}\n"
     "      custom.review: {do: [{task: clinical-review}]}\n"
     "      custom.death: {do: [{task: confirm-death}]}\n"
     "      custom.emergent: {do: [{task: {kind: call-agency, severity: emergent}}]}\n"
@@ -50,7 +51,7 @@ static Handoff__V1__Escalation *first(void)
     return w->record->escalations[0];
 }
 
-static void overdue_work_is_told_to_its_owner_then_climbs_to_supervisor_and_director_and_repeats_daily(void **state)
+static void overdue_work_is_told_to_its_owner_then_climbs_to_supervisor_and_director_and_repeats_each_business_day(void **state)
 {
     (void)state;
     begin_watch();
@@ -70,7 +71,7 @@ static void overdue_work_is_told_to_its_owner_then_climbs_to_supervisor_and_dire
     forget();
     go("2026-03-11 09:00");
     assert_int_equal(first()->rung, ROLE(DIRECTOR));
-    go("2026-03-14 12:00"); /* the top: daily, over the weekend too */
+    go("2026-03-16 09:00"); /* the top: each business day, not over the weekend */
     assert_int_equal(told_escalations(ROLE(DIRECTOR), CLIMB(CLIMBED)), 1);
     assert_int_equal(told_escalations(ROLE(DIRECTOR), CLIMB(REPEATED)), 3);
 }
@@ -233,6 +234,25 @@ static void a_raise_covers_its_timers_open_tasks_so_that_they_do_not_escalate_be
     assert_int_equal(told_escalations(0, CLIMB(RAISED)), 0);
 }
 
+static void a_raise_that_finds_the_supervisor_told_by_the_ladder_repeats_it_and_puts_nobody_off(void **state)
+{
+    (void)state;
+    begin_watch();
+    go("2026-03-02 12:00");
+    custom("urgent"); /* due Tuesday 12:00; a rung is a business day from here on */
+    go("2026-03-04 12:00");
+    assert_int_equal(first()->rung, ROLE(SUPERVISOR));
+    forget();
+    go("2026-03-05 10:00"); /* the timer raises to the supervisor */
+    assert_int_equal(w->record->n_escalations, 1);
+    assert_int_equal(first()->task, 0);
+    assert_int_equal(told_escalations(ROLE(SUPERVISOR), CLIMB(REPEATED)), 1);
+    assert_int_equal(told_escalations(0, CLIMB(CLIMBED)), 0);
+    assert_when(first()->next_at_ms, "2026-03-05 12:00");
+    go("2026-03-05 12:00");
+    assert_int_equal(told_escalations(ROLE(DIRECTOR), CLIMB(CLIMBED)), 1);
+}
+
 static void the_end_of_a_timer_resolves_what_it_raised_and_withdraws_what_it_asked_for(void **state)
 {
     (void)state;
@@ -301,7 +321,7 @@ static void the_ladder_of_a_task_goes_on_when_only_one_of_its_causes_is_gone(voi
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SENTENCE(overdue_work_is_told_to_its_owner_then_climbs_to_supervisor_and_director_and_repeats_daily),
+        SENTENCE(overdue_work_is_told_to_its_owner_then_climbs_to_supervisor_and_director_and_repeats_each_business_day),
         SENTENCE(a_rung_whose_person_already_holds_the_matter_is_skipped),
         SENTENCE(a_supervisors_own_overdue_task_climbs_to_the_director),
         SENTENCE(an_acknowledgement_stops_the_climb_for_one_rungs_time_and_then_it_resumes),
@@ -314,6 +334,7 @@ int main(void)
         SENTENCE(a_raise_that_is_repeated_every_day_still_climbs_after_its_rungs_time),
         SENTENCE(a_raise_at_the_moment_of_a_daily_repeat_is_that_repeat),
         SENTENCE(a_raise_covers_its_timers_open_tasks_so_that_they_do_not_escalate_beside_it),
+        SENTENCE(a_raise_that_finds_the_supervisor_told_by_the_ladder_repeats_it_and_puts_nobody_off),
         SENTENCE(the_end_of_a_timer_resolves_what_it_raised_and_withdraws_what_it_asked_for),
         SENTENCE(what_no_timer_raised_is_told_again_instead_of_doubled_too),
         SENTENCE(resolve_all_ends_the_episodes_escalations),

@@ -513,6 +513,33 @@ static void nobody_is_asked_to_call_the_family_of_the_deceased_because_something
     (void)state;
 }
 
+static void a_reopening_that_is_taken_back_gives_the_ladder_back(void **state)
+{
+    begin_anew();
+    hear_child();
+    hear_request();
+    go("2026-03-06 09:00"); /* the agency has not acknowledged, and the call that was asked for is overdue */
+    assert_int_equal(w->record->n_escalations, 1);
+    const Handoff__V1__Escalation before = *w->record->escalations[0];
+    uint32_t episode = before.cause->episode, task = before.task;
+    char rest[64];
+    snprintf(rest, sizeof rest, "with: {reopens: ep%u, by: supervisor-1}", episode);
+    unsigned long long reopening = hear("episode.opened", rest);
+    assert_int_not_equal(w->record->escalations[0]->cause->episode, episode);
+    go("2026-03-06 10:00");
+    take_back(reopening);
+    assert_int_equal(w->record->n_escalations, 1);
+    const Handoff__V1__Escalation *e = w->record->escalations[0];
+    assert_int_equal(e->number, before.number);
+    assert_int_equal(e->cause->episode, episode);
+    assert_int_equal(e->rung, before.rung);
+    assert_int_equal(e->task, task);
+    assert_true(e->generation > before.generation);
+    assert_int_equal(task_of(TASK(CALL_AGENCY))->number, task);
+    assert_int_equal(task_of(TASK(CALL_AGENCY))->escalation, e->number);
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -542,6 +569,7 @@ int main(void)
         SENTENCE(an_event_that_was_taken_back_before_it_came_is_looked_at_and_not_acted_on),
         SENTENCE(a_finding_that_was_taken_back_before_it_came_acts_all_the_same),
         SENTENCE(of_a_patient_nobody_told_us_of_the_source_hears),
+        SENTENCE(a_reopening_that_is_taken_back_gives_the_ladder_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -201,8 +201,10 @@ static uint64_t count_episodes(void *context, uint32_t number)
 static int check_use(struct fixture *f, const char *retired, int *asked)
 {
     struct rules_changes changes = diff(f);
+    struct rules_use use = {asked, count_episodes, retired};
     *asked = 0;
-    return ruleset_check_use(f->rs, &changes, &(struct rules_use){asked, count_episodes, retired}, arena, &f->errors);
+    int gone = ruleset_check_gone(f->rs, &f->folder, &use, arena, &f->errors);
+    return ruleset_check_use(f->rs, &changes, &use, arena, &f->errors) ? -1 : gone;
 }
 
 static void another_text_under_a_version_is_refused_only_while_something_runs_on_it(void **state)
@@ -237,6 +239,38 @@ static void a_pathway_that_something_runs_on_goes_only_when_it_is_listed(void **
     assert_int_not_equal(check_use(f, "firs, first-of-all", &asked), 0);
     testing_expect(&f->errors, 0, 0, "1 open episode runs on it");
     assert_int_equal(check_use(f, "other, first", &asked), 0);
+    assert_int_equal(asked, 0);
+}
+
+static void a_pathway_that_another_one_opens_is_counted_too_when_it_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    int asked = 0;
+    struct rules_use use = {&asked, count_episodes, ""};
+    f->files[1] = file_of("second.yaml", second_text);
+    f->folder.pathway_count = 2;
+    adopt(f);
+    episodes_on_the_first = 3;
+    f->files[0] = f->files[1];
+    f->folder.pathway_count = 1;
+    assert_int_not_equal(ruleset_check_gone(f->rs, &f->folder, &use, arena, &f->errors), 0);
+    testing_expect(&f->errors, 0, 0, "3 open episodes run on it");
+    diff(f); /* which knows no number */
+    assert_int_equal(f->errors.count, 1);
+    assert_non_null(strstr(f->errors.list[0].sentence, "there is no pathway \"first\""));
+}
+
+static void a_file_that_cannot_be_read_is_wrong_and_not_gone(void **state)
+{
+    struct fixture *f = *state;
+    int asked = 0;
+    struct rules_use use = {&asked, count_episodes, ""};
+    adopt(f);
+    episodes_on_the_first = 3;
+    f->files[0] = file_of("first.yaml", "pathway: [");
+    assert_int_equal(ruleset_check_gone(f->rs, &f->folder, &use, arena, &f->errors), 0);
+    f->files[0] = file_of("renamed.yaml", first_text);
+    assert_int_equal(ruleset_check_gone(f->rs, &f->folder, &use, arena, &f->errors), 0);
     assert_int_equal(asked, 0);
 }
 
@@ -460,6 +494,8 @@ int main(void)
         TEST(a_comment_in_the_policy_changes_nothing),
         TEST(another_text_under_a_version_is_refused_only_while_something_runs_on_it),
         TEST(a_pathway_that_something_runs_on_goes_only_when_it_is_listed),
+        TEST(a_pathway_that_another_one_opens_is_counted_too_when_it_is_gone),
+        TEST(a_file_that_cannot_be_read_is_wrong_and_not_gone),
         TEST(a_version_that_cannot_be_understood_keeps_its_number),
         TEST(a_changed_text_retires_the_old_version_and_introduces_the_next),
         TEST(a_removed_file_is_retired),

@@ -134,7 +134,7 @@ static void look_shapes(const struct names *n, struct yaml_node expect)
 
 static void look_step(const struct names *n, struct yaml_node expect)
 {
-    static const char *const site_keys[] = {"tasks", "escalations", "list", NULL};
+    static const char *const site_keys[] = {"tasks", "escalations", "resolved", "withdrawn", "list", NULL};
     struct yaml_node timers = yaml_get(expect, "timers"), holds = yaml_get(expect, "holds");
     size_t before = n->errors->count;
     look_shapes(n, expect);

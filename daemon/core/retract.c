@@ -379,7 +379,8 @@ static void undo_escalation(struct retracting *x, const Handoff__V1__Escalation 
     bool is_open = !before->cause || !before->cause->episode || machine_episode(r, before->cause->episode);
     bool is_untouched =
         is_open && after && now && now->generation == after->generation && !message_equal(before, after);
-    bool was_ended = !now && (!after || ended_with_episode(x, 0, before->number)) && before->cause && is_wanted_again(x, before->cause) &&
+    bool has_ended = !now && (!after || ended_with_episode(x, 0, before->number));
+    bool was_ended = has_ended && before->cause && is_wanted_again(x, before->cause) &&
                      (!before->task || work_find_task(r, before->task));
     if (now && now->severity > before->severity && facts_finding(x->r->event)) return; /* as grave as was found */
     if (!is_untouched && !was_ended) return;

@@ -94,6 +94,8 @@ const char *view_format(struct arena *arena, const char *format, ...) __attribut
 const char *view_unused(const struct view *v, const char *reason, const Handoff__V1__Task *task);
 /* Why the supervisor hears of an agency's end: with its name, and how many it concerns (0: not said). */
 const char *view_ending(const struct view *v, const char *agency_id, uint32_t total);
+/* Why the supervisor's list is over: what said so was taken back, and `why`. */
+const char *view_staying(const struct view *v, const char *agency_id, const char *why);
 /* Why a new owner gets a list. */
 const char *view_hand_over(const struct view *v, const Handoff__V1__TaskEmission *e);
 /* A reason, and how often and in what way it was tried already. */

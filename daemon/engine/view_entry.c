@@ -88,6 +88,7 @@ Handoff__V1__Severity view_severity(const Handoff__V1__Emission *e)
 /* Of what no pathway raised: the overdue task's, or that of the safety net. */
 static const char *escalated_reason(const struct view *v, const Handoff__V1__EscalationEmission *e)
 {
+    if (e->about[0] && e->is_taken_back) return view_staying(v, e->about, e->taken_back);
     if (e->about[0]) return view_ending(v, e->about, e->total);
     bool is_of_task = e->task != 0 && (uint32_t)e->task_kind < RULES_TASK_KINDS;
     const char *reason = is_of_task ? v->rules->policy.tasks[e->task_kind].reason : NULL;

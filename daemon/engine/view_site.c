@@ -17,6 +17,13 @@ const char *view_ending(const struct view *v, const char *agency_id, uint32_t to
                        total == 1 ? "patient is" : "patients are");
 }
 
+const char *view_staying(const struct view *v, const char *agency_id, const char *why)
+{
+    const struct agency_row *row = rules_agency(v->rules, agency_id);
+    const char *name = row != NULL && row->agency->name[0] ? row->agency->name : agency_id;
+    return view_format(v->arena, "That %s ends its services was taken back%s%s.", name, why[0] ? ": " : "", why);
+}
+
 const char *view_hand_over(const struct view *v, const Handoff__V1__TaskEmission *e)
 {
     return view_format(v->arena, "%u open %s yours now, those most at risk first; due times stay.", e->total,

@@ -835,7 +835,9 @@ def test_statistics_and_info_say_what_the_protocol_says(shared, shared_client):
 
 def test_the_clock_is_shown_and_advanced(daemon, client):
     assert ask(daemon, "clock", "show")["nowMs"] == str(START_MS) == ask(daemon, "clock")["nowMs"]
-    assert handoff(daemon, "clock").stdout == "Mon 2026-01-05 08:00 (manual clock)\n"
+    assert handoff(daemon, "clock").stdout == "Mon 2026-01-05 08:00 EST (manual clock)\n"
+    elsewhere = handoff(daemon, "clock", "--time-zone", "America/Chicago")
+    assert elsewhere.stdout == "Mon 2026-01-05 07:00 CST (manual clock)\n"
     client.accept(referral("mary"))
     moved = ask(daemon, "clock", "advance", "2d4h")
     assert moved["nowMs"] == str(START_MS + 2 * DAY_MS + 4 * HOUR_MS) and moved["fired"] == "1"

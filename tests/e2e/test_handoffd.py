@@ -184,7 +184,7 @@ def folder(daemon, client):
 def test_a_sound_folder_is_verified_and_not_changed(folder):
     before = (folder / "journal" / "data.mdb").read_bytes()
     told = handoffd("verify", folder).stdout
-    assert re.fullmatch(r"sound: \d+ entries in \d+ batches .*; [1-9]\d* decided again; 0 damages\n", told)
+    assert re.fullmatch(r"sound: \d+ entries in \d+ batches .*; [1-9]\d* of them were decided .*, each to the same bytes; 0 damages\n", told)
     assert (folder / "journal" / "data.mdb").read_bytes() == before
 
 

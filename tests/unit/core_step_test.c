@@ -585,9 +585,27 @@ static void ids_are_read_back_in_both_forms_and_nonsense_is_nothing(void **state
     assert_int_equal(step_id_number("", "t"), 0);
 }
 
+/* Rule 12: whatever asked for it, and whether its pathway speaks of a death or not. */
+static void a_report_of_a_death_withdraws_every_call_to_the_family(void **state)
+{
+    begin(SHIPPED);
+    refer();
+    tell("appointment.booked", "referral: ref-1, appointment: visit-1, with: {starts_at: '2026-03-03 10:00', agency_id: riverside}");
+    tell("appointment.no_show", "referral: ref-1, appointment: visit-1, occurred: '2026-03-02 09:00'");
+    tell("question.asked", "with: {by: GUARDIAN}");
+    assert_non_null(task_of(TASK(OUTREACH_NO_SHOW)));
+    assert_non_null(task_of(TASK(ANSWER_QUESTION)));
+    tell("patient.deceased", "referral: ref-9, with: {reported_by: a-registry}");
+    assert_null(task_of(TASK(OUTREACH_NO_SHOW)));
+    assert_null(task_of(TASK(ANSWER_QUESTION)));
+    assert_non_null(task_of(TASK(CONFIRM_DEATH)));
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        SENTENCE(a_report_of_a_death_withdraws_every_call_to_the_family),
         SENTENCE(a_word_on_the_referral_that_a_later_one_overtook_changes_nothing),
         SENTENCE(a_complaint_a_death_and_an_admission_are_heard_however_late),
         SENTENCE(a_late_word_on_a_closed_referral_is_overtaken_and_a_new_one_is_reviewed),

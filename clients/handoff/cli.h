@@ -85,10 +85,10 @@ struct flags;
 /* Only reads the line: the event is in the flags, which the caller closes. An exit code. */
 int typed_event_parse(struct cli *cli, const struct typed_event *typed, int argc, char **argv,
                       struct flags **ret_flags);
-/* Fills id, source and occurred_at where empty, publishes and prints the result. */
+/* Fills id, source and occurred_at where empty, publishes and prints the result. What asks for something (of a task, an
+ * escalation, an episode) and changed nothing has failed, though it is kept. */
 int publish_event(struct cli *cli, Handoff__V1__Event *event);
-/* The same for what asks for something (an answer to a task or escalation, an episode opened or closed): one that
- * changed nothing has failed, though it is kept. */
+/* The same for a command of its own, which then says why and nothing else. */
 int publish_answer(struct cli *cli, Handoff__V1__Event *event);
 
 /* --- commands

@@ -126,11 +126,33 @@ static int show_result(struct cli *cli, const Handoff__V1__Event *event, const s
     return exit_code_of(result);
 }
 
+/* What a person asks for rather than tells. */
+static bool is_request(const Handoff__V1__Event *event)
+{
+    static const char *const begins[] = {"episode.", "task.", "escalation."};
+    const ProtobufCFieldDescriptor *body =
+        protobuf_c_message_descriptor_get_field(&handoff__v1__event__descriptor, (unsigned)event->body_case);
+    char type[64] = "";
+    if (body) handoff_event_type(body, type, sizeof type);
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+        if (strncmp(type, begins[i], strlen(begins[i])) == 0) return true;
+    }
+    return false;
+}
+
+/* Kept, and nothing came of it: the sentence says why. */
+static bool is_in_vain(const struct handoff_result *result)
+{
+    return handoff_is_accepted(result) && *result->sentence &&
+           result->verdict == HANDOFF__V1__VERDICT__VERDICT_RECORDED;
+}
+
 int publish_event(struct cli *cli, Handoff__V1__Event *event)
 {
     struct handoff_result result;
     int code = publish_one(cli, event, &result);
-    return code ? code : show_result(cli, event, &result);
+    if (!code) code = show_result(cli, event, &result);
+    return !code && is_request(event) && is_in_vain(&result) ? EXIT_REFUSED : code;
 }
 
 int publish_answer(struct cli *cli, Handoff__V1__Event *event)
@@ -138,11 +160,9 @@ int publish_answer(struct cli *cli, Handoff__V1__Event *event)
     struct handoff_result result;
     int code = publish_one(cli, event, &result);
     if (code) return code;
-    bool is_in_vain = handoff_is_accepted(&result) && *result.sentence &&
-                      result.verdict == HANDOFF__V1__VERDICT__VERDICT_RECORDED;
-    if (is_in_vain && !cli->is_json) return cli_say(EXIT_REFUSED, "%s", result.sentence);
+    if (is_in_vain(&result) && !cli->is_json) return cli_say(EXIT_REFUSED, "%s", result.sentence);
     code = show_result(cli, event, &result);
-    return is_in_vain ? EXIT_REFUSED : code;
+    return is_in_vain(&result) ? EXIT_REFUSED : code;
 }
 
 /* --- flags
@@ -248,26 +268,12 @@ int typed_event_parse(struct cli *cli, const struct typed_event *typed, int argc
     return EXIT_DONE;
 }
 
-/* What a person asks for rather than tells. */
-static bool is_request(const Handoff__V1__Event *event)
-{
-    static const char *const begins[] = {"episode.", "task.", "escalation."};
-    const ProtobufCFieldDescriptor *body =
-        protobuf_c_message_descriptor_get_field(&handoff__v1__event__descriptor, (unsigned)event->body_case);
-    char type[64] = "";
-    if (body) handoff_event_type(body, type, sizeof type);
-    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
-        if (strncmp(type, begins[i], strlen(begins[i])) == 0) return true;
-    }
-    return false;
-}
-
 int publish_typed(struct cli *cli, const struct typed_event *typed, int argc, char **argv)
 {
     struct flags *flags = NULL;
     int code = typed_event_parse(cli, typed, argc, argv, &flags);
     if (code) return code;
-    code = is_request(flags->event) ? publish_answer(cli, flags->event) : publish_event(cli, flags->event);
+    code = typed->preset_fields ? publish_answer(cli, flags->event) : publish_event(cli, flags->event);
     flags_close(&flags);
     return code;
 }

@@ -389,6 +389,7 @@ static void act(struct moment *m, const struct action *a)
     case ACTION_REFUSE: refuse(m, a); return;
     case ACTION_NOTE: moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_NOTE, a->text, NULL, a->rule); return;
     case ACTION_REMIND: remind(m, a); return;
+    case ACTION_WITHHOLD: disclose_withheld(m, a->party, recipient_of(m, a), a->rule); return;
     case ACTION_BASELINE: scores_rebase(m, a->number); return;
     case ACTION_DOUBT:
         moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_DIRECTORY_DOUBTFUL, recipient_of(m, a), NULL, a->rule);

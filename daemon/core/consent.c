@@ -219,6 +219,13 @@ const Handoff__V1__Consent *consent_for(const struct rules *rules, const struct 
     return ground.consent;
 }
 
+bool consent_is_patients(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
+                         Handoff__V1__DiagnosisCategory category, int64_t now_ms)
+{
+    if (category == CATEGORY(DRUG_AND_ALCOHOL) || category == CATEGORY(BOTH)) return true;
+    return consent_needs(rules, CATEGORY(BEHAVIORAL_HEALTH), patient_age(site, record, now_ms)) == SIGNED_BY_PATIENT;
+}
+
 /* A guardian with legal authority speaks for the child as long as it is the guardian who signs. */
 bool consent_is_needed(const struct consent_question *q)
 {

@@ -49,6 +49,11 @@ bool consent_is_outside(const struct rules *rules, Handoff__V1__Party party, con
 /* Does telling them need a release? Patients hear of themselves; so does the guardian who signs for a child. */
 bool consent_is_needed(const struct consent_question *question);
 
+/* Does the patient sign for what this is about? Then a guardian is an outside recipient like others. An unknown category
+ * counts as behavioral health, an unknown age as a child's. */
+bool consent_is_patients(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
+                         Handoff__V1__DiagnosisCategory category, int64_t now_ms);
+
 /* Does a revocation that names these recipients (none: everyone) mean this one? A party without an id means all of it.
  */
 bool consent_revokes(const Handoff__V1__ConsentRevoked *revoked, Handoff__V1__Party party, const char *id);

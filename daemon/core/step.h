@@ -37,10 +37,14 @@ struct step_retraction {
     const Handoff__V1__PatientRecord *before;  /* NULL: the record began with it */
     const Handoff__V1__PatientRecord *after;
     const Handoff__V1__Outcome *outcome;
-    const struct step_disclosure *disclosures; /* its own, and the later ones of the episodes that it opened */
+    const struct step_disclosure *disclosures; /* its own, and the later ones of the episodes that it opened or that
+                                                  stand on the release that it granted */
     size_t disclosure_count;
     bool is_elsewhere; /* it was of a patient that has become this one since: its numbers are others */
 };
+
+/* What was told on the release that this event granted. */
+bool step_rests_on(const Handoff__V1__Event *event, const Handoff__V1__StatusEmission *told);
 
 /* What a patient.merged meets. */
 enum merge_answer {

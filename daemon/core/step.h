@@ -53,6 +53,7 @@ enum merge_answer {
     MERGE_SAME,        /* with itself, or the two are one already the other way round */
     MERGE_ALREADY,     /* they are one already, as it says */
     MERGE_OF_ALIAS,    /* it speaks of one that has become another already */
+    MERGE_TOO_DEEP,    /* too many became one another in a row */
     MERGE_TOO_LARGE,   /* together they are more than a record holds */
     MERGE_POSSIBLE     /* the record becomes an alias; the survivor's STEP_JOIN follows in the same batch */
 };

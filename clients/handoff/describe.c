@@ -246,9 +246,11 @@ const char *describe_emission(const Handoff__V1__Emission *emission, char *text,
     case HANDOFF__V1__EMISSION__BODY_AUDIT:
         append_audit(emission->audit, text, size);
         break;
-    case HANDOFF__V1__EMISSION__BODY__NOT_SET:
+    case HANDOFF__V1__EMISSION__BODY__NOT_SET: /* what must not leave comes as a head alone; its reason says why */
     case _HANDOFF__V1__EMISSION__BODY__CASE_IS_INT_SIZE:
-        append(text, size, "an emission that this version does not know");
+        append(text, size, "%s",
+               emission->base.n_unknown_fields ? "an emission that this version does not know"
+                                               : "an emission whose content is not shown");
         break;
     }
     if (emission->is_late) append(text, size, " (late)");

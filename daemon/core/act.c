@@ -188,12 +188,42 @@ static Handoff__V1__Role owner_of(const struct moment *m, const struct action *a
     return is_outsiders ? HANDOFF__V1__ROLE__ROLE_COORDINATOR : a->role;
 }
 
+static Handoff__V1__DiagnosisCategory category_of(const struct moment *m)
+{
+    return m->episode && m->episode->category ? m->episode->category : m->record->category;
+}
+
+static bool is_patients_matter(const struct moment *m)
+{
+    return consent_is_patients(m->rules, m->site, m->record, category_of(m), m->now_ms);
+}
+
+/* Where the patient signs, a guardian is asked only as far as a release names them: the patient may have struck them. */
+static bool may_know(const struct moment *m, const Handoff__V1__CareTeamMember *member)
+{
+    if (member->party != PARTY(GUARDIAN) || !is_patients_matter(m)) return true;
+    struct consent_question q = {m->rules, m->site, m->record, member->party, member->id, category_of(m), m->now_ms, NULL};
+    struct consent_ground ground;
+    return !consent_is_needed(&q) || consent_ask(&q, &ground) == CONSENT_COVERS;
+}
+
 /* A guardian without a say is not asked for the family, nor one who declined to be called. */
 static bool may_be_asked(const struct moment *m, const Handoff__V1__CareTeamMember *member)
 {
     const Handoff__V1__Preference *p = reach_preference(m->record, member->party, member->id);
     bool has_no_say = member->party == PARTY(GUARDIAN) && member->custody == HANDOFF__V1__CUSTODY__CUSTODY_NONE;
-    return !has_no_say && !(p && p->is_opted_out);
+    return !has_no_say && !(p && p->is_opted_out) && may_know(m, member);
+}
+
+/* Nobody of that party may be asked, or none is on file: the act is asked all the same, of the patient who signs. */
+static void ask_of_nobody(struct moment *m, struct task_order *order)
+{
+    bool is_of_patient = order->party == PARTY(GUARDIAN) && is_patients_matter(m);
+    if (is_of_patient) {
+        order->party = PARTY(PATIENT);
+        order->subject_id = m->record->patient_id;
+    }
+    work_open_task(m, order);
 }
 
 static void ask(struct moment *m, const struct action *a)
@@ -225,7 +255,7 @@ static void ask(struct moment *m, const struct action *a)
         work_open_task(m, &order);
         asked++;
     }
-    if (asked == 0) work_open_task(m, &order); /* nobody is on file: the act is asked all the same */
+    if (asked == 0) ask_of_nobody(m, &order);
 }
 
 static void raise_to_roles(struct moment *m, const struct action *a)
@@ -238,8 +268,7 @@ static void raise_to_roles(struct moment *m, const struct action *a)
 
 static void tell(struct moment *m, const struct action *a, Handoff__V1__Party party, const char *id)
 {
-    Handoff__V1__DiagnosisCategory category = m->episode->category ? m->episode->category : m->record->category;
-    disclose_tell(m, &(struct disclosure){a->status, party, id, category, a->rule});
+    disclose_tell(m, &(struct disclosure){a->status, party, id, category_of(m), a->rule});
 }
 
 static void tell_status(struct moment *m, const struct action *a)
@@ -409,6 +438,7 @@ static void act(struct moment *m, const struct action *a)
     case ACTION_REFUSE: refuse(m, a); return;
     case ACTION_NOTE: moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_NOTE, a->text, NULL, a->rule); return;
     case ACTION_REMIND: remind(m, a); return;
+    case ACTION_WITHHOLD: disclose_withheld(m, a->party, recipient_of(m, a), a->rule); return;
     case ACTION_BASELINE: scores_rebase(m, a->number); return;
     case ACTION_DOUBT:
         moment_audit(m, HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_DIRECTORY_DOUBTFUL, recipient_of(m, a), NULL, a->rule);

@@ -1,6 +1,7 @@
 /* What people and their systems answer: to a task, an escalation or an episode. Done before pathways are asked, so that
  * they see the task as it was and the record as it is. */
 #include "core/moment.h"
+#include "core/roster.h"
 
 #include <string.h>
 
@@ -125,9 +126,16 @@ static void episode_corrected(struct moment *m)
     m->sentence = "the pathway has no open state of that name: nothing changed";
 }
 
+/* Journaled on the site's record. Whoever told it hears at once when it will not do what they meant. */
 static void staff_absent(struct moment *m)
 {
-    m->is_used = true; /* journaled on the site's record */
+    const Handoff__V1__StaffAbsent *a = m->event->staff_absent;
+    m->is_used = true;
+    if (!roster_person(m->site, a->person_id))
+        m->sentence = "nobody of that id (person_id) is on the roster of this site: it changes nothing";
+    else if (a->delegate_id[0] && !roster_person(m->site, a->delegate_id))
+        m->sentence = "the delegate (delegate_id) is not on the roster of this site: whoever else has the role, the site "
+                      "queue or the supervisor is told instead";
 }
 
 static const struct {

@@ -55,8 +55,7 @@ static const Handoff__V1__CareTeamMember *find_member(const Handoff__V1__Patient
     return NULL;
 }
 
-/* Who can hold the authority over a child: a parent or other guardian, the county, a court. */
-static bool is_guardian_party(Handoff__V1__Party party)
+bool consent_is_guardian(Handoff__V1__Party party)
 {
     return party == PARTY(GUARDIAN) || party == PARTY(COUNTY) || party == PARTY(COURT);
 }
@@ -64,12 +63,12 @@ static bool is_guardian_party(Handoff__V1__Party party)
 static const Handoff__V1__CareTeamMember *find_guardian(const Handoff__V1__PatientRecord *record,
                                                         Handoff__V1__Party party, const char *id)
 {
-    return is_guardian_party(party) ? find_member(record, party, id) : NULL;
+    return consent_is_guardian(party) ? find_member(record, party, id) : NULL;
 }
 
 bool consent_has_say(const Handoff__V1__PatientRecord *record, Handoff__V1__Party party, const char *id)
 {
-    if (!is_guardian_party(party)) return false;
+    if (!consent_is_guardian(party)) return false;
     const Handoff__V1__CareTeamMember *m = find_member(record, party, id);
     return !m || m->custody != CUSTODY(NONE);
 }
@@ -217,6 +216,13 @@ const Handoff__V1__Consent *consent_for(const struct rules *rules, const struct 
     struct consent_ground ground;
     consent_ask(&q, &ground);
     return ground.consent;
+}
+
+bool consent_is_patients(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
+                         Handoff__V1__DiagnosisCategory category, int64_t now_ms)
+{
+    if (category == CATEGORY(DRUG_AND_ALCOHOL) || category == CATEGORY(BOTH)) return true;
+    return consent_needs(rules, CATEGORY(BEHAVIORAL_HEALTH), patient_age(site, record, now_ms)) == SIGNED_BY_PATIENT;
 }
 
 /* A guardian with legal authority speaks for the child as long as it is the guardian who signs. */

@@ -49,6 +49,11 @@ bool consent_is_outside(const struct rules *rules, Handoff__V1__Party party, con
 /* Does telling them need a release? Patients hear of themselves; so does the guardian who signs for a child. */
 bool consent_is_needed(const struct consent_question *question);
 
+/* Does the patient sign for what this is about? Then a guardian is an outside recipient like others. An unknown category
+ * counts as behavioral health, an unknown age as a child's. */
+bool consent_is_patients(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
+                         Handoff__V1__DiagnosisCategory category, int64_t now_ms);
+
 /* Does a revocation that names these recipients (none: everyone) mean this one? A party without an id means all of it.
  */
 bool consent_revokes(const Handoff__V1__ConsentRevoked *revoked, Handoff__V1__Party party, const char *id);
@@ -63,13 +68,14 @@ enum consent_gap {
     GAP_DIRECTION = 1 << 2,
     GAP_RECIPIENTS = 1 << 3,
     GAP_SIGNER_NAME = 1 << 4,
-    GAP_SIGNATURE_DATE = 1 << 5, /* the date of the signature has not come */
-    GAP_BIRTH_DATE = 1 << 6,     /* then nobody can say who must sign */
-    GAP_PATIENT = 1 << 7,        /* the patient must sign and has not */
-    GAP_GUARDIAN = 1 << 8,       /* a guardian with legal authority must sign and has not */
-    GAP_CUSTODY = 1 << 9,        /* the guardian who signed may not be allowed to: nobody knows */
-    GAP_AGREEMENT = 1 << 10,     /* another guardian objects */
-    GAP_GUARDIAN_TOO = 1 << 11   /* complete; the site asks for a guardian's signature beside the patient's own */
+    GAP_SIGNER = 1 << 5,         /* signed by somebody who never can: an agency, a school */
+    GAP_SIGNATURE_DATE = 1 << 6, /* the date of the signature has not come */
+    GAP_BIRTH_DATE = 1 << 7,     /* then nobody can say who must sign */
+    GAP_PATIENT = 1 << 8,        /* the patient must sign and has not */
+    GAP_GUARDIAN = 1 << 9,       /* a guardian with legal authority must sign and has not */
+    GAP_CUSTODY = 1 << 10,       /* the guardian who signed may not be allowed to: nobody knows */
+    GAP_AGREEMENT = 1 << 11,     /* another guardian objects */
+    GAP_GUARDIAN_TOO = 1 << 12   /* complete; the site asks for a guardian's signature beside the patient's own */
 };
 enum { GAPS_CONTENT = GAP_BIRTH_DATE - 1, GAPS_OPEN = GAP_GUARDIAN_TOO - 1 };
 

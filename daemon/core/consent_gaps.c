@@ -17,6 +17,7 @@ static const struct {
     {"direction", "the direction is missing"},
     {"recipients", "the recipients are missing"},
     {"signer-name", "the signer's name is missing"},
+    {"signer", "only the patient, a guardian, the county or a court can sign"},
     {"signature-date", "the date of the signature has not come"},
     {"birth-date", "the patient's birth date is missing, which decides who signs"},
     {"patient", "the patient has to sign"},
@@ -56,7 +57,8 @@ static uint32_t content_gaps(const Handoff__V1__Consent *c, int64_t now_ms)
     if (!c->category) lacks |= GAP_CATEGORY;
     if (!c->direction) lacks |= GAP_DIRECTION;
     if (c->n_recipients == 0) lacks |= GAP_RECIPIENTS;
-    if (c->signer != PARTY(PATIENT) && !c->signer_id[0]) lacks |= GAP_SIGNER_NAME;
+    if (c->signer != PARTY(PATIENT) && !consent_is_guardian(c->signer)) lacks |= GAP_SIGNER;
+    else if (c->signer != PARTY(PATIENT) && !c->signer_id[0]) lacks |= GAP_SIGNER_NAME;
     if (c->signed_at_ms > now_ms) lacks |= GAP_SIGNATURE_DATE;
     return lacks;
 }
@@ -131,6 +133,36 @@ static uint32_t part_gaps(const struct asked *q, Handoff__V1__DiagnosisCategory 
     return lacks;
 }
 
+/* Of a form that is not filled in yet: whose signature it will need beside what is on it. A name that is missing may
+ * still be the right one. */
+static uint32_t signer_gaps(const struct asked *q, Handoff__V1__DiagnosisCategory part)
+{
+    uint32_t needs = consent_needs(q->rules, part, q->age), by = 0;
+    if (needs == SIGNED_BY_NOBODY) return GAP_BIRTH_DATE;
+    for (size_t i = 0; i < q->record->n_consents; i++) {
+        const Handoff__V1__Consent *c = q->record->consents[i];
+        if (!is_form(c, q->form->id)) continue;
+        by |= consent_signature(q->rules, q->record, c, q->age);
+        if (consent_is_guardian(c->signer) && !c->signer_id[0]) by |= SIGNED_BY_GUARDIAN;
+    }
+    if ((by | by >> SIGNED_PERHAPS) & needs) return 0;
+    return (needs & SIGNED_BY_PATIENT ? GAP_PATIENT : 0) | (needs & SIGNED_BY_GUARDIAN ? GAP_GUARDIAN : 0);
+}
+
+/* Without a category only what is wrong either way. */
+static uint32_t draft_gaps(const struct asked *q)
+{
+    uint32_t bh = signer_gaps(q, PART(BEHAVIORAL_HEALTH)), da = signer_gaps(q, PART(DRUG_AND_ALCOHOL));
+    switch (q->form->category) {
+    case CATEGORY(BEHAVIORAL_HEALTH): return bh;
+    case CATEGORY(DRUG_AND_ALCOHOL): return da;
+    case CATEGORY(BOTH): return bh | da;
+    case CATEGORY(UNSPECIFIED):
+    case _HANDOFF__V1__DIAGNOSIS_CATEGORY_IS_INT_SIZE: break;
+    }
+    return bh & da;
+}
+
 /* The patient, not yet of age, signed for behavioral health: the site asks for a guardian's signature as well. */
 static bool wants_guardian_too(const struct asked *q)
 {
@@ -149,7 +181,7 @@ uint32_t consent_gaps(const struct rules *rules, const struct site *site, const 
     struct asked q = {rules, site, record, c, now_ms, patient_age(site, record, now_ms)};
     uint32_t lacks = content_gaps(c, now_ms);
     bool is_both = c->category == CATEGORY(BOTH);
-    if (lacks) return lacks;
+    if (lacks) return lacks | draft_gaps(&q);
     if (is_both || c->category == CATEGORY(BEHAVIORAL_HEALTH)) lacks |= part_gaps(&q, PART(BEHAVIORAL_HEALTH));
     if (is_both || c->category == CATEGORY(DRUG_AND_ALCOHOL)) lacks |= part_gaps(&q, PART(DRUG_AND_ALCOHOL));
     return lacks == 0 && wants_guardian_too(&q) ? GAP_GUARDIAN_TOO : lacks;

@@ -14,6 +14,8 @@ enum {
 
 /* The signatures that one category needs at an age (-1: unknown). part: behavioral health, or drug and alcohol. */
 uint32_t consent_needs(const struct rules *rules, Handoff__V1__DiagnosisCategory part, int32_t age);
+/* Who can hold the authority over a child: a parent or other guardian, the county, a court. */
+bool consent_is_guardian(Handoff__V1__Party party);
 /* What the signature on a release counts for at an age; 0: nothing. */
 uint32_t consent_signature(const struct rules *rules, const Handoff__V1__PatientRecord *record,
                            const Handoff__V1__Consent *consent, int32_t age);

@@ -89,6 +89,12 @@ static void withhold(struct moment *m, const struct disclosure *d, const char *w
     moment_audit(m, AUDIT(WITHHELD), why, recipient_of(m, d), d->rule);
 }
 
+void disclose_withheld(struct moment *m, Handoff__V1__Party party, const char *id, uint32_t rule)
+{
+    struct disclosure d = {.party = party, .id = id, .rule = rule};
+    withhold(m, &d, "no active consent covers this recipient");
+}
+
 /* Of abuse or neglect nobody outside hears before a human names who may: a request by name is one, a pathway is not. */
 static bool is_unnamed(const struct moment *m, const struct disclosure *d)
 {

@@ -103,3 +103,23 @@ bool episode_was_closed(const struct moment *m)
             return true;
     return false;
 }
+
+static bool is_completed(const struct moment *m, const Handoff__V1__ClosedEpisode *c)
+{
+    const struct pathway *p = rules_pathway(m->rules, c->pathway);
+    return p && p->subject == SUBJECT_REFERRAL && !c->reason && c->closed_at_ms <= m->occurred_ms &&
+           c->state < p->main.state_count && strcmp(p->main.states[c->state].name, "completed") == 0;
+}
+
+/* By its id, or, of an event that names none, by its agency. */
+const Handoff__V1__ClosedEpisode *episode_completed(const struct moment *m)
+{
+    for (size_t i = m->record->n_closed_episodes; i-- > 0;) {
+        const Handoff__V1__ClosedEpisode *c = m->record->closed_episodes[i];
+        bool is_named = m->event->referral_id[0]
+                            ? strcmp(c->referral_id, m->event->referral_id) == 0
+                            : m->event_agency[0] && strcmp(c->agency_id, m->event_agency) == 0;
+        if (is_named && is_completed(m, c)) return c;
+    }
+    return NULL;
+}

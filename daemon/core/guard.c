@@ -157,6 +157,17 @@ PREDICATE(ask_is_step_down)
            wanted > (int32_t)m->episode->level_of_care;
 }
 
+/* The event names somebody of the roster who may judge a level of care. */
+PREDICATE(ask_is_by_clinician)
+{
+    UNUSED;
+    const Handoff__V1__Event *e = m->event;
+    return e && e->body_case == HANDOFF__V1__EVENT__BODY_REFERRAL_UPDATED &&
+           facts_is_clinician(m, e->referral_updated->clinician_id, false);
+}
+
+PREDICATE(ask_was_completed) { UNUSED; return m->event && episode_completed(m) != NULL; }
+
 PREDICATE(ask_is_authorized)
 {
     UNUSED;
@@ -458,6 +469,8 @@ static const struct predicate predicates[] = {
     {"is_higher_finding", false, ARGUMENT_NONE, ask_is_higher_finding},
     {"is_cleared", false, ARGUMENT_NONE, ask_is_cleared},
     {"is_closing_refused", false, ARGUMENT_NONE, ask_is_closing_refused},
+    {"is_by_clinician", false, ARGUMENT_NONE, ask_is_by_clinician},
+    {"was_completed", false, ARGUMENT_NONE, ask_was_completed},
     {"is_step_down", false, ARGUMENT_NONE, ask_is_step_down},
     {"days_since_assessed", true, ARGUMENT_NONE, ask_days_since_assessed},
     {"is_urgent", false, ARGUMENT_NONE, ask_is_urgent},

@@ -321,6 +321,8 @@ static void fill_episode(struct moment *m, Handoff__V1__Episode *e, const Handof
     if (m->event && m->event->referral_id[0]) e->referral_id = m->event->referral_id;
     if (from && from->referral_id[0] && strcmp(e->referral_id, from->referral_id) == 0)
         e->referral_id = sibling_id(m, from->referral_id, e->number);
+    const Handoff__V1__ClosedEpisode *completed = m->event && !from ? episode_completed(m) : NULL;
+    if (completed && !e->agency_id[0]) e->agency_id = completed->agency_id;
     if (m->event_risk) e->risk = m->event_risk;
     const Handoff__V1__SafetyFlag *flag = m->event_risk ? facts_flag(m->record, m->event_risk) : NULL;
     if (flag) e->severity = flag->severity;

@@ -110,6 +110,7 @@ static const char *const answers[] = {
     [MERGE_SAME] = "these are one patient already, or the other way round: nothing was merged",
     [MERGE_ALREADY] = "these are one patient already",
     [MERGE_OF_ALIAS] = "this patient has become another already: nothing was merged",
+    [MERGE_TOO_DEEP] = "eight patients in a row have become one another already: nothing was merged",
     [MERGE_TOO_LARGE] = "together they are more than a record holds: nothing was merged",
     [MERGE_POSSIBLE] = "",
 };

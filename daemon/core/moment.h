@@ -150,6 +150,8 @@ struct disclosure {
 enum consent_answer disclose_tell(struct moment *m, const struct disclosure *d);
 /* The episode has told that; kept, so that it is not told again when the episode is opened again. */
 void disclose_remember(struct moment *m, Handoff__V1__Episode *episode, const Handoff__V1__Told *told);
+/* What a human would have sent and a pathway does not ask for, since no release covers it. */
+void disclose_withheld(struct moment *m, Handoff__V1__Party party, const char *id, uint32_t rule);
 /* disclosure.requested: told, told under the emergency exception, or withheld and somebody asked. */
 void disclose_requested(struct moment *m);
 
@@ -176,6 +178,8 @@ void scores_rebase(struct moment *m, int64_t length_ms);
 bool episode_is_meant(const struct moment *m, const Handoff__V1__Episode *e, const struct pathway *p);
 bool episode_is_open_for(const struct moment *m, const struct pathway *p); /* one with the event's subject */
 bool episode_was_closed(const struct moment *m);                           /* since the event occurred */
+/* The course of care that the event's referral led to, completed before it happened; NULL: there is none. */
+const Handoff__V1__ClosedEpisode *episode_completed(const struct moment *m);
 bool episode_has_task(const Handoff__V1__Task *t, const Handoff__V1__Episode *e);
 
 /* --- what is kept of a patient, field by field (particulars.c) ----------------------------------------------------- */

@@ -6,6 +6,7 @@
  *              for a clinician. Changed or ended by it and left so since: put back, with timers and tasks. Moved on
  *              since: they stay, but for what names the event as its cause
  *   tasks      without a cause left: withdrawn. Ended or changed by it: as before
+ *   releases   whoever relied on the one that it granted waits as if it had never been
  *   disclosed  ask-compliance, one a recipient; what is queued stays (gate.c asks record.retracted)
  *   a site's   what it made known to everybody is taken out of the rules by the engine; patients who were told of an end
  *              are told of this as well, and work that had changed hands changes back (rounds.c)
@@ -405,6 +406,23 @@ static void undo_work(struct retracting *x)
     if (m->record->is_deceased || m->record->is_opted_out) work_fall_silent(m);
 }
 
+/* --- releases ------------------------------------------------------------------------------------------------- */
+bool step_rests_on(const Handoff__V1__Event *event, const Handoff__V1__StatusEmission *told)
+{
+    const char *id = event->body_case == BODY(CONSENT_GRANTED) ? event->consent_granted->consent_id : "";
+    return id[0] && (strcmp(told->consent_id, id) == 0 || strcmp(told->also_consent_id, id) == 0);
+}
+
+/* Whoever relied on the release hears of its end as of any other: they wait as if it had never been. */
+static void end_release(struct retracting *x)
+{
+    if (x->r->event->body_case != BODY(CONSENT_GRANTED)) return;
+    machine_focus(x->m, MESSAGE_NEW(x->m->arena, Handoff__V1__Episode, episode)); /* its course has ended */
+    x->m->depth = 0;
+    machine_signal_all(x->m, "release-ended");
+    machine_focus(x->m, NULL);
+}
+
 /* --- what was disclosed --------------------------------------------------------------------------------------- */
 static void ask_compliance(struct retracting *x)
 {
@@ -483,6 +501,7 @@ static void undo(struct moment *m)
     undo_episodes(&x);
     drop_timers_of_no_visit(m);
     undo_work(&x);
+    end_release(&x);
     ask_compliance(&x);
     if (m->input->subject == SUBJECT_IS_SITE) rounds_by_retraction(m, r);
     m->takes_back = true;

@@ -37,10 +37,14 @@ struct step_retraction {
     const Handoff__V1__PatientRecord *before;  /* NULL: the record began with it */
     const Handoff__V1__PatientRecord *after;
     const Handoff__V1__Outcome *outcome;
-    const struct step_disclosure *disclosures; /* its own, and the later ones of the episodes that it opened */
+    const struct step_disclosure *disclosures; /* its own, and the later ones of the episodes that it opened or that
+                                                  stand on the release that it granted */
     size_t disclosure_count;
     bool is_elsewhere; /* it was of a patient that has become this one since: its numbers are others */
 };
+
+/* What was told on the release that this event granted. */
+bool step_rests_on(const Handoff__V1__Event *event, const Handoff__V1__StatusEmission *told);
 
 /* What a patient.merged meets. */
 enum merge_answer {
@@ -49,6 +53,7 @@ enum merge_answer {
     MERGE_SAME,        /* with itself, or the two are one already the other way round */
     MERGE_ALREADY,     /* they are one already, as it says */
     MERGE_OF_ALIAS,    /* it speaks of one that has become another already */
+    MERGE_TOO_DEEP,    /* too many became one another in a row */
     MERGE_TOO_LARGE,   /* together they are more than a record holds */
     MERGE_POSSIBLE     /* the record becomes an alias; the survivor's STEP_JOIN follows in the same batch */
 };

@@ -74,6 +74,13 @@ bool merging_is_possible(const struct outcome *joined)
            handoff__v1__patient_record__get_packed_size(joined->after) <= 2 * (size_t)LIMIT_RECORD_BYTES;
 }
 
+static bool is_too_deep(const Handoff__V1__PatientRecord *loser)
+{
+    for (size_t i = 0; i < loser->n_merged; i++)
+        if (loser->merged[i]->depth >= ALIASES_MAX) return true;
+    return false;
+}
+
 int merging_step(const struct rules *rules, struct arena *arena, struct merging *m, struct step_input *input,
                  struct outcome *ret_loser, struct outcome *ret_joined)
 {
@@ -84,7 +91,7 @@ int merging_step(const struct rules *rules, struct arena *arena, struct merging 
     merging_fill(m, input->sequence, input->now_ms, ret_loser->after, &join);
     step(rules, m->survivor, &join, arena, ret_joined);
     if (merging_is_possible(ret_joined)) return 1;
-    m->merge.answer = MERGE_TOO_LARGE;
+    m->merge.answer = is_too_deep(m->loser) ? MERGE_TOO_DEEP : MERGE_TOO_LARGE;
     step(rules, m->loser, input, arena, ret_loser);
     return 0;
 }

@@ -112,8 +112,8 @@ static bool is_opened_by(const Handoff__V1__PatientRecord *record, uint32_t epis
     return false;
 }
 
-/* Its own, whatever they are about; of later entries those of episodes that it opened. */
-static void disclosed_in(const struct chains_read *from, const struct entry *entry, uint64_t sequence,
+/* Its own, whatever they are about; of later entries those of episodes that it opened, or on the release it granted. */
+static void disclosed_in(const struct chains_read *from, const struct entry *entry, const struct step_retraction *r,
                          struct disclosures *d)
 {
     size_t mark = arena_used(from->arena), count = d->count;
@@ -125,26 +125,30 @@ static void disclosed_in(const struct chains_read *from, const struct entry *ent
         const Handoff__V1__Emission *e = outcome->emissions[i];
         if (e->body_case != HANDOFF__V1__EMISSION__BODY_STATUS) continue;
         if (!record) record = record_of(from, entry);
-        if (entry->sequence == sequence || (record && is_opened_by(record, e->episode, sequence)))
+        if (entry->sequence == r->sequence || step_rests_on(r->event, e->status) ||
+            (record && is_opened_by(record, e->episode, r->sequence)))
             note_disclosure(d, entry->sequence, e->status);
     }
     if (d->count == count) arena_rewind(from->arena, mark);
 }
 
-static bool has_opened(const Handoff__V1__PatientRecord *after, uint64_t sequence)
+static bool has_followers(const struct step_retraction *r)
 {
+    const Handoff__V1__PatientRecord *after = r->after;
+    if (r->event->body_case == HANDOFF__V1__EVENT__BODY_CONSENT_GRANTED) return true;
     for (size_t i = 0; i < after->n_episodes; i++)
-        if (after->episodes[i]->opened_sequence == sequence) return true;
+        if (after->episodes[i]->opened_sequence == r->sequence) return true;
     return false;
 }
 
-static int disclosed_along(const struct chains_read *from, uint64_t newest, uint64_t sequence, struct disclosures *d)
+static int disclosed_along(const struct chains_read *from, uint64_t newest, const struct step_retraction *r,
+                           struct disclosures *d)
 {
     struct entry entry;
-    for (uint64_t at = newest; at > sequence && d->count < DISCLOSURES_MAX; at = entry.prev_sequence) {
+    for (uint64_t at = newest; at > r->sequence && d->count < DISCLOSURES_MAX; at = entry.prev_sequence) {
         int code = from->entry(from->context, at, &entry);
         if (code) return code;
-        disclosed_in(from, &entry, sequence, d);
+        disclosed_in(from, &entry, r, d);
     }
     return 0;
 }
@@ -154,11 +158,11 @@ static int gather_disclosures(const struct chains_read *from, const struct sough
 {
     struct disclosures d = {ARENA_ARRAY(from->arena, struct step_disclosure, DISCLOSURES_MAX), 0};
     int code = 0;
-    disclosed_in(from, &s->entry, r->sequence, &d);
-    if (has_opened(r->after, r->sequence)) {
-        code = disclosed_along(from, newest, r->sequence, &d);
+    disclosed_in(from, &s->entry, r, &d);
+    if (has_followers(r)) {
+        code = disclosed_along(from, newest, r, &d);
         for (size_t i = 0; !code && i < record->n_merged; i++)
-            code = disclosed_along(from, record->merged[i]->sequence, r->sequence, &d);
+            code = disclosed_along(from, record->merged[i]->sequence, r, &d);
     }
     r->disclosures = d.list;
     r->disclosure_count = d.count;

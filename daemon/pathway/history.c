@@ -31,12 +31,14 @@ static bool is_opened_by(const Handoff__V1__PatientRecord *r, uint32_t episode, 
     return false;
 }
 
-static size_t disclosed_in(const struct past *p, uint64_t sequence, struct step_disclosure *list, size_t count)
+static size_t disclosed_in(const struct past *p, const struct past *taken_back, struct step_disclosure *list,
+                           size_t count)
 {
     for (size_t i = 0; i < p->outcome->n_emissions && count < DISCLOSURES_MAX; i++) {
         const Handoff__V1__Emission *e = p->outcome->emissions[i];
         if (e->body_case != HANDOFF__V1__EMISSION__BODY_STATUS) continue;
-        if (p->sequence == sequence || is_opened_by(p->after, e->episode, sequence))
+        if (p == taken_back || is_opened_by(p->after, e->episode, taken_back->sequence) ||
+            step_rests_on(taken_back->event, e->status))
             list[count++] = (struct step_disclosure){p->sequence, e->status};
     }
     return count;
@@ -52,9 +54,9 @@ const struct step_retraction *history_retraction(const struct history *h, struct
     if (!p) return NULL;
     struct step_retraction *r = ARENA_NEW(arena, struct step_retraction);
     struct step_disclosure *list = ARENA_ARRAY(arena, struct step_disclosure, DISCLOSURES_MAX);
-    size_t count = disclosed_in(p, p->sequence, list, 0);
+    size_t count = disclosed_in(p, p, list, 0);
     for (const struct past *later = h->newest; later != p; later = later->older)
-        count = disclosed_in(later, p->sequence, list, count);
+        count = disclosed_in(later, p, list, count);
     *r = (struct step_retraction){.sequence = p->sequence,
                                   .event = p->event,
                                   .before = p->before,

@@ -390,6 +390,16 @@ static void read_status(struct loader *l, struct yaml_node value, const struct c
     if (yaml_is_present(to)) loader_party(l, to, &action->party, &action->party_from);
 }
 
+static void read_withhold(struct loader *l, struct yaml_node value, const struct context *context,
+                          struct action_list *list)
+{
+    static const char *const keys[] = {"to", "reason", NULL};
+    if (!yaml_expect_keys(value, keys, l->errors)) return;
+    struct yaml_node to = yaml_require(value, "to", l->errors);
+    struct action *action = add(l, list, ACTION_WITHHOLD, value, reason_of(l, value, context));
+    if (yaml_is_present(to)) loader_party(l, to, &action->party, &action->party_from);
+}
+
 static void read_doubt(struct loader *l, struct yaml_node value, const struct context *context,
                        struct action_list *list)
 {
@@ -421,12 +431,12 @@ static const struct {
     {"take", read_take},       {"open", read_open},         {"signal", read_signal}, {"status", read_status},
     {"move", read_move},       {"refuse", read_refuse},     {"note", read_note},     {"doubt", read_doubt},
     {"mark", read_mark},       {"baseline", read_baseline}, {"forget", read_forget}, {"plan", read_plan},
-    {"unmark", read_unmark},
+    {"unmark", read_unmark},   {"withhold", read_withhold},
 };
 const char *const pathway_action_names[] = {"task",   "withdraw", "start",  "stop",   "raise", "resolve", "hold",
                                             "lift",   "concern",  "settle", "set",    "count", "take",    "open",
                                             "signal", "status",   "move",   "refuse", "note",  "doubt",   "mark",
-                                            "baseline", "forget", "plan",   "unmark", NULL};
+                                            "baseline", "forget", "plan",   "unmark", "withhold", NULL};
 
 static void read_if(struct loader *l, struct yaml_node item, const struct context *context, struct action_list *list)
 {

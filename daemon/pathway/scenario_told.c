@@ -54,9 +54,9 @@ static void note_emission(struct scenario *r, const Handoff__V1__Emission *e)
         if (e->audit->kind == HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_DIRECTORY_DOUBTFUL)
             scenario_add_word(&r->happened[NOTED], "doubtful %s", e->audit->text);
         if (e->audit->kind == HANDOFF__V1__AUDIT_KIND__AUDIT_KIND_WITHHELD)
-            scenario_add_word(&r->happened[WITHHELD], "%s %s",
+            scenario_add_word(&r->happened[WITHHELD], "%s%s%s",
                               upper(&handoff__v1__party__descriptor, e->audit->recipient->party, party),
-                              e->audit->recipient->id);
+                              e->audit->recipient->id[0] ? " " : "", e->audit->recipient->id);
         return;
     case HANDOFF__V1__EMISSION__BODY__NOT_SET:
     case _HANDOFF__V1__EMISSION__BODY__CASE_IS_INT_SIZE:

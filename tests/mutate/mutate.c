@@ -69,7 +69,8 @@ static const char *const op_names[] = {
     [ACTION_REFUSE] = "refuse", [ACTION_NOTE] = "note",         [ACTION_REMIND] = "remind",
     [ACTION_IF] = "when",       [ACTION_DOUBT] = "doubt",       [ACTION_FORGET] = "forget",
     [ACTION_WITHDRAW_FAMILY] = "withdraw family", [ACTION_STOP_VISIT] = "stop visit",
-    [ACTION_BASELINE] = "baseline", [ACTION_UNMARK] = "unmark", [ACTION_PLAN] = "plan"};
+    [ACTION_BASELINE] = "baseline", [ACTION_UNMARK] = "unmark", [ACTION_PLAN] = "plan",
+    [ACTION_WITHHOLD] = "withhold"};
 
 static const char *detail(const struct pathway *p, const struct action *a)
 {
@@ -109,6 +110,7 @@ static const char *detail(const struct pathway *p, const struct action *a)
     case ACTION_IF:
     case ACTION_BASELINE:
     case ACTION_DOUBT:
+    case ACTION_WITHHOLD:
     case ACTION_WITHDRAW_FAMILY:
     case ACTION_STOP_VISIT:
         return "";

@@ -195,6 +195,24 @@ static void an_absence_at_another_site_is_another_persons(void **state)
     assert_string_equal(who(ROLE(COORDINATOR)), "ann");
 }
 
+static void whoever_reports_an_absence_hears_of_people_whom_no_roster_knows(void **state)
+{
+    (void)state;
+    begin_site(true);
+    Handoff__V1__Person *known = w->site->roster->people[0];
+    char rest[200];
+    const char *const people[][3] = {{known->id, "nobody", "delegate_id"}, {"nobody", known->id, "person_id"}};
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(rest, sizeof rest, "with: {person_id: %s, from_at: 2026-03-02 09:00, to_at: 2026-03-09 09:00, delegate_id: %s}",
+                 people[i][0], people[i][1]);
+        tell("staff.absent", rest);
+        assert_non_null(strstr(w->out.journaled.sentence, people[i][2]));
+    }
+    snprintf(rest, sizeof rest, "with: {person_id: %s, from_at: 2026-03-02 09:00, to_at: 2026-03-09 09:00}", known->id);
+    tell("staff.absent", rest);
+    assert_string_equal(w->out.journaled.sentence, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,6 +226,7 @@ int main(void)
         SENTENCE(somebody_is_told_even_when_everybody_is_away),
         SENTENCE(whoever_cannot_be_told_is_passed_over),
         SENTENCE(an_absence_at_another_site_is_another_persons),
+        SENTENCE(whoever_reports_an_absence_hears_of_people_whom_no_roster_knows),
     };
     return cmocka_run_group_tests_name("who receives it", tests, NULL, NULL);
 }

@@ -340,6 +340,7 @@ static void aliases_are_followed_eight_deep_and_no_merge_makes_them_deeper(void 
     assert_string_equal(record_of(w, "p0")->patient_id, "p8");
     assert_int_equal(record_of(w, "p0")->n_barriers, 1);
     assert_int_equal(world_publish(w, merged(w, "m8", "p8", "p9"))->verdict, VERDICT(REVIEW));
+    assert_non_null(strstr(w->results[0].sentence, "eight patients in a row"));
     assert_int_equal(world_publish(w, merged(w, "m9", "p9", "p0"))->verdict, VERDICT(APPLIED)); /* into p8, one deep */
     assert_string_equal(record_of(w, "p9")->patient_id, "p8");
     check_journal(w);

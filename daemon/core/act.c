@@ -52,6 +52,7 @@ void act_begin_hold(struct moment *m, uint32_t hold, const char *recipient)
     bool is_first = !act_is_held(m->episode, hold);
     Handoff__V1__Hold *h = MESSAGE_NEW(m->arena, Handoff__V1__Hold, hold);
     h->kind = hold;
+    h->sequence = m->input->sequence;
     h->recipient_id = arena_string(m->arena, recipient);
     list_append(m->arena, &m->episode->holds, &m->episode->n_holds, h);
     m->is_used = m->is_changed = true;
@@ -68,6 +69,17 @@ static void begin_hold(struct moment *m, const struct action *a)
     act_begin_hold(m, a->position, m->pathway->holds[a->position].is_per_recipient ? recipient_of(m, a) : "");
 }
 
+static void end_if_lifted(struct moment *m, uint32_t hold)
+{
+    const struct hold_kind *k = &m->pathway->holds[hold];
+    if (act_is_held(m->episode, hold)) return;
+    m->is_used = m->is_changed = true;
+    for (uint32_t i = 0; i < k->timer_count; i++) timer_stop(m, k->timers[i]);
+    work_withdraw(m, 0, SCOPE_HOLD + hold);
+    work_resolve_scope(m, SCOPE_HOLD + hold);
+    timer_pause_resume(m);
+}
+
 static void end_hold(struct moment *m, const struct action *a)
 {
     const struct hold_kind *k = &m->pathway->holds[a->position];
@@ -79,12 +91,20 @@ static void end_hold(struct moment *m, const struct action *a)
         list_remove(&m->episode->holds, &m->episode->n_holds, i);
         was_held = true;
     }
-    if (!was_held || act_is_held(m->episode, a->position)) return;
-    m->is_used = m->is_changed = true;
-    for (uint32_t i = 0; i < k->timer_count; i++) timer_stop(m, k->timers[i]);
-    work_withdraw(m, 0, SCOPE_HOLD + a->position);
-    work_resolve_scope(m, SCOPE_HOLD + a->position);
-    timer_pause_resume(m);
+    if (was_held) end_if_lifted(m, a->position);
+}
+
+bool act_end_holds_of(struct moment *m, uint64_t sequence)
+{
+    bool was_held = false;
+    for (size_t i = m->episode->n_holds; i-- > 0;) {
+        if (i >= m->episode->n_holds || m->episode->holds[i]->sequence != sequence) continue;
+        uint32_t hold = m->episode->holds[i]->kind;
+        list_remove(&m->episode->holds, &m->episode->n_holds, i);
+        end_if_lifted(m, hold);
+        was_held = true;
+    }
+    return was_held;
 }
 
 void act_begin_concern(struct moment *m, uint32_t concern)

@@ -1,4 +1,5 @@
 /* Which episodes an event is for. */
+#include "core/days.h"
 #include "core/moment.h"
 
 #include <string.h>
@@ -22,12 +23,38 @@ static bool is_only_referral(const struct moment *m, const Handoff__V1__Episode 
     return true;
 }
 
+/* A death, a stay, a finding and a release are the patient's: what is kept of them counts for every episode, so each
+ * hears of them, whichever episode or referral their sender was looking at. So does each of the answer about a death. */
+static bool is_the_patients(const Handoff__V1__Event *v)
+{
+    switch (v->body_case) {
+    case BODY(PATIENT_DECEASED):
+    case BODY(SAFETY_FLAG_RAISED):
+    case BODY(SAFETY_CLEARED):
+    case BODY(SCREENING_SCORED):
+    case BODY(CONSENT_GRANTED):
+    case BODY(CONSENT_DECLINED):
+    case BODY(CONSENT_REVOKED): return true;
+    default: return days_is_encounter(v);
+    }
+}
+
+/* The open referral that a visit belongs to; 0: none. */
+static uint32_t referral_of_visit(const struct moment *m)
+{
+    return m->visit && machine_episode(m->record, m->visit->episode) ? m->visit->episode : 0;
+}
+
 /* An event that names another referral, visit, task or agency is not for this episode. */
 bool episode_is_meant(const struct moment *m, const Handoff__V1__Episode *e, const struct pathway *p)
 {
     const Handoff__V1__Event *v = m->event;
-    if (v->episode_id[0] && step_id_number(v->episode_id, "ep") != e->number) return false;
-    if (m->task) return episode_has_task(m->task, e);
+    bool is_about_death = m->task && m->task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_CONFIRM_DEATH;
+    if (m->task) return is_about_death || episode_has_task(m->task, e);
+    bool is_all = is_the_patients(v);
+    uint32_t of_visit = is_all ? 0 : referral_of_visit(m);
+    if (of_visit && p->subject == SUBJECT_REFERRAL) return of_visit == e->number;
+    if (v->episode_id[0] && !is_all && !of_visit && step_id_number(v->episode_id, "ep") != e->number) return false;
     bool is_closed_unnamed = v->body_case == BODY(EPISODE_CLOSED) && !v->episode_id[0];
     if (is_closed_unnamed && p->subject == SUBJECT_RISK) return false; /* a clinician clears the risk instead */
     if (v->body_case == BODY(EPISODE_CLOSED) && p->subject == SUBJECT_CONSENT) return v->episode_id[0] != '\0';
@@ -35,7 +62,7 @@ bool episode_is_meant(const struct moment *m, const Handoff__V1__Episode *e, con
         return strcmp(v->referral_id, e->referral_id) == 0;
     if (p->subject == SUBJECT_RISK) return !m->event_risk || m->event_risk == e->risk;
     if (p->subject == SUBJECT_CONSENT) return !m->event_consent[0] || strcmp(m->event_consent, e->consent_id) == 0;
-    if (p->subject == SUBJECT_PATIENT) return true;
+    if (p->subject == SUBJECT_PATIENT || is_all) return true;
     if (v->referral_id[0]) return !e->referral_id[0] || strcmp(v->referral_id, e->referral_id) == 0;
     if (m->visit && m->visit->episode) return m->visit->episode == e->number;
     if (v->body_case == BODY(AGENCY_SELECTED)) return is_only_referral(m, e);

@@ -215,7 +215,11 @@ static void arrived(struct moment *m) { set_visit(m, VISIT(ARRIVED), 0); }
 static void fulfilled(struct moment *m) { set_visit(m, VISIT(FULFILLED), 0); }
 
 /* --- others -------------------------------------------------------------------------------------------------- */
-static void deceased(struct moment *m) { m->record->is_deceased = true; }
+static void deceased(struct moment *m)
+{
+    m->record->is_deceased = true;
+    m->record->deceased_sequence = m->input->sequence;
+}
 static void referred(struct moment *m)
 {
     m->record->is_known = true;

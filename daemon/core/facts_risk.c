@@ -216,6 +216,29 @@ void facts_assessed(struct moment *m)
     }
 }
 
+/* --- taking back --------------------------------------------------------------------------------------------- */
+/* What a word of a clinician alone cleared or assessed is as it was before; nothing becomes less grave by taking back. */
+void facts_flags_return(struct moment *m, const Handoff__V1__PatientRecord *before, const Handoff__V1__PatientRecord *after)
+{
+    Handoff__V1__PatientRecord *r = m->record;
+    for (size_t i = 0; i < before->n_flags; i++) {
+        const Handoff__V1__SafetyFlag *was = before->flags[i], *left = facts_flag(after, was->kind);
+        Handoff__V1__SafetyFlag *now = facts_flag(r, was->kind);
+        bool was_graver = left && (left->is_assessed > was->is_assessed || was->severity > left->severity);
+        if (!left && !now && r->n_flags < FLAGS_MAX) {
+            list_append(m->arena, &r->flags, &r->n_flags, message_copy(was, m->arena));
+        } else if (was_graver && message_equal(left, now)) {
+            now->severity = was->severity;
+            now->is_assessed = was->is_assessed;
+            now->level = was->level;
+        } else {
+            continue;
+        }
+        m->is_changed = true;
+        timer_hasten(m);
+    }
+}
+
 /* --- what an open flag forbids ------------------------------------------------------------------------------- */
 bool facts_is_unassessed(const Handoff__V1__PatientRecord *r)
 {

@@ -54,6 +54,8 @@ struct moment {
     bool is_overtaken;
     bool names_nothing; /* the event names a task, escalation or episode that is not open, or was refused: nobody is
                            offered it */
+    bool takes_back;                 /* the event took back another, just now */
+    bool was_taken_back;             /* the event itself, before it came: it is not acted on, or only as a finding */
     bool is_exhausted;               /* the task in focus was attempted for the last time */
     bool is_new_visit;               /* the event told of a visit for the first time */
     bool is_higher_finding;          /* the event is a safety finding graver than what stands */
@@ -109,6 +111,7 @@ bool facts_is_clinician(const struct moment *m, const char *person_id, bool is_m
 const char *facts_refuse_check(const struct moment *m, const Handoff__V1__Task *task);
 const char *facts_refuse_closing(const struct moment *m);
 bool facts_is_unassessed(const Handoff__V1__PatientRecord *record); /* a flag that no clinician has assessed */
+void facts_flags_return(struct moment *m, const Handoff__V1__PatientRecord *before, const Handoff__V1__PatientRecord *after);
 
 /* Of signatures, refusals and revocations (facts_consent.c), and of how people may be reached (reach_facts.c). */
 void facts_granted(struct moment *m);
@@ -236,6 +239,11 @@ struct task_order {
 };
 /* Opens a task, or adds a cause to the open one of the same kind and subject. */
 void work_open_task(struct moment *m, const struct task_order *order);
+/* A review-event names what came (review.c): the input's event is one of those it is about; one that was taken back is
+ * none of them any more; two that became one task speak of both's. Other tasks stay as they are. */
+void review_note(struct moment *m, Handoff__V1__Task *task);
+void review_forget(Handoff__V1__Task *task, uint64_t sequence);
+void review_join(struct moment *m, Handoff__V1__Task *kept, const Handoff__V1__Task *gone);
 Handoff__V1__Task *work_find_task(const Handoff__V1__PatientRecord *record, uint32_t number);
 /* Withdraws this episode's causes (without one in focus: those that are no pathway's) from tasks of a kind (0: of any)
  * made in a scope (0: any). */
@@ -260,12 +268,16 @@ void work_resolve(struct moment *m, Handoff__V1__Escalation *e);
 void work_resolve_scope(struct moment *m, uint32_t scope);
 void work_resolve_visit(struct moment *m, uint32_t scope, uint32_t visit);
 void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e);
-/* Of a round: one list to the person whose work it is now, or one escalation about an agency. */
-void work_hand_over(struct moment *m, const Handoff__V1__RoundList *list);
-void work_raise_list(struct moment *m, const char *about, const Handoff__V1__RoundList *list);
+/* Of a round about an event: one list to the person whose work it is now, or one escalation about an agency. */
+void work_hand_over(struct moment *m, uint64_t round, const Handoff__V1__RoundList *list);
+void work_raise_list(struct moment *m, uint64_t round, const char *about, const Handoff__V1__RoundList *list);
+/* What the event alone asked for by its lists is withdrawn or resolved: it was taken back. */
+void work_forget_hand_over(struct moment *m, uint64_t round);
+void work_forget_list(struct moment *m, uint64_t round, const char *reason);
 
 /* --- rounds (rounds.c): on a site's record ------------------------------------------------------------------- */
 void rounds_by_event(struct moment *m);
+void rounds_by_retraction(struct moment *m, const struct step_retraction *taken_back);
 void rounds_by_command(struct moment *m);
 bool rounds_fire(struct moment *m, const Handoff__V1__TimerInput *firing);
 
@@ -276,6 +288,7 @@ void work_forget(struct moment *m, uint64_t sequence, bool (*is_kept)(const stru
 bool work_asks_the_same(const Handoff__V1__Task *a, const Handoff__V1__Task *b);
 /* One act asked for twice: the first takes over the causes of the second, which is withdrawn. */
 void work_join_tasks(struct moment *m, Handoff__V1__Task *kept, Handoff__V1__Task *gone);
+void work_take_causes(struct moment *m, Handoff__V1__Task *kept, const Handoff__V1__Task *from);
 /* One matter raised twice: the higher one stays. */
 void work_join_escalations(struct moment *m);
 /* It stands again as it was, under the number it had; generation: its last one told. */
@@ -301,6 +314,7 @@ void timer_put_back(struct moment *m, const Handoff__V1__PatientRecord *before, 
 /* --- acting (act.c) ------------------------------------------------------------------------------------------ */
 void act_do(struct moment *m, const struct action *actions, uint32_t count);
 void act_begin_hold(struct moment *m, uint32_t hold, const char *recipient);
+bool act_end_holds_of(struct moment *m, uint64_t sequence); /* those that entry began in the episode in focus */
 void act_begin_concern(struct moment *m, uint32_t concern);
 bool act_is_held(const Handoff__V1__Episode *episode, uint32_t hold);
 bool act_is_paused(const struct pathway *p, const Handoff__V1__Episode *episode, uint32_t aspect);

@@ -7,8 +7,11 @@
  *              since: they stay, but for what names the event as its cause
  *   tasks      without a cause left: withdrawn. Ended or changed by it: as before
  *   disclosed  ask-compliance, one a recipient; what is queued stays (gate.c asks record.retracted)
+ *   a site's   what it made known to everybody is taken out of the rules by the engine; patients who were told of an end
+ *              are told of this as well, and work that had changed hands changes back (rounds.c)
  *
  * An event that was taken back before it came is journaled and looked at, not acted on, unless it is a finding. */
+#include "core/days.h"
 #include "core/moment.h"
 #include "core/consent.h"
 
@@ -16,7 +19,12 @@
 
 #define BODY(NAME) HANDOFF__V1__EVENT__BODY_##NAME
 #define KIND(NAME) HANDOFF__V1__TASK_KIND__TASK_KIND_##NAME
-enum { RETRACTED_MAX = 32, AWAITED_MAX = 16, TEXT_BYTES = 480 };
+enum {
+    RETRACTED_MAX = 32,
+    AWAITED_MAX = 16,
+    OF_SITE_MAX = 1024, /* of both: a site speaks of everybody */
+    TEXT_BYTES = 480
+};
 
 /* --- words ---------------------------------------------------------------------------------------------------- */
 struct text {
@@ -178,7 +186,10 @@ static bool has_successor(const struct moment *m, const Handoff__V1__Episode *en
         const Handoff__V1__Episode *e = m->record->episodes[i];
         const struct pathway *of = rules_pathway(m->rules, e->pathway);
         if (e->number <= ended->number || !of || strcmp(of->name, p->name) != 0) continue;
-        if (p->subject != SUBJECT_REFERRAL || strcmp(e->referral_id, ended->referral_id) == 0) return true;
+        if (p->subject == SUBJECT_REFERRAL && strcmp(e->referral_id, ended->referral_id) != 0) continue;
+        if (p->subject == SUBJECT_RISK && e->risk != ended->risk) continue;
+        if (p->subject == SUBJECT_CONSENT && strcmp(e->consent_id, ended->consent_id) != 0) continue;
+        return true;
     }
     return m->record->n_episodes >= LIMIT_RECORD_EPISODES;
 }
@@ -206,6 +217,18 @@ static void undo_ended(struct retracting *x, const Handoff__V1__Episode *before)
     }
 }
 
+/* However far an episode has moved on since: what the event alone held waits for nothing any more. */
+static void lift_holds(struct retracting *x)
+{
+    struct moment *m = x->m;
+    for (size_t i = 0; i < m->record->n_episodes; i++) {
+        machine_focus(m, m->record->episodes[i]);
+        const char *state = m->pathway ? state_name(m->pathway, m->episode->state) : "?";
+        if (m->pathway && act_end_holds_of(m, x->r->sequence)) say_episode(x, m->episode, state, "the same, without its hold");
+    }
+    machine_focus(m, NULL);
+}
+
 static void undo_episodes(struct retracting *x)
 {
     end_opened(x);
@@ -214,6 +237,7 @@ static void undo_episodes(struct retracting *x)
         if (after) undo_changed(x, x->before->episodes[i], after);
         else undo_ended(x, x->before->episodes[i]);
     }
+    lift_holds(x);
 }
 
 /* A visit that was never booked needs no reminder. */
@@ -228,8 +252,8 @@ static void drop_timers_of_no_visit(struct moment *m)
 /* What came of a finding is for a clinician to end. */
 static bool is_kept(const struct moment *m, const Handoff__V1__Cause *c)
 {
-    if (c->episode) return is_about_risk(m, machine_episode(m->record, c->episode));
-    return facts_finding(m->input->retraction->event) != HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED;
+    if (!facts_finding(m->input->retraction->event)) return false;
+    return !c->episode || is_about_risk(m, machine_episode(m->record, c->episode));
 }
 
 static bool is_put_back(const struct retracting *x, uint32_t episode)
@@ -249,7 +273,8 @@ static bool is_wanted_again(const struct retracting *x, const Handoff__V1__Cause
 {
     if (is_put_back(x, c->episode)) return true;
     bool is_open = !c->episode || machine_episode(x->m->record, c->episode);
-    bool fell_silent = x->after->is_opted_out && !x->before->is_opted_out; /* in every episode, whether it moved or not */
+    bool was_silent = x->before->is_opted_out || x->before->is_deceased;
+    bool fell_silent = !was_silent && (x->after->is_opted_out || x->after->is_deceased); /* every episode, moved or not */
     return is_open && (fell_silent || is_about_work(x->r->event));
 }
 
@@ -267,11 +292,11 @@ static uint32_t told_generation(const struct retracting *x, uint32_t task, uint3
     return least;
 }
 
-static bool is_asked_already(const struct moment *m, const Handoff__V1__Task *t)
+static Handoff__V1__Task *asked_already(const struct moment *m, const Handoff__V1__Task *t)
 {
     for (size_t i = 0; i < m->record->n_tasks; i++)
-        if (work_asks_the_same(m->record->tasks[i], t)) return true;
-    return m->record->n_tasks + 1 >= LIMIT_RECORD_TASKS;
+        if (work_asks_the_same(m->record->tasks[i], t)) return m->record->tasks[i];
+    return NULL;
 }
 
 static void reopen_task(struct retracting *x, const Handoff__V1__Task *before)
@@ -279,7 +304,9 @@ static void reopen_task(struct retracting *x, const Handoff__V1__Task *before)
     Handoff__V1__Task *t = message_copy(before, x->m->arena);
     for (size_t i = t->n_causes; i-- > 0;)
         if (!is_wanted_again(x, t->causes[i])) list_remove(&t->causes, &t->n_causes, i);
-    if (t->n_causes == 0 || is_asked_already(x->m, t)) return;
+    Handoff__V1__Task *open = t->n_causes ? asked_already(x->m, t) : NULL;
+    if (open) work_take_causes(x->m, open, t);
+    if (t->n_causes == 0 || open || x->m->record->n_tasks + 1 >= LIMIT_RECORD_TASKS) return;
     work_restore_task(x->m, t, told_generation(x, t->number, 0, t->generation));
 }
 
@@ -337,6 +364,7 @@ static void undo_escalation(struct retracting *x, const Handoff__V1__Escalation 
         is_open && after && now && now->generation == after->generation && !message_equal(before, after);
     bool was_ended = !after && !now && before->cause && is_wanted_again(x, before->cause) &&
                      (!before->task || work_find_task(r, before->task));
+    if (now && now->severity > before->severity && facts_finding(x->r->event)) return; /* as grave as was found */
     if (!is_untouched && !was_ended) return;
     for (size_t i = 0; now && i < r->n_escalations; i++)
         if (r->escalations[i] == now) list_remove(&r->escalations, &r->n_escalations, i);
@@ -356,6 +384,7 @@ static void undo_work(struct retracting *x)
         if (!t->escalation) t->is_overdue = false;
     }
     work_forget(m, x->r->sequence, is_kept);
+    if (m->record->is_deceased || m->record->is_opted_out) work_fall_silent(m);
 }
 
 /* --- what was disclosed --------------------------------------------------------------------------------------- */
@@ -387,13 +416,28 @@ static void ask_review(struct moment *m, const char *sentence)
     m->sentence = arena_string(m->arena, sentence);
 }
 
-/* Of a patient nobody told us of the source hears, as with other events of its kind. */
+static size_t most_of(const struct moment *m, size_t of_patient)
+{
+    return m->input->subject == SUBJECT_IS_SITE ? OF_SITE_MAX : of_patient;
+}
+
+static void remember_retracted(struct moment *m, uint64_t sequence)
+{
+    remember_number(m, &m->record->retracted, &m->record->n_retracted, most_of(m, RETRACTED_MAX), sequence);
+}
+
+/* Of a patient nobody told us of the source hears, as with other events of its kind. Whoever names no patient may have
+ * forgotten to: then somebody of the site looks. */
 static void await(struct moment *m)
 {
     Handoff__V1__PatientRecord *r = m->record;
-    static const char sentence[] = "no such event of this patient has come; should it come, it will not be acted on";
-    remember_number(m, &r->taken_back, &r->n_taken_back, AWAITED_MAX, m->input->retracted_hash);
-    if (r->is_known || r->n_episodes) {
+    bool is_sites = m->input->subject == SUBJECT_IS_SITE;
+    const char *sentence = is_sites
+                               ? "no such event of this site has come; should it come, it will not be acted on (an event "
+                                 "of a patient is taken back with its patient_id)"
+                               : "no such event of this patient has come; should it come, it will not be acted on";
+    remember_number(m, &r->taken_back, &r->n_taken_back, most_of(m, AWAITED_MAX), m->input->retracted_hash);
+    if (r->is_known || r->n_episodes || is_sites) {
         ask_review(m, sentence);
         return;
     }
@@ -417,12 +461,25 @@ static void undo(struct moment *m)
     say_number(&x.text, r->sequence);
     say(&x.text, " was taken back");
     particulars_undo(m, x.before, x.after);
+    facts_flags_return(m, x.before, x.after);
     undo_episodes(&x);
     drop_timers_of_no_visit(m);
     undo_work(&x);
     ask_compliance(&x);
-    remember_number(m, &m->record->retracted, &m->record->n_retracted, RETRACTED_MAX, r->sequence);
+    if (m->input->subject == SUBJECT_IS_SITE) rounds_by_retraction(m, r);
+    m->takes_back = true;
+    remember_retracted(m, r->sequence);
     ask_review(m, x.text.letters);
+}
+
+/* Somebody else has said since that it is so: a death told twice is a death, and so is a stay. */
+static bool is_said_again(const struct moment *m)
+{
+    const struct step_retraction *r = m->input->retraction;
+    const Handoff__V1__PatientRecord *now = m->record;
+    if (r->event->body_case == BODY(PATIENT_DECEASED)) return now->is_deceased && now->deceased_sequence != r->sequence;
+    if (!days_is_encounter(r->event) || (r->before && r->before->is_admitted == r->after->is_admitted)) return false;
+    return now->is_admitted == r->after->is_admitted && now->stay_changed_at_ms != r->after->stay_changed_at_ms;
 }
 
 void retract_apply(struct moment *m)
@@ -437,6 +494,9 @@ void retract_apply(struct moment *m)
         ask_review(m, "a retraction cannot be taken back: publish the event again, under another id");
     } else if (r->event->body_case == BODY(PATIENT_MERGED)) {
         ask_review(m, "two patients that became one cannot be taken apart: a human decides");
+    } else if (is_said_again(m)) {
+        remember_number(m, &m->record->retracted, &m->record->n_retracted, RETRACTED_MAX, r->sequence);
+        ask_review(m, "another event says the same and stands: nothing else changed");
     } else {
         undo(m);
     }
@@ -456,7 +516,7 @@ bool retract_was_awaited(struct moment *m)
 
 void retract_review_awaited(struct moment *m)
 {
-    m->is_used = true;
-    remember_number(m, &m->record->retracted, &m->record->n_retracted, RETRACTED_MAX, m->input->sequence);
+    m->is_used = m->was_taken_back = true;
+    remember_retracted(m, m->input->sequence);
     ask_review(m, "an event came that had been taken back before");
 }

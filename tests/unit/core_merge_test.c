@@ -351,6 +351,37 @@ static void an_id_names_what_it_named_before(void **state)
     (void)state;
 }
 
+/* The other's check is emergent and has climbed; the survivor's is urgent and has just begun to. */
+static void of_two_ladders_of_one_task_the_graver_and_the_higher_goes_on(void **state)
+{
+    begin(SHIPPED);
+    register_child();
+    tell("safety.flag_raised", "with: {kind: SELF, severity: EMERGENT, raised_by: a-nurse}");
+    go("2026-03-03 09:00");
+    const Handoff__V1__Task *check = task_of(TASK(SAFETY_CHECK));
+    assert_true(check->is_overdue);
+    assert_int_equal(check->severity, SEVERITY(EMERGENT));
+    that_was_the_other();
+    w->now_ms = when("2026-03-02 09:00");
+    register_child();
+    tell("safety.flag_raised", "with: {kind: SELF, severity: URGENT, raised_by: a-nurse}");
+    go("2026-03-03 09:00");
+    assert_true(task_of(TASK(SAFETY_CHECK))->is_overdue);
+    become_one();
+    check = task_of(TASK(SAFETY_CHECK));
+    assert_int_equal(open_tasks(TASK(SAFETY_CHECK)), 1);
+    for (size_t i = 0; i < w->record->n_escalations; i++) {
+        const Handoff__V1__Escalation *e = w->record->escalations[i];
+        if (e->number != check->escalation) continue;
+        assert_int_equal(e->severity, SEVERITY(EMERGENT));
+        assert_int_equal(e->rung, ROLE(DIRECTOR));
+        assert_true(e->next_at_ms <= w->now_ms + 30 * MS_PER_MINUTE * 2);
+        return;
+    }
+    fail_msg("nobody above knows of the check");
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +399,7 @@ int main(void)
         SENTENCE(who_declined_all_contact_under_one_id_is_called_under_neither),
         SENTENCE(a_task_that_both_ask_is_one_and_keeps_the_sooner_and_the_graver),
         SENTENCE(an_overdue_task_keeps_its_ladder_when_it_is_joined),
+        SENTENCE(of_two_ladders_of_one_task_the_graver_and_the_higher_goes_on),
         SENTENCE(an_id_names_what_it_named_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -407,6 +407,112 @@ static void of_a_patient_nobody_told_us_of_the_source_hears(void **state)
     (void)state;
 }
 
+static void a_clearing_taken_back_leaves_the_flag_and_the_check_as_they_were(void **state)
+{
+    begin_anew();
+    hear_child();
+    hear("safety.flag_raised", "with: {kind: SELF, severity: EMERGENT, raised_by: a-nurse}");
+    unsigned long long cleared = hear("safety.cleared", "with: {kind: SELF, clinician_id: clinician-1}");
+    hear("safety.flag_raised", "with: {kind: OTHERS, severity: URGENT, raised_by: a-nurse}"); /* another risk, later */
+    assert_int_equal(w->record->n_flags, 1);
+    take_back(cleared);
+    assert_int_equal(w->record->n_flags, 2);
+    assert_int_equal(episodes_on("safety"), 2);
+    assert_int_equal(w->record->flags[1]->severity, SEVERITY(EMERGENT));
+    assert_false(w->record->flags[1]->is_assessed);
+    assert_non_null(task_of(TASK(SAFETY_CHECK)));
+    (void)state;
+}
+
+static void an_assessment_taken_back_leaves_the_flag_unassessed(void **state)
+{
+    begin_anew();
+    hear_child();
+    hear("safety.flag_raised", "with: {kind: SELF, severity: EMERGENT, raised_by: a-nurse}");
+    char rest[128];
+    snprintf(rest, sizeof rest, "task: t%u, with: {outcome: DONE, by: clinician-1, level: LOW}", task_of(TASK(SAFETY_CHECK))->number);
+    unsigned long long assessed = hear("task.completed", rest);
+    assert_true(w->record->flags[0]->is_assessed);
+    take_back(assessed);
+    assert_false(w->record->flags[0]->is_assessed);
+    assert_int_equal(w->record->flags[0]->severity, SEVERITY(EMERGENT));
+    assert_string_equal(state_of("safety"), "flagged");
+    (void)state;
+}
+
+/* A death or a stay of the wrong patient, and meanwhile the agency accepts: nothing may wait for it for ever. */
+static void what_an_event_held_runs_again_also_where_the_episode_has_moved_on(void **state)
+{
+    static const char *const events[][2] = {{"encounter.admitted", "with: {encounter_class: INPATIENT}"},
+                                            {"patient.deceased", "with: {reported_by: a-registry}"}};
+    for (size_t i = 0; i < 2; i++) {
+        begin_anew();
+        hear_child();
+        hear_request();
+        unsigned long long wrong = hear(events[i][0], events[i][1]);
+        hear("referral.accepted", "referral: ref-1");
+        assert_true(timer_of("intake")->is_paused);
+        take_back(wrong);
+        assert_string_equal(state_of("referral"), "accepted");
+        assert_int_equal(w->record->episodes[1]->n_holds, 0);
+        assert_false(timer_of("intake")->is_paused);
+        assert_null(task_of(TASK(CONFIRM_DEATH)));
+        assert_non_null(strstr(w->out.journaled.sentence, "without its hold"));
+    }
+    (void)state;
+}
+
+static void a_death_or_a_stay_that_was_told_twice_stands_when_one_of_the_two_is_taken_back(void **state)
+{
+    begin_anew();
+    hear_child();
+    hear_request();
+    unsigned long long first = hear("patient.deceased", "with: {reported_by: a-registry}");
+    hear("patient.deceased", "with: {reported_by: a-hospital}");
+    take_back(first);
+    assert_true(w->record->is_deceased);
+    assert_non_null(task_of(TASK(CONFIRM_DEATH)));
+    assert_non_null(task_of(TASK(REVIEW_RETRACTION)));
+    assert_int_equal(w->record->episodes[1]->n_holds, 1);
+    begin_anew();
+    hear_child();
+    first = hear("encounter.admitted", "with: {encounter_class: INPATIENT}");
+    w->now_ms += MS_PER_HOUR;
+    hear("encounter.admitted", "with: {encounter_class: INPATIENT}");
+    take_back(first);
+    assert_true(w->record->is_admitted);
+    assert_string_equal(state_of("transition"), "admitted");
+    (void)state;
+}
+
+static void the_death_is_not_confirmed_any_more_when_its_report_is_taken_back_beside_an_open_flag(void **state)
+{
+    begin_anew();
+    hear_child();
+    hear("safety.flag_raised", "with: {kind: SELF, severity: EMERGENT, raised_by: a-nurse}");
+    unsigned long long death = hear("patient.deceased", "with: {reported_by: a-registry}");
+    assert_null(task_of(TASK(SAFETY_CHECK)));
+    take_back(death);
+    assert_null(task_of(TASK(CONFIRM_DEATH)));
+    assert_non_null(task_of(TASK(SAFETY_CHECK)));
+    (void)state;
+}
+
+static void nobody_is_asked_to_call_the_family_of_the_deceased_because_something_else_was_taken_back(void **state)
+{
+    begin_anew();
+    hear_child();
+    unsigned long long asked = hear("question.asked", "with: {by: GUARDIAN}");
+    char rest[128];
+    snprintf(rest, sizeof rest, "task: t%u, with: {outcome: DONE, by: coordinator-1}", task_of(TASK(ANSWER_QUESTION))->number);
+    unsigned long long answered = hear("task.completed", rest);
+    hear("patient.deceased", "with: {reported_by: a-registry}");
+    take_back(answered);
+    assert_null(task_of(TASK(ANSWER_QUESTION)));
+    (void)asked;
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,6 +531,12 @@ int main(void)
         SENTENCE(a_task_that_was_not_done_after_all_is_open_again_under_its_number),
         SENTENCE(a_task_that_the_event_withdrew_is_asked_again),
         SENTENCE(a_finding_taken_back_stays_until_a_human_clears_it),
+        SENTENCE(a_clearing_taken_back_leaves_the_flag_and_the_check_as_they_were),
+        SENTENCE(an_assessment_taken_back_leaves_the_flag_unassessed),
+        SENTENCE(what_an_event_held_runs_again_also_where_the_episode_has_moved_on),
+        SENTENCE(a_death_or_a_stay_that_was_told_twice_stands_when_one_of_the_two_is_taken_back),
+        SENTENCE(the_death_is_not_confirmed_any_more_when_its_report_is_taken_back_beside_an_open_flag),
+        SENTENCE(nobody_is_asked_to_call_the_family_of_the_deceased_because_something_else_was_taken_back),
         SENTENCE(an_event_is_taken_back_once),
         SENTENCE(a_retraction_cannot_be_taken_back),
         SENTENCE(an_event_that_was_taken_back_before_it_came_is_looked_at_and_not_acted_on),

@@ -644,6 +644,51 @@ static void a_confirmed_death_asks_for_postvention_and_ends_the_episode_after_it
     assert_int_equal(w->record->n_tasks, 0);
 }
 
+/* Senders stamp what they look at on whatever they send. A fact of the patient is everybody's all the same. */
+static void a_clearing_is_heard_whichever_episode_its_sender_names(void **state)
+{
+    begin_known();
+    tell("safety.flag_raised", "with: {kind: SELF, severity: URGENT, raised_by: a-nurse}");
+    request("ref-1", "riverside");
+    tell("safety.cleared", "episode: ep2, referral: ref-1, with: {kind: SELF, clinician_id: clinician-1}");
+    assert_int_equal(w->record->n_flags, 0);
+    assert_string_equal(stands(RISK(SELF)), "none");
+    (void)state;
+}
+
+static void a_death_is_heard_by_all_and_so_is_the_answer_whichever_episode_or_referral_is_named(void **state)
+{
+    begin_known();
+    grant_to("riverside");
+    request("ref-1", "riverside");
+    request("ref-2", "riverside");
+    tell("safety.flag_raised", "with: {kind: SELF, severity: EMERGENT, raised_by: a-nurse}");
+    size_t episodes = w->record->n_episodes - episodes_on("release-of-information");
+    tell("patient.deceased", "episode: ep2, referral: ref-1, with: {reported_by: a-registry}");
+    size_t held = 0;
+    for (size_t i = 0; i < w->record->n_episodes; i++) held += w->record->episodes[i]->n_holds > 0;
+    assert_int_equal(held, episodes);
+    char rest[128];
+    snprintf(rest, sizeof rest, "task: t%u, episode: ep2, with: {outcome: REFUTED, by: supervisor-1}", task_of(TASK(CONFIRM_DEATH))->number);
+    tell("task.completed", rest);
+    assert_false(w->record->is_deceased);
+    for (size_t i = 0; i < w->record->n_episodes; i++) assert_int_equal(w->record->episodes[i]->n_holds, 0);
+    assert_non_null(task_of(TASK(SAFETY_CHECK)));
+    (void)state;
+}
+
+static void what_is_found_under_the_report_of_a_death_is_checked_once_that_is_refuted(void **state)
+{
+    begin_known();
+    request("ref-1", "riverside");
+    tell("patient.deceased", "with: {reported_by: a-registry}");
+    tell("safety.flag_raised", "with: {kind: OTHERS, severity: EMERGENT, raised_by: a-nurse}");
+    answer("task.completed", TASK(CONFIRM_DEATH), "outcome: REFUTED, by: supervisor-1");
+    assert_string_equal(stands(RISK(OTHERS)), "flagged");
+    assert_non_null(task_of(TASK(SAFETY_CHECK)));
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -680,6 +725,9 @@ int main(void)
         SENTENCE(timers_that_run_or_start_while_a_flag_is_open_are_urgent_also_when_it_is_raised_again),
         SENTENCE(a_death_that_is_reported_stops_the_check_and_one_that_is_refuted_asks_for_it_again),
         SENTENCE(a_confirmed_death_asks_for_postvention_and_ends_the_episode_after_it_and_the_report),
+        SENTENCE(a_clearing_is_heard_whichever_episode_its_sender_names),
+        SENTENCE(a_death_is_heard_by_all_and_so_is_the_answer_whichever_episode_or_referral_is_named),
+        SENTENCE(what_is_found_under_the_report_of_a_death_is_checked_once_that_is_refuted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,12 +39,28 @@ static void escalation_event(struct moment *m)
     else work_acknowledge(m, e, m->event->escalation_acknowledged->by);
 }
 
+static const char only_clinician[] = "an episode about a risk says what its safety flag says: a clinician completes the "
+                                     "safety-check or clears the flag; nothing changed";
+
 /* The open state of that name; -1: there is none. */
 static int open_state(const struct pathway *p, const char *name)
 {
     for (uint32_t i = 0; i < p->main.state_count; i++)
         if (strcmp(p->main.states[i].name, name) == 0 && !p->main.states[i].is_final) return (int)i;
     return -1;
+}
+
+/* The state in which an episode goes on. One about a risk says what the record's flag says: what nobody has assessed
+ * begins anew where a finding begins. NULL: the human may not choose it. */
+static const char *state_to_go_on(const struct moment *m, const struct pathway *newest)
+{
+    const char *asked = m->event->episode_opened->state;
+    const char *stands = m->pathway->main.states[m->episode->state].name;
+    if (m->pathway->subject != SUBJECT_RISK) return asked[0] ? asked : stands;
+    const Handoff__V1__SafetyFlag *flag = facts_flag(m->record, m->episode->risk);
+    bool is_unseen = flag && !flag->is_assessed && !m->record->is_death_confirmed;
+    const char *is = is_unseen ? newest->main.states[newest->main.initial].name : stands;
+    return asked[0] && strcmp(asked, is) != 0 ? NULL : is;
 }
 
 /* A human ends an episode and begins it again on the pathway's newest version. */
@@ -63,7 +79,12 @@ static void episode_reopened(struct moment *m)
         m->sentence = p ? "the episode is on another pathway: nothing changed" : "no version of its pathway is in force: nothing changed";
         return;
     }
-    int state = open_state(p, o->state[0] ? o->state : m->pathway->main.states[e->state].name);
+    const char *name = state_to_go_on(m, p);
+    if (!name) {
+        moment_refuse(m, only_clinician, 0);
+        return;
+    }
+    int state = open_state(p, name);
     if (state < 0) m->sentence = "the newest version has no open state of that name, say which: nothing changed";
     else machine_continue(m, p, (uint32_t)state);
 }
@@ -93,12 +114,19 @@ static void episode_opened(struct moment *m)
 static void episode_closed(struct moment *m)
 {
     size_t meant = 0;
+    Handoff__V1__Episode *episode = NULL;
     for (size_t i = 0; i < m->record->n_episodes; i++) {
-        const struct pathway *p = rules_pathway(m->rules, m->record->episodes[i]->pathway);
-        meant += p && episode_is_meant(m, m->record->episodes[i], p);
+        Handoff__V1__Episode *e = m->record->episodes[i];
+        const struct pathway *p = rules_pathway(m->rules, e->pathway);
+        if (!p || !episode_is_meant(m, e, p)) continue;
+        episode = e;
+        meant++;
     }
     const char *refusal = meant == 1 ? facts_refuse_closing(m) : NULL;
-    if (meant == 1 && !refusal) return;
+    if (meant == 1 && !refusal) {
+        if (m->record->n_flags) episode->is_closing_decided = true; /* a clinician has; its loop may close */
+        return;
+    }
     m->is_used = m->names_nothing = true;
     if (refusal) {
         moment_refuse(m, refusal, 0);
@@ -116,14 +144,18 @@ static void episode_corrected(struct moment *m)
         return;
     }
     machine_focus(m, e);
-    for (uint32_t s = 0; s < m->pathway->main.state_count; s++) {
-        const struct state *state = &m->pathway->main.states[s];
-        if (strcmp(state->name, m->event->episode_corrected->state) != 0 || state->is_final) continue;
-        machine_enter(m, 0, s, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, 0);
-        machine_settle(m);
+    if (m->pathway && m->pathway->subject == SUBJECT_RISK) {
+        m->names_nothing = true;
+        moment_refuse(m, only_clinician, 0);
         return;
     }
-    m->sentence = "the pathway has no open state of that name: nothing changed";
+    int state = m->pathway ? open_state(m->pathway, m->event->episode_corrected->state) : -1;
+    if (state < 0) {
+        m->sentence = "the pathway has no open state of that name: nothing changed";
+        return;
+    }
+    machine_enter(m, 0, (uint32_t)state, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, 0);
+    machine_settle(m);
 }
 
 /* Journaled on the site's record. Whoever told it hears at once when it will not do what they meant. */

@@ -125,6 +125,7 @@ static void raise_flag(struct moment *m, Handoff__V1__RiskKind kind, Handoff__V1
     if (!m->is_higher_finding) return; /* assessed stays assessed */
     f->severity = severity;
     f->is_assessed = false;
+    for (size_t i = 0; i < r->n_episodes; i++) r->episodes[i]->is_closing_decided = false;
     tell_watch(m, f);
     timer_hasten(m);
 }
@@ -239,10 +240,21 @@ void facts_flags_return(struct moment *m, const Handoff__V1__PatientRecord *befo
 }
 
 /* --- what an open flag forbids ------------------------------------------------------------------------------- */
-/* A named clinician closes or steps down all the same, or completes the task that closes, and says why. */
+bool facts_is_unassessed(const Handoff__V1__PatientRecord *r)
+{
+    for (size_t i = 0; i < r->n_flags; i++)
+        if (!r->flags[i]->is_assessed) return true;
+    return false;
+}
+
+/* A named clinician closes or steps down all the same, or completes the task that closes, and says why: this episode,
+ * not another of the patient. What they note of a safety-check is about the risk, and decides nothing else. */
 static bool is_overridden(const struct moment *m)
 {
     const Handoff__V1__Event *e = m->event;
+    if (m->task && m->task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK) return false;
+    if (e && m->episode && !episode_is_meant(m, m->episode, m->pathway)) return false;
+    if (e && m->episode && e->body_case == BODY(REFERRAL_UPDATED) && m->pathway->subject != SUBJECT_REFERRAL) return false;
     const char *by = "", *why = "";
     if (e && e->body_case == BODY(EPISODE_CLOSED)) by = e->episode_closed->clinician_id, why = e->episode_closed->note;
     if (e && e->body_case == BODY(REFERRAL_UPDATED)) by = e->referral_updated->clinician_id, why = e->referral_updated->reason;
@@ -252,10 +264,9 @@ static bool is_overridden(const struct moment *m)
 
 const char *facts_refuse_closing(const struct moment *m)
 {
-    for (size_t i = 0; i < m->record->n_flags; i++)
-        if (!m->record->flags[i]->is_assessed)
-            return "a safety flag is open: it is assessed or cleared before an episode closes or steps down";
-    if (!m->record->n_flags || is_overridden(m)) return NULL;
+    if (facts_is_unassessed(m->record))
+        return "a safety flag is open: it is assessed or cleared before an episode closes or steps down";
+    if (!m->record->n_flags || (m->episode && m->episode->is_closing_decided) || is_overridden(m)) return NULL;
     return "a safety flag is assessed but not cleared: a clinician of the roster may decide otherwise, with clinician_id "
            "and the reason in the note";
 }

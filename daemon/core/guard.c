@@ -132,14 +132,7 @@ PREDICATE(ask_is_exhausted) { UNUSED; return m->is_exhausted; }
 PREDICATE(ask_has_agency) { UNUSED; return m->episode && m->episode->agency_id[0] != '\0'; }
 PREDICATE(ask_is_replacement) { UNUSED; return m->episode && m->episode->replaces != 0; }
 
-PREDICATE(ask_is_flagged_unassessed)
-{
-    UNUSED;
-    for (size_t i = 0; i < m->record->n_flags; i++)
-        if (!m->record->flags[i]->is_assessed) return true;
-    return false;
-}
-
+PREDICATE(ask_is_flagged_unassessed) { UNUSED; return facts_is_unassessed(m->record); }
 PREDICATE(ask_is_finding) { UNUSED; return m->event && facts_finding(m->event) != 0; }
 PREDICATE(ask_is_higher_finding) { UNUSED; return m->is_higher_finding; }
 PREDICATE(ask_is_cleared) { UNUSED; return m->episode && !facts_flag(m->record, m->episode->risk); }

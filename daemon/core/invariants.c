@@ -102,7 +102,7 @@ uint32_t invariants_of_record(const struct rules *rules, const Handoff__V1__Pati
     look_at_escalations(&l);
     if (r->n_episodes > NOWHERE) l.broken |= INVARIANT(PENDING);
     for (size_t i = 0; i < r->n_episodes && i < NOWHERE; i++) {
-        if (!(l.pending >> i & 1)) l.broken |= INVARIANT(PENDING);
+        if (!(l.pending >> i & 1) && !ends_are_awaited(r, r->episodes[i])) l.broken |= INVARIANT(PENDING);
         if (is_at_end(rules, r->episodes[i])) l.broken |= INVARIANT(IDLE_END);
     }
     return l.broken;

@@ -110,7 +110,10 @@ void machine_enter(struct moment *m, uint32_t machine, uint32_t target, const st
     bool is_end = machine == MACHINE_MAIN && x->states[target].is_final;
     *state_of(m->episode, machine) = target;
     if (m->event && m->occurred_ms > *moved_at(m->episode, machine)) *moved_at(m->episode, machine) = m->occurred_ms;
-    if (machine == MACHINE_MAIN) m->episode->entered_at_ms = m->now_ms;
+    if (machine == MACHINE_MAIN) {
+        m->episode->entered_at_ms = m->now_ms;
+        ends_forget(m);
+    }
     if (m->pathway->subject == SUBJECT_CONSENT) release_fill(m, true);
     moment_apply(m, is_end ? HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_CLOSED : kind, machine, from, target, rule);
     m->scope = SCOPE_NONE;
@@ -151,11 +154,18 @@ static bool matches_signal(const struct transition *t, const struct moment *m, c
     return t->is_signal && strcmp(t->name, name) == 0 && guard_holds(t->when, m);
 }
 
+static bool is_end(const struct moment *m, uint32_t machine, const struct transition *t)
+{
+    return machine == MACHINE_MAIN && t->target >= 0 && m->pathway->main.states[t->target].is_final;
+}
+
 static void take(struct moment *m, uint32_t machine, const struct transition *t)
 {
     m->is_used = true;
     m->is_ignored |= t->is_ignore;
     if (t->is_ignore) return;
+    if (is_end(m, machine, t) && !ends_may(m, (uint32_t)t->target, !t->event && !t->is_signal)) return;
+    if (machine == MACHINE_MAIN && t->event && event_kind_of(t->event)->class != EVENT_WORK) ends_forget(m);
     if (t->target >= 0) {
         machine_enter(m, machine, (uint32_t)t->target, t->actions, t->action_count,
                       HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, t->rule);
@@ -192,11 +202,14 @@ void machine_offer(struct moment *m)
     machine_settle(m);
 }
 
-static const struct transition *choose_always(const struct moment *m, uint32_t machine)
+/* An end that may not be is passed over. */
+static const struct transition *choose_always(struct moment *m, uint32_t machine)
 {
     const struct state *s = &machine_at(m->pathway, machine)->states[*state_of(m->episode, machine)];
-    for (uint32_t i = 0; i < s->always_count; i++)
-        if (guard_holds(s->always[i].when, m)) return &s->always[i];
+    for (uint32_t i = 0; i < s->always_count; i++) {
+        const struct transition *t = &s->always[i];
+        if (guard_holds(t->when, m) && (!is_end(m, machine, t) || ends_may(m, (uint32_t)t->target, true))) return t;
+    }
     return NULL;
 }
 
@@ -213,6 +226,9 @@ void machine_settle(struct moment *m)
             is_resting = false;
         }
     }
+    int64_t end = is_open(m) && !m->fault ? ends_waited_for(m) : -1;
+    if (end >= 0)
+        machine_enter(m, MACHINE_MAIN, (uint32_t)end, NULL, 0, HANDOFF__V1__APPLIED_KIND__APPLIED_KIND_MOVED, 0);
 }
 
 void machine_signal_all(struct moment *m, const char *name)

@@ -47,6 +47,7 @@ struct moment {
     int depth;                       /* automatic transitions and signals so far */
     const char *fault;               /* set: an invariant would break; the input is parked with this sentence */
     const char *sentence;            /* what the sender should know */
+    const char *refused_end;         /* set: the answer would end an episode that may not end: nothing of it is done */
     bool is_used;                    /* somebody had a use for the event */
     bool is_ignored;                 /* a pathway knows the event to be harmless here */
     bool is_asked;                   /* somebody has a task because of it, perhaps since before */
@@ -110,6 +111,7 @@ bool facts_is_clinician(const struct moment *m, const char *person_id, bool is_m
 /* Why this answer does not end a safety-check, or why a safety flag forbids that an episode ends; NULL: it does not. */
 const char *facts_refuse_check(const struct moment *m, const Handoff__V1__Task *task);
 const char *facts_refuse_closing(const struct moment *m);
+bool facts_is_unassessed(const Handoff__V1__PatientRecord *record); /* a flag that no clinician has assessed */
 void facts_flags_return(struct moment *m, const Handoff__V1__PatientRecord *before, const Handoff__V1__PatientRecord *after);
 
 /* Of signatures, refusals and revocations (facts_consent.c), and of how people may be reached (reach_facts.c). */
@@ -122,6 +124,17 @@ void facts_declined(struct moment *m);
 void reach_judge(struct moment *m);
 /* Nobody of the family may be reached by a message any more: somebody finds a way. Done after the facts. */
 void reach_find_contact(struct moment *m);
+
+/* --- ends (ends.c) -------------------------------------------------------------------------------------------- */
+/* May the episode in focus end in that state of its main machine? No: the task whose completion would end it stays open,
+ * or the end waits. is_by_itself: by `always`, nobody asks for it. */
+bool ends_may(struct moment *m, uint32_t target, bool is_by_itself);
+/* The end that the episode in focus waited for and may have now; -1: none. It waits no more. */
+int64_t ends_waited_for(struct moment *m);
+/* Something else has happened in it since. */
+void ends_forget(struct moment *m);
+/* The episode's end waits for a safety flag, and the flag for a clinician. */
+bool ends_are_awaited(const Handoff__V1__PatientRecord *record, const Handoff__V1__Episode *episode);
 
 /* --- releases of information (release.c) --------------------------------------------------------------------- */
 /* Of the episode in focus; without one, of the release that the event names. gap: enum consent_gap. */

@@ -364,6 +364,16 @@ static void fire_safety_net(struct moment *m, Handoff__V1__Timer *t)
         if (m->record->timers[i] == t) list_remove(&m->record->timers, &m->record->n_timers, i);
 }
 
+/* Nothing of the answer is done: the task stays as it was, and whoever answered hears why. */
+static void undo_answer(struct moment *m, const struct rules *rules, const Handoff__V1__PatientRecord *before,
+                        const struct step_input *input, struct arena *arena, Handoff__V1__Outcome *out)
+{
+    const char *refusal = m->refused_end;
+    handoff__v1__outcome__init(out);
+    begin_moment(m, rules, before, input, arena, out);
+    moment_refuse(m, refusal, 0);
+}
+
 /* --- inputs -------------------------------------------------------------------------------------------------- */
 static void run_event(struct moment *m)
 {
@@ -518,6 +528,7 @@ void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, c
     case STEP_JOIN: merge_join(&m); break;
     case STEP_DIFFERS: run_differs(&m); break;
     }
+    if (m.refused_end) undo_answer(&m, rules, before, input, arena, out);
     if (!m.fault) hold_invariants(&m, before);
     if (m.fault) park(&m, rules, before, input, arena, out);
     if (input->kind == STEP_EVENT) remember(m.record, input, arena);

@@ -286,10 +286,11 @@ void work_complete(struct moment *m, Handoff__V1__Task *t, Handoff__V1__TaskOutc
     if (t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK && is_done) facts_assessed(m);
     bool is_about_death = t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_CONFIRM_DEATH;
     if (is_about_death && is_done) {
-        m->record->is_deceased = true;
+        m->record->is_deceased = m->record->is_death_confirmed = true;
         m->record->deceased_sequence = m->input->sequence;
     }
-    if (is_about_death && outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_REFUTED) m->record->is_deceased = false;
+    if (is_about_death && outcome == HANDOFF__V1__TASK_OUTCOME__TASK_OUTCOME_REFUTED)
+        m->record->is_deceased = m->record->is_death_confirmed = false;
     remove_task(m, t);
 }
 

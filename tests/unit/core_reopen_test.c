@@ -256,6 +256,51 @@ static void on_another_text_the_reason_stays_or_the_ladder_at_least(void **state
     (void)state;
 }
 
+static void flag(void)
+{
+    begin(SHIPPED);
+    register_child();
+    tell("safety.flag_raised", "with: {kind: SELF, severity: EMERGENT}");
+    forget();
+}
+
+static void a_risk_that_nobody_has_assessed_is_reopened_as_that_with_its_alert_and_tasks_anew(void **state)
+{
+    flag();
+    assert_int_equal(tell("episode.opened", "with: {reopens: ep1, by: coordinator-1}"), VERDICT(APPLIED));
+    assert_string_equal(state_of("safety"), "flagged");
+    assert_int_equal(w->record->episodes[0]->severity, SEVERITY(EMERGENT));
+    assert_int_equal(told_tasks(TASK(SAFETY_CHECK), CHANGE(OPENED)), 1);
+    assert_int_equal(w->record->n_escalations, 1);
+    assert_int_equal(w->record->escalations[0]->severity, SEVERITY(EMERGENT));
+    (void)state;
+}
+
+static void nobody_reopens_a_risk_in_a_state_that_its_flag_does_not_say(void **state)
+{
+    flag();
+    tell("episode.opened", "with: {reopens: ep1, state: assessed, by: coordinator-1}");
+    assert_non_null(strstr(w->out.journaled.sentence, "a clinician completes the safety-check"));
+    assert_string_equal(state_of("safety"), "flagged");
+    assert_int_equal(w->record->episodes[0]->number, 1);
+    assert_non_null(task_of(TASK(SAFETY_CHECK)));
+    assert_false(w->record->flags[0]->is_assessed);
+    (void)state;
+}
+
+static void an_assessed_risk_is_reopened_as_assessed_with_its_review(void **state)
+{
+    flag();
+    tell("task.completed", "task: t1, with: {outcome: REACHED, by: clinician-1, level: LOW}"); /* the safety-check */
+    int64_t review_ms = w->record->episodes[0]->review_at_ms;
+    tell("episode.opened", "with: {reopens: ep1, by: coordinator-1}");
+    assert_string_equal(state_of("safety"), "assessed");
+    assert_int_equal(timer_of("safety-review")->due_at_ms, review_ms);
+    tell("episode.opened", "with: {reopens: ep2, state: flagged, by: coordinator-1}");
+    assert_string_equal(state_of("safety"), "assessed");
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -270,6 +315,9 @@ int main(void)
         SENTENCE(what_a_timer_raised_stays_raised_and_ends_with_its_timer),
         SENTENCE(where_the_human_moves_it_on_the_timers_of_the_state_before_are_over),
         SENTENCE(on_another_text_the_reason_stays_or_the_ladder_at_least),
+        SENTENCE(a_risk_that_nobody_has_assessed_is_reopened_as_that_with_its_alert_and_tasks_anew),
+        SENTENCE(nobody_reopens_a_risk_in_a_state_that_its_flag_does_not_say),
+        SENTENCE(an_assessed_risk_is_reopened_as_assessed_with_its_review),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

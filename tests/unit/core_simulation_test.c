@@ -97,11 +97,32 @@ static const Handoff__V1__Escalation *escalation_of(const Handoff__V1__PatientRe
     return NULL;
 }
 
+static bool is_unassessed(const Handoff__V1__PatientRecord *r)
+{
+    for (size_t i = 0; i < r->n_flags; i++)
+        if (!r->flags[i]->is_assessed) return true;
+    return false;
+}
+
+/* But what watches the risk or is a document, a confirmed death, and what never was or goes on under another number. */
+static void check_ends(const Handoff__V1__PatientRecord *before)
+{
+    for (size_t i = 0; before && is_unassessed(w->record) && i < before->n_episodes; i++) {
+        const Handoff__V1__Episode *e = before->episodes[i];
+        enum pathway_subject subject = rules_pathway(w->rules, e->pathway)->subject;
+        bool may_end = subject == SUBJECT_RISK || subject == SUBJECT_CONSENT || w->record->is_death_confirmed;
+        for (size_t c = 0; c < w->record->n_closed_episodes; c++)
+            if (w->record->closed_episodes[c]->number == e->number) may_end |= w->record->closed_episodes[c]->reason != 0;
+        HOLD(episode_of(e->number) || may_end || w->record->merged_into[0], "an episode ended while a flag was not assessed");
+    }
+}
+
 static void check_episodes(void)
 {
     for (size_t i = 0; i < w->record->n_episodes; i++) {
         const Handoff__V1__Episode *e = w->record->episodes[i];
-        HOLD(has_live_timer(e), "1: an open episode without a pending timer");
+        bool waits_for_flag = e->waiting_end && is_unassessed(w->record); /* the safety episode keeps the time */
+        HOLD(has_live_timer(e) || waits_for_flag, "1: an open episode without a pending timer");
         HOLD(!rules_pathway(w->rules, e->pathway)->main.states[e->state].is_final, "an open episode in a final state");
     }
 }
@@ -226,6 +247,7 @@ static void check_step(const Handoff__V1__PatientRecord *before, const struct st
     check_tasks();
     check_timers();
     check_ladders(before, input);
+    check_ends(before);
     check_ids();
     check_disclosures();
     HOLD(run.step % 16 || protobuf_c_message_get_packed_size(&w->record->base) < LIMIT_RECORD_BYTES, "a record larger than its limit");

@@ -256,7 +256,7 @@ static void a_discharge_of_an_unknown_patient_out_of_hours_tells_supervisor_and_
     assert_int_equal(told_tasks(TASK(REVIEW_EVENT), CHANGE(OPENED)), 0);
 }
 
-static void a_planned_end_is_refused_while_a_flag_is_not_assessed_and_not_while_it_is(void **state)
+static void a_planned_end_waits_for_the_assessment_and_then_for_a_clinicians_decision(void **state)
 {
     (void)state;
     begin(SHIPPED);
@@ -268,6 +268,8 @@ static void a_planned_end_is_refused_while_a_flag_is_not_assessed_and_not_while_
     char rest[64];
     snprintf(rest, sizeof rest, "task: t%u, with: {outcome: DONE, by: clinician-1, level: LOW}", task_of(TASK(SAFETY_CHECK))->number);
     tell("task.completed", rest);
+    assert_string_equal(state_of("transition"), "blocked");
+    tell("safety.cleared", "with: {kind: SELF, clinician_id: clinician-1, reason: no risk}");
     assert_string_equal(state_of("transition"), "stepping-down");
 }
 
@@ -313,7 +315,7 @@ int main(void)
         SENTENCE(a_voicemail_that_is_told_late_is_called_back_and_does_not_begin_with_the_supervisor),
         SENTENCE(an_event_decades_late_does_not_walk_through_every_firing),
         SENTENCE(a_discharge_of_an_unknown_patient_out_of_hours_tells_supervisor_and_on_call_once),
-        SENTENCE(a_planned_end_is_refused_while_a_flag_is_not_assessed_and_not_while_it_is),
+        SENTENCE(a_planned_end_waits_for_the_assessment_and_then_for_a_clinicians_decision),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 # Sources are found by folder: a new file in a folder needs no change here.
 # BUILD, CC, SANITIZE and OPT can be set on the command line, e.g.
 #   make BUILD=build/asan CC=clang SANITIZE=address,undefined check
+# A line for each file made; V=1 shows the commands, -s shows nothing.
 
 BUILD    ?= build
 CC       := $(if $(filter default,$(origin CC)),gcc,$(CC))
@@ -27,6 +28,10 @@ GEN_C    := $(PROTOS:proto/%.proto=$(GEN)/%.pb-c.c)
 GEN_O    := $(GEN_C:$(GEN)/%.c=$(BUILD)/obj/gen/%.o)
 GEN_PY   := $(PROTOS:proto/%.proto=$(BUILD)/python/%_pb2.py)
 
+# $(call say,CC,$<) before a command that begins with $(Q).
+Q   := $(if $(filter 1,$(V)),,@)
+say  = $(if $(filter 1,$(V))$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '%-7s %s\n' '$(1)' '$(2)')
+
 # What each ring may see: folders are listed from the inside out.
 RINGS    := base core pathway store engine replay net ops
 LIB_C    := $(foreach r,$(RINGS),$(wildcard daemon/$(r)/*.c))
@@ -48,11 +53,13 @@ include $(wildcard tests/*.mk)
 # --- generated code -----------------------------------------------------------
 $(GEN)/%.pb-c.c $(GEN)/%.pb-c.h &: proto/%.proto | $(BUILD)/.setup
 	@mkdir -p $(GEN)
-	protoc-c --proto_path=proto --c_out=$(GEN) $<
+	$(call say,PROTOC,$<)
+	$(Q)protoc-c --proto_path=proto --c_out=$(GEN) $<
 
 $(BUILD)/python/%_pb2.py: proto/%.proto | $(BUILD)/.setup
 	@mkdir -p $(BUILD)/python
-	protoc --proto_path=proto --python_out=$(BUILD)/python $<
+	$(call say,PROTOC,$@)
+	$(Q)protoc --proto_path=proto --python_out=$(BUILD)/python $<
 
 .PHONY: python
 python: $(GEN_PY)
@@ -61,49 +68,60 @@ python: $(GEN_PY)
 GEN_H := $(GEN_C:.c=.h)
 $(BUILD)/obj/gen/%.o: $(GEN)/%.c $(GEN_H)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INCLUDE) -Wno-error -w -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -Wno-error -w -c $< -o $@
 
 # --- objects and programs -----------------------------------------------------
 $(BUILD)/obj/%.o: %.c $(GEN_H)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP $(if $(filter clients/% workers/%,$<),-Iclients/lib -Iclients,-Idaemon) -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP $(if $(filter clients/% workers/%,$<),-Iclients/lib -Iclients,-Idaemon) -c $< -o $@
 
 $(BUILD)/libhandoffd.a: $(LIB_O) $(GEN_O)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $^
 
 $(BUILD)/libhandoff.a: $(CLIB_O) $(GEN_O)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $^
 
 $(BUILD)/handoffd: $(MAIN_O) $(BUILD)/libhandoffd.a
-	$(CC) $(LDFLAGS) $^ $(LIBS_DAEMON) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS_DAEMON) -o $@
 
 $(BUILD)/libhsds.a: $(HSDS_O)
 	@rm -f $@
-	ar rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $^
 
 # The table that is built into the importer, as a C string.
 $(GEN)/directory-map.inc: clients/hsds/directory-map.csv
 	@mkdir -p $(@D)
-	sed 's/\\/&&/g; s/"/\\"/g; s/.*/"&\\n"/' $< > $@
+	$(call say,GEN,$@)
+	$(Q)sed 's/\\/&&/g; s/"/\\"/g; s/.*/"&\\n"/' $< > $@
 $(BUILD)/obj/clients/hsds/map.o: $(GEN)/directory-map.inc
 
 $(BUILD)/handoff: $(CLI_O) $(BUILD)/libhsds.a $(BUILD)/libhandoff.a
-	$(CC) $(LDFLAGS) $^ $(LIBS_CLIENT) -o $@
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS_CLIENT) -o $@
 
 # --- tests --------------------------------------------------------------------
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libhandoffd.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon -Itests $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -lcmocka -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon -Itests $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -lcmocka -o $@
 
 $(BUILD)/tests/clients/%: clients/%.c $(BUILD)/libhsds.a $(BUILD)/libhandoff.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Iclients/lib -Iclients $< $(BUILD)/libhsds.a $(BUILD)/libhandoff.a $(LDFLAGS) $(LIBS_CLIENT) -lcmocka -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Iclients/lib -Iclients $< $(BUILD)/libhsds.a $(BUILD)/libhandoff.a $(LDFLAGS) $(LIBS_CLIENT) -lcmocka -o $@
 
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libhandoffd.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -o $@
 
 -include $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(HSDS_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(CLIENT_UNIT:%=%.d) $(BENCH:%=%.d)
 
@@ -147,18 +165,30 @@ test: check sanitize e2e
 # --- showing ------------------------------------------------------------------
 .PHONY: demo install help
 demo: all
-	@$(PYTHON) clients/demo/demo.py
+	@$(PYTHON) clients/demo/demo.py $(if $(KEEP),--keep $(KEEP))
 
-install: all
-	install -D -m 755 $(BUILD)/handoffd $(DESTDIR)$(PREFIX)/bin/handoffd
-	install -D -m 755 $(BUILD)/handoff $(DESTDIR)$(PREFIX)/bin/handoff
-	install -d $(DESTDIR)$(PREFIX)/share/handoff/pathways
-	install -m 644 daemon/pathways/*.yaml $(DESTDIR)$(PREFIX)/share/handoff/pathways
-	install -D -m 644 daemon/ops/handoffd.yaml $(DESTDIR)$(PREFIX)/share/handoff/handoffd.yaml
+# Paths in the configuration and the unit are the prefix's.
+AT    = $(DESTDIR)$(PREFIX)
+SHARE = $(AT)/share/handoff
+UNITS = $(AT)/lib/systemd/system
+install: all $(BUILD)/libhandoff.a
+	install -d $(AT)/bin $(AT)/lib $(AT)/include/handoff/v1 $(UNITS)
+	install -d $(SHARE)/pathways $(SHARE)/proto/handoff/v1 $(SHARE)/python/handoff/v1
+	install -m 755 $(BUILD)/handoffd $(BUILD)/handoff $(AT)/bin
+	install -m 644 daemon/pathways/*.yaml $(SHARE)/pathways
+	sed 's|/usr/local|$(PREFIX)|g' daemon/ops/handoffd.yaml > $(SHARE)/handoffd.yaml
+	sed 's|/usr/local|$(PREFIX)|g' daemon/ops/handoffd.service > $(UNITS)/handoffd.service
+	chmod 644 $(SHARE)/handoffd.yaml $(UNITS)/handoffd.service
+	install -m 644 $(BUILD)/libhandoff.a $(AT)/lib
+	install -m 644 clients/lib/handoff.h $(AT)/include
+	install -m 644 $(GEN)/handoff/v1/*.h $(AT)/include/handoff/v1
+	install -m 644 proto/PROTOCOL.md $(SHARE)/proto
+	install -m 644 proto/handoff/v1/*.proto $(SHARE)/proto/handoff/v1
+	install -m 644 $(BUILD)/python/handoff/v1/*.py $(SHARE)/python/handoff/v1
 
 help:
 	@echo "make            build/handoffd and build/handoff"
-	@echo "make demo       three cases on the real daemon, months in seconds"
+	@echo "make demo       three cases on the real daemon, months in seconds; KEEP=FOLDER keeps their data"
 	@echo "make check      unit, contract and scenario tests: half a minute"
 	@echo "make test       all of it, with sanitizers and end to end: minutes"
 	@echo "make mutate-pathways   takes each line out of the pathways: do the scenarios notice?"

@@ -1,4 +1,5 @@
 /* handoffd backtest: what would have happened with other pathways, from the journal of what did. */
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -386,7 +387,25 @@ static void add_file(struct command *c, const char *path)
         c->pathways[c->pathway_count++] = path;
 }
 
-/* Takes one option and its value; how many arguments that was, 0: it is not understood. */
+/* What is wrong with the command line, before its usage. */
+__attribute__((format(printf, 1, 2))) static int say(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("handoffd backtest: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputs("\n\n", stderr);
+    va_end(arguments);
+    return 0;
+}
+
+static int take_since(struct command *c, const char *text)
+{
+    c->since = report_parse_date(text);
+    return c->since ? 2 : say("--since %s: a date is written as 2026-03-01", text);
+}
+
+/* Takes one option and its value; how many arguments that was, 0: it is not understood, which was said. */
 static int take_option(struct command *c, const char *option, const char *value)
 {
     bool *flag = strcmp(option, "--patients") == 0 ? &c->shows_patients
@@ -396,28 +415,26 @@ static int take_option(struct command *c, const char *option, const char *value)
         *flag = true;
         return 1;
     }
-    if (!value) return 0;
-    if (strcmp(option, "--pathway") == 0) {
+    bool is_file = strcmp(option, "--pathway") == 0 || strcmp(option, "--policy") == 0;
+    if (!is_file && strcmp(option, "--since") != 0) return say("there is no option %s", option);
+    if (!value) return say("%s needs a value, and FOLDER comes last", option);
+    if (strcmp(option, "--since") == 0) return take_since(c, value);
+    if (strcmp(option, "--pathway") == 0)
         add_file(c, value);
-        return 2;
-    }
-    if (strcmp(option, "--policy") == 0) {
+    else
         c->policy = value;
-        return 2;
-    }
-    c->since = strcmp(option, "--since") == 0 ? report_parse_date(value) : 0;
-    return c->since ? 2 : 0;
+    return 2;
 }
 
 /* The last argument is the folder; others that are neither options nor their values follow --pathway. */
 static bool understand(int argc, char **argv, struct command *c)
 {
     bool takes_files = false;
-    if (argc < 3 || argv[argc - 1][0] == '-') return false;
+    if (argc < 2 || argv[argc - 1][0] == '-') return say("the data FOLDER comes last");
     c->folder = argv[argc - 1];
     for (int i = 1, taken; i < argc - 1; i += taken) {
         bool is_file = argv[i][0] != '-';
-        if (is_file && !takes_files) return false;
+        if (is_file && !takes_files) return say("%s follows no option; one FOLDER comes last", argv[i]);
         if (is_file)
             add_file(c, argv[i]);
         else
@@ -425,7 +442,7 @@ static bool understand(int argc, char **argv, struct command *c)
         taken = is_file ? 1 : take_option(c, argv[i], i + 2 < argc ? argv[i + 1] : NULL);
         if (!taken) return false;
     }
-    return c->pathway_count || c->policy;
+    return c->pathway_count || c->policy || say("say what to try: --pathway FILE..., --policy FILE, and FOLDER last");
 }
 
 int command_backtest(int argc, char **argv)

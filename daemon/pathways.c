@@ -363,11 +363,16 @@ static int diagram(const char *file)
 
 int command_pathway(int argc, char **argv)
 {
+    bool is_help = argc >= 2 && argc <= 3 && strcmp(argv[argc - 1], "--help") == 0;
+    bool is_of_test = argc >= 2 && strcmp(argv[1], "test") == 0; /* which explains itself */
+    if (is_help && !is_of_test) {
+        fputs(usage, stdout);
+        return EXIT_DONE;
+    }
     if (argc >= 3 && strcmp(argv[1], "check") == 0) return check(argc - 1, argv + 1);
-    if (argc >= 2 && strcmp(argv[1], "test") == 0) return command_pathway_test(argc - 1, argv + 1);
+    if (is_of_test) return command_pathway_test(argc - 1, argv + 1);
     if (argc == 2 && strcmp(argv[1], "words") == 0) return words();
     if (argc == 3 && strcmp(argv[1], "diagram") == 0) return diagram(argv[2]);
-    bool is_help = argc == 2 && strcmp(argv[1], "--help") == 0;
-    fputs(usage, is_help ? stdout : stderr);
-    return is_help ? EXIT_DONE : EXIT_USAGE;
+    fputs(usage, stderr);
+    return EXIT_USAGE;
 }

@@ -225,6 +225,34 @@ static int open_engine(struct run *run)
     return rc;
 }
 
+static void log_refused(const struct yaml_errors *errors)
+{
+    for (size_t i = 0; i < errors->count && i < YAML_MAX_ERRORS; i++) {
+        const struct yaml_error *e = &errors->list[i];
+        if (e->line != 0)
+            log_error("refused", log_text("file", e->file), log_int("line", e->line), log_int("column", e->column),
+                      log_text("why", e->sentence));
+        else if (e->file[0] != 0)
+            log_error("refused", log_text("file", e->file), log_text("why", e->sentence));
+        else
+            log_error("refused", log_text("why", e->sentence));
+    }
+}
+
+/* An exit code. */
+static int refuse_start(const struct run *run, const struct yaml_errors *errors, const char *why)
+{
+    log_refused(errors);
+    if (errors->count > 0) {
+        log_error("pathways, policy or sites are refused; nothing is served", log_text("folder", run->config->pathways),
+                  log_uint("mistakes", errors->count));
+        return EXIT_REFUSED;
+    }
+    log_error("the rules could not be journaled; nothing is served", log_text("folder", run->config->data),
+              log_text("why", why));
+    return EXIT_FAILED;
+}
+
 /* 0, or an exit code. */
 static int begin_rules(struct run *run)
 {
@@ -232,14 +260,7 @@ static int begin_rules(struct run *run)
     const char *why;
     char **changes;
     int count = run_rules_update(run->engine, run->config, run->report, &errors, &changes, &why);
-    if (count < 0) {
-        bool is_refused = errors.count > 0;
-        yaml_errors_print(stderr, &errors);
-        log_error(is_refused ? "pathways, policy or sites are refused; nothing is served"
-                             : "the rules could not be journaled; nothing is served",
-                  log_text("folder", is_refused ? run->config->pathways : run->config->data), log_text("why", why));
-        return is_refused ? EXIT_REFUSED : EXIT_FAILED;
-    }
+    if (count < 0) return refuse_start(run, &errors, why);
     for (int i = 0; i < count; i++)
         log_info("rules changed", log_text("change", changes[i]));
     arena_reset(run->report);
@@ -250,13 +271,10 @@ static struct reload_report refuse_reload(struct run *run, struct arena *arena, 
                                           const char *why)
 {
     (void)run;
-    const struct yaml_error *first = &errors->list[0];
-    const char *refusal =
-        errors->count > 0 ? view_format(arena, "%s:%d:%d: %s", first->file, first->line, first->column, first->sentence)
-                          : arena_string(arena, why);
-    for (size_t i = 0; i < errors->count && i < YAML_MAX_ERRORS; i++)
-        log_error("refused", log_text("file", errors->list[i].file), log_int("line", errors->list[i].line),
-                  log_int("column", errors->list[i].column), log_text("why", errors->list[i].sentence));
+    char first[YAML_ERROR_TEXT_BYTES];
+    if (errors->count > 0) yaml_error_write(&errors->list[0], first, sizeof first);
+    const char *refusal = arena_string(arena, errors->count > 0 ? first : why);
+    log_refused(errors);
     log_error("reload refused; the old rules stay in force", log_text("why", refusal));
     return (struct reload_report){.refusal = refusal};
 }

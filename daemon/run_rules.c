@@ -10,7 +10,13 @@
 #define ARENA_BYTES ((size_t)1024 * 1024 * 1024) /* of address space: each pathway is loaded into it to be checked */
 
 /* --- changes -------------------------------------------------------------------------------------------------- */
-static const char *change_sentence(const Handoff__V1__RulesChange *change, struct arena *arena)
+static const char *retirement_sentence(const struct pathway *old, struct arena *arena)
+{
+    if (old == NULL) return "a version that nothing runs on is gone";
+    return view_format(arena, "pathway %s: on version %u no new episodes begin, running ones go on", old->name, old->version);
+}
+
+static const char *change_sentence(const struct rules *rules, const Handoff__V1__RulesChange *change, struct arena *arena)
 {
     switch (change->body_case) {
     case HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY:
@@ -20,12 +26,12 @@ static const char *change_sentence(const Handoff__V1__RulesChange *change, struc
     case HANDOFF__V1__RULES_CHANGE__BODY_SITE_REMOVED:
         return view_format(arena, "site %s: removed", change->site_removed->name);
     case HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY_RETIRED:
-        return view_format(arena, "pathway number %u: retired, running episodes stay on it",
-                           change->pathway_retired->number);
+        return retirement_sentence(rules_pathway(rules, change->pathway_retired->number), arena);
     case HANDOFF__V1__RULES_CHANGE__BODY_ABSENCE: /* these come by events, never from files */
     case HANDOFF__V1__RULES_CHANGE__BODY_LISTING:
     case HANDOFF__V1__RULES_CHANGE__BODY_DELISTING:
     case HANDOFF__V1__RULES_CHANGE__BODY_DOUBT:
+    case HANDOFF__V1__RULES_CHANGE__BODY_TAKEN_BACK:
     case HANDOFF__V1__RULES_CHANGE__BODY__NOT_SET:
     case _HANDOFF__V1__RULES_CHANGE__BODY__CASE_IS_INT_SIZE: break;
     }
@@ -43,7 +49,7 @@ static int journal_changes(struct engine *engine, const struct rules_changes *ch
     }
     *ret_sentences = ARENA_ARRAY(report, char *, changes->count + 1);
     for (size_t i = 0; i < changes->count; i++)
-        (*ret_sentences)[i] = arena_string(report, change_sentence(changes->list[i], report));
+        (*ret_sentences)[i] = arena_string(report, change_sentence(engine_rules(engine), changes->list[i], report));
     return (int)changes->count;
 }
 

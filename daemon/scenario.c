@@ -7,6 +7,8 @@
 
 #include "base/limits.h"
 #include "commands.h"
+#include "core/pathway.h"
+#include "engine/intake.h"
 #include "ops/config.h"
 #include "ops/site_message.h"
 #include "pathway/ruleset.h"
@@ -92,16 +94,38 @@ static int read_option(struct options *o, const char *name, const char *value)
     return 0;
 }
 
-/* 0; 1: a folder cannot be read; 2: usage. */
+/* An exit code: EXIT_FAILED when a folder cannot be read. */
 static int read_arguments(struct options *o, int argc, char **argv)
 {
     for (int i = 1, taken = 0; i < argc; i += taken) {
         bool is_option = strncmp(argv[i], "--", 2) == 0;
         taken = is_option ? read_option(o, argv[i], i + 1 < argc ? argv[i + 1] : NULL) : 1;
-        if (taken == 0) return 2;
-        if (!is_option && !add_argument(o, argv[i])) return 1;
+        if (taken == 0) return EXIT_USAGE;
+        if (!is_option && !add_argument(o, argv[i])) return EXIT_FAILED;
     }
-    return o->file_count ? 0 : 2;
+    return o->file_count ? EXIT_DONE : EXIT_USAGE;
+}
+
+/* --- what the daemon would take -------------------------------------------------------------------------------- */
+static struct intake *intake;
+
+/* As it lies on the wire: then every check of the daemon is asked. */
+static const char *refusal_of(const Handoff__V1__Event *event, int64_t now_ms, struct arena *arena)
+{
+    size_t size = handoff__v1__event__get_packed_size(event);
+    uint8_t *packed = arena_alloc(arena, size);
+    const Handoff__V1__Event *taken;
+    struct refusal refusal;
+    char sentence[384];
+    handoff__v1__event__pack(event, packed);
+    if (!intake_read(intake, (struct bytes){packed, size}, now_ms, arena, &taken, &refusal)) return NULL;
+    const char *name = event_kind_of(event->body_case)->name, *dot = strrchr(refusal.field, '.');
+    if (refusal.code == HANDOFF__V1__CODE__CODE_MISSING_FIELD)
+        snprintf(sentence, sizeof sentence, "%s needs \"%s\"; the daemon would refuse it", name,
+                 dot ? dot + 1 : refusal.field);
+    else
+        snprintf(sentence, sizeof sentence, "the daemon would refuse this %s: %s", name, refusal.sentence);
+    return arena_string(arena, sentence);
 }
 
 /* --- running -------------------------------------------------------------------------------------------------- */
@@ -141,7 +165,7 @@ static int run_files(const struct options *o, const struct rules *rules, FILE *t
 {
     uint64_t sequence = 0;
     struct scenario_report report = {
-        .tap = stdout, .transcript = transcript, .sequence = &sequence, .is_twice = o->is_twice};
+        .tap = stdout, .transcript = transcript, .sequence = &sequence, .is_twice = o->is_twice, .refusal = refusal_of};
     printf("TAP version 13\n");
     if (o->is_interleaved) run_interleaved(o, rules, &report, errors);
     for (size_t i = 0; i < o->file_count && !o->is_interleaved; i++)
@@ -160,15 +184,21 @@ static int test(const struct options *o, struct yaml_errors *errors)
     struct ruleset *rs = ruleset_new();
     struct arena *arena = arena_new(LIMIT_ARENA_BYTES);
     FILE *transcript = o->transcript_file ? fopen(o->transcript_file, "w") : NULL;
-    int status = 1;
+    int status = EXIT_REFUSED;
+    intake = intake_new();
     if (o->transcript_file && !transcript) {
         perror(o->transcript_file);
-    } else if (config && rs && arena && (!o->pathways || config_override(config, "pathways", o->pathways, errors))) {
+        status = EXIT_FAILED;
+    } else if (!rs || !arena || !intake) {
+        fputs("handoffd pathway test: no memory\n", stderr);
+        status = EXIT_FAILED;
+    } else if (config && (!o->pathways || config_override(config, "pathways", o->pathways, errors))) {
         const struct rules *rules = load_rules(config, rs, arena, errors);
         if (rules) status = run_files(o, rules, transcript, errors);
     }
     if (errors->count) yaml_errors_print(stderr, errors);
     if (transcript) fclose(transcript);
+    intake_free(intake);
     ruleset_free(rs);
     arena_free(arena);
     config_free(config);
@@ -177,12 +207,16 @@ static int test(const struct options *o, struct yaml_errors *errors)
 
 int command_pathway_test(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        fputs(usage, stdout);
+        return EXIT_DONE;
+    }
     static struct options options;
     static struct yaml_errors errors;
     options = (struct options){.config_file = HANDOFF_CONFIG_FILE};
     int status = read_arguments(&options, argc, argv);
-    if (status == 2) fputs(usage, stderr);
-    if (status == 0) status = test(&options, &errors);
+    if (status == EXIT_USAGE) fputs(usage, stderr);
+    if (status == EXIT_DONE) status = test(&options, &errors);
     for (size_t i = 0; i < options.file_count; i++) free(options.files[i]);
     return status;
 }

@@ -26,6 +26,17 @@ static void print_damage(void *context, uint64_t batch, uint64_t sequence, const
     fflush(stdout);
 }
 
+/* The other entries are changes of rules, or another version's decisions. */
+static void print_summary(const struct audit_summary *s)
+{
+    printf("%s: %llu entries in %llu batches (%llu to %llu), of %llu patients, sources and sites; %llu of them were "
+           "decided by this version and now again%s; %llu damage%s\n",
+           s->damages ? "not sound" : "sound", (unsigned long long)s->entries, (unsigned long long)s->batches,
+           (unsigned long long)s->first_sequence, (unsigned long long)s->last_sequence, (unsigned long long)s->subjects,
+           (unsigned long long)s->decided_again, s->damages ? "" : ", each to the same bytes",
+           (unsigned long long)s->damages, s->damages == 1 ? "" : "s");
+}
+
 static int verify_folder(const char *folder)
 {
     char path[4096];
@@ -42,10 +53,7 @@ static int verify_folder(const char *folder)
     }
     code = audit_journal(journal, &audit, &s);
     journal_close(journal);
-    printf("%s: %llu entries in %llu batches (%llu to %llu), %llu subjects; %llu decided again; %llu damage%s\n",
-           s.damages ? "not sound" : "sound", (unsigned long long)s.entries, (unsigned long long)s.batches,
-           (unsigned long long)s.first_sequence, (unsigned long long)s.last_sequence, (unsigned long long)s.subjects,
-           (unsigned long long)s.decided_again, (unsigned long long)s.damages, s.damages == 1 ? "" : "s");
+    print_summary(&s);
     return code || s.damages ? EXIT_FAILED : EXIT_DONE;
 }
 

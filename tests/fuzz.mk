@@ -13,14 +13,17 @@ fuzz:
 
 $(BUILD)/bin/%: tests/fuzz/%_fuzz.c $(BUILD)/libhandoffd.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined $(INCLUDE) -Idaemon $< $(BUILD)/libhandoffd.a $(LIBS_DAEMON) -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined $(INCLUDE) -Idaemon $< $(BUILD)/libhandoffd.a $(LIBS_DAEMON) -o $@
 
 # Of the client library.
 $(BUILD)/bin/json: tests/fuzz/json_fuzz.c $(BUILD)/libhandoff.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined $(INCLUDE) -Iclients/lib $< $(BUILD)/libhandoff.a $(LIBS_CLIENT) -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined $(INCLUDE) -Iclients/lib $< $(BUILD)/libhandoff.a $(LIBS_CLIENT) -o $@
 
 # Of the importer.
 $(BUILD)/bin/hsds: tests/fuzz/hsds_fuzz.c $(BUILD)/libhsds.a $(BUILD)/libhandoff.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined $(INCLUDE) -Iclients/lib -Iclients $< $(BUILD)/libhsds.a $(BUILD)/libhandoff.a $(LIBS_CLIENT) -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer,address,undefined $(INCLUDE) -Iclients/lib -Iclients $< $(BUILD)/libhsds.a $(BUILD)/libhandoff.a $(LIBS_CLIENT) -o $@

@@ -6,5 +6,6 @@ mutate-pathways: $(BUILD)/mutate
 
 $(BUILD)/mutate: tests/mutate/mutate.c $(BUILD)/libhandoffd.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -o $@
 -include $(BUILD)/mutate.d

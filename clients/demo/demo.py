@@ -4,14 +4,16 @@
 Starts the real daemon on a temporary folder with a manual clock, drives it with the real client (build/handoff) over
 ZeroMQ from the scenario files, and prints what happened and why. Stops what it started.
 
-    /usr/bin/python3 clients/demo/demo.py [SCENARIO...]      from the project's folder, after `make`
+    /usr/bin/python3 clients/demo/demo.py [--keep FOLDER] [SCENARIO...]      from the project's folder, after `make`
+
+With --keep the daemons' data stays, in FOLDER/mary and so on; without, it is removed.
 """
+import argparse
 import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import textwrap
 import time
@@ -41,18 +43,19 @@ def word(enum, prefix):
 
 
 class Daemon:
-    def __init__(self, start):
+    def __init__(self, start, keep=None):
         self.folder = tempfile.mkdtemp(prefix="handoff-demo-")
+        self.data = os.path.abspath(keep) if keep else os.path.join(self.folder, "data")
         self.log = open(os.path.join(self.folder, "log"), "w+")
         begin = datetime.strptime(start, "%Y-%m-%d %H:%M").replace(tzinfo=ZONE).astimezone(ZoneInfo("UTC"))
         self.process = subprocess.Popen(
-            [BUILD + "/handoffd", "run", "--config", "tests/site.yaml", "--pathways", "daemon/pathways", "--data", self.folder + "/data",
+            [BUILD + "/handoffd", "run", "--config", "tests/site.yaml", "--pathways", "daemon/pathways", "--data", self.data,
              "--clock", "manual", "--clock-start", begin.strftime("%Y-%m-%dT%H:%M:%SZ"),
              "--front", "tcp://127.0.0.1:*", "--stream", "tcp://127.0.0.1:*", "--http", ""], stderr=self.log)
         self.env = dict(os.environ, HANDOFF_FRONT=self.wait_for_front())
 
     def wait_for_front(self):
-        path, until = self.folder + "/data/endpoints", time.monotonic() + 10
+        path, until = self.data + "/endpoints", time.monotonic() + 10
         while time.monotonic() < until and self.process.poll() is None:
             if os.path.exists(path):
                 for line in open(path):
@@ -173,18 +176,33 @@ def show_emission(e):
         line("  audit", f"{word(a['kind'], 'AUDIT_KIND_')} {a.get('recipient', {}).get('id', '')}".rstrip(), a.get("text", ""))
 
 
+def make_folder(path):
+    try:
+        os.makedirs(path, mode=0o700)
+    except FileExistsError:
+        raise SystemExit(f"{path} is there already: give --keep a new folder")
+
+
 def main():
-    paths = sys.argv[1:] or [f"tests/scenarios/{case}.yaml" for case in CASES]
+    parser = argparse.ArgumentParser(description="Shows cases on the real daemon, weeks of them in seconds.")
+    parser.add_argument("--keep", metavar="FOLDER", help="a new folder for the daemons' data, which stays")
+    parser.add_argument("scenarios", metavar="SCENARIO", nargs="*", default=[f"tests/scenarios/{case}.yaml" for case in CASES])
+    arguments = parser.parse_args()
+    if arguments.keep:
+        make_folder(arguments.keep)
     daemons = 0
-    for path in paths:
+    for path in arguments.scenarios:
         scenario = yaml.load(open(path), TextLoader)
-        daemon = Daemon(scenario["start"])
+        name = os.path.splitext(os.path.basename(path))[0]
+        daemon = Daemon(scenario["start"], os.path.join(arguments.keep, name) if arguments.keep else None)
         try:
             Case(daemon, scenario).run()
             daemons += 1
         finally:
             daemon.stop()
     print(f"\n{daemons} cases shown, each on its own daemon with a manual clock; nothing is left running.")
+    if arguments.keep:
+        print(f"Their data: {arguments.keep}")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ static void print_info(const Handoff__V1__InfoReply *info)
 {
     char when[WHEN_TEXT_BYTES];
     printf("version   %s\nclock     %s, %s\njournal   #%" PRIu64 ", indexed to #%" PRIu64 "\nstream    %s\n",
-           info->version, info->clock, when_format(info->now_ms, when), info->last_sequence,
+           info->version, info->clock, when_format_zone(info->now_ms, when), info->last_sequence,
            info->indexed_sequence, info->stream_endpoint);
     for (size_t i = 0; i < info->n_pathways; i++)
         printf("%s%s\n", i ? "          " : "pathways  ", info->pathways[i]);
@@ -97,7 +97,7 @@ static int ask_clock(struct cli *cli, Handoff__V1__ClockRequest *clock)
     } else {
         char when[WHEN_TEXT_BYTES];
         bool is_changed = clock->advance_ms || clock->advance_to_ms || clock->accept;
-        printf("%s (%s clock%s)", when_format(now->now_ms, when), now->kind, now->is_held ? ", held" : "");
+        printf("%s (%s clock%s)", when_format_zone(now->now_ms, when), now->kind, now->is_held ? ", held" : "");
         if (is_changed) printf(", %" PRIu64 " fired", now->fired);
         putchar('\n');
     }

@@ -87,7 +87,8 @@ int typed_event_parse(struct cli *cli, const struct typed_event *typed, int argc
                       struct flags **ret_flags);
 /* Fills id, source and occurred_at where empty, publishes and prints the result. */
 int publish_event(struct cli *cli, Handoff__V1__Event *event);
-/* The same for an answer to a task or escalation: one that changed nothing has failed, though it is kept. */
+/* The same for what asks for something (an answer to a task or escalation, an episode opened or closed): one that
+ * changed nothing has failed, though it is kept. */
 int publish_answer(struct cli *cli, Handoff__V1__Event *event);
 
 /* --- commands

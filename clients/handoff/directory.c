@@ -346,6 +346,21 @@ static error_t parse_match(int key, char *argument, struct argp_state *state)
     }
 }
 
+/* The daemon names the request's field; here it is an option. */
+static int request_match(struct cli *cli, const Handoff__V1__Request *request, Handoff__V1__Reply **ret_reply)
+{
+    int code = cli_connect(cli);
+    if (code) return code;
+    int error = handoff_request(cli->client, request, ret_reply);
+    if (!error) return EXIT_DONE;
+    const struct handoff_result *refusal = handoff_refusal(cli->client);
+    bool lacks_level = error == HANDOFF_REFUSED && refusal->code == HANDOFF__V1__CODE__CODE_MISSING_FIELD &&
+                       strcmp(refusal->field, "level_of_care") == 0;
+    if (!lacks_level) return cli_failed(cli, error);
+    return cli_say(EXIT_REFUSED, "%s has no open episode with a level of care: say which with --level",
+                   request->directory_match->patient_id);
+}
+
 int run_directory_match(struct cli *cli, int argc, char **argv)
 {
     static const struct argp_option options[] = {
@@ -369,7 +384,7 @@ int run_directory_match(struct cli *cli, int argc, char **argv)
     match.patient_id = borrow(arguments[0]);
     request.body_case = HANDOFF__V1__REQUEST__BODY_DIRECTORY_MATCH;
     request.directory_match = &match;
-    int code = cli_request(cli, &request, &reply);
+    int code = request_match(cli, &request, &reply);
     if (code) return code;
     if (cli->is_json) code = cli_print_json(&reply->directory_match->base, true);
     else print_match_reply(reply->directory_match);

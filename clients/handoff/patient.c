@@ -79,7 +79,7 @@ static void print_facts(const Handoff__V1__PatientReply *patient)
     if (record->needs_interpreter) print_fact("interpreter", "needed");
     if (record->is_deceased) print_fact("deceased", "yes");
     if (record->is_opted_out) print_fact("contact", "declined");
-    snprintf(text, sizeof text, "#%" PRIu64 ", %s", patient->sequence, when_format(patient->at_ms, when));
+    snprintf(text, sizeof text, "#%" PRIu64 ", %s", patient->sequence, when_format_zone(patient->at_ms, when));
     print_fact("as of", text);
 }
 

@@ -248,12 +248,26 @@ int typed_event_parse(struct cli *cli, const struct typed_event *typed, int argc
     return EXIT_DONE;
 }
 
+/* What a person asks for rather than tells. */
+static bool is_request(const Handoff__V1__Event *event)
+{
+    static const char *const begins[] = {"episode.", "task.", "escalation."};
+    const ProtobufCFieldDescriptor *body =
+        protobuf_c_message_descriptor_get_field(&handoff__v1__event__descriptor, (unsigned)event->body_case);
+    char type[64] = "";
+    if (body) handoff_event_type(body, type, sizeof type);
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+        if (strncmp(type, begins[i], strlen(begins[i])) == 0) return true;
+    }
+    return false;
+}
+
 int publish_typed(struct cli *cli, const struct typed_event *typed, int argc, char **argv)
 {
     struct flags *flags = NULL;
     int code = typed_event_parse(cli, typed, argc, argv, &flags);
     if (code) return code;
-    code = typed->preset_fields ? publish_answer(cli, flags->event) : publish_event(cli, flags->event);
+    code = is_request(flags->event) ? publish_answer(cli, flags->event) : publish_event(cli, flags->event);
     flags_close(&flags);
     return code;
 }
@@ -337,6 +351,9 @@ int run_publish(struct cli *cli, int argc, char **argv)
     int at = find_type(argc, argv);
     if (!at || at >= argc) return run_untyped(cli, argc, argv);
     const char *type = argv[at];
+    if (strncmp(type, "custom.", 7) == 0) {
+        return cli_say(EXIT_MISUSED, "a site's own event is published as: handoff publish custom --name %s", type + 7);
+    }
     if (!handoff_event_field(type)) {
         return cli_say(EXIT_MISUSED, "there is no event type \"%s\"; see handoff publish --list", type);
     }

@@ -137,12 +137,25 @@ bool when_parse(const char *text, int64_t *ret_ms)
     return true;
 }
 
-const char *when_format(int64_t ms, char text[WHEN_TEXT_BYTES])
+static bool local_time(int64_t ms, struct tm *ret_tm)
 {
     time_t seconds = (time_t)(ms >= 0 ? ms / 1000 : (ms - 999) / 1000);
+    return ms && localtime_r(&seconds, ret_tm);
+}
+
+const char *when_format(int64_t ms, char text[WHEN_TEXT_BYTES])
+{
     struct tm tm;
     text[0] = 0;
-    if (ms && localtime_r(&seconds, &tm)) strftime(text, WHEN_TEXT_BYTES, "%a %Y-%m-%d %H:%M", &tm);
+    if (local_time(ms, &tm)) strftime(text, WHEN_TEXT_BYTES, "%a %Y-%m-%d %H:%M", &tm);
+    return text;
+}
+
+const char *when_format_zone(int64_t ms, char text[WHEN_TEXT_BYTES])
+{
+    struct tm tm;
+    text[0] = 0;
+    if (local_time(ms, &tm)) strftime(text, WHEN_TEXT_BYTES, "%a %Y-%m-%d %H:%M %Z", &tm);
     return text;
 }
 

@@ -14,6 +14,8 @@ bool when_set_zone(const char *name);
 bool when_parse(const char *text, int64_t *ret_ms);
 /* Writes "Thu 2026-03-05 16:40", local; nothing for 0. Returns `text`. */
 const char *when_format(int64_t ms, char text[WHEN_TEXT_BYTES]);
+/* The same with the zone, for a time that stands alone: "Thu 2026-03-05 16:40 EST". */
+const char *when_format_zone(int64_t ms, char text[WHEN_TEXT_BYTES]);
 /* Reads "3d", "4h", "30min", "2d4h", "90s", "1w"; a day is 24 hours. */
 bool when_parse_duration(const char *text, int64_t *ret_ms);
 /* Reads "2018-04-30" or "20180430" as yyyymmdd. */

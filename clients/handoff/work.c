@@ -1,8 +1,7 @@
-/* What there is to do: tasks and escalations, listed and answered. Lists are fetched page by page at one
- * sequence, so that together they show one moment. */
+/* What there is to do: tasks and escalations, listed. Lists are fetched page by page at one sequence, so that
+ * together they show one moment. Neighbours: answer.c answers them. */
 #include "cli.h"
 #include "describe.h"
-#include "flags.h"
 #include "table.h"
 #include "views.h"
 #include "when.h"
@@ -30,13 +29,6 @@ static const char *holder(const char *person_id, Handoff__V1__Role role, char wo
     return *person_id ? person_id : word_of(&handoff__v1__role__descriptor, (int)role, word);
 }
 
-/* What is a site's or a source's own is answered with its whole id: a patient may have the same name. */
-static bool has_patient_id(const Handoff__V1__TaskView *task)
-{
-    return task->kind != HANDOFF__V1__TASK_KIND__TASK_KIND_TAKE_OVER &&
-           task->kind != HANDOFF__V1__TASK_KIND__TASK_KIND_SOURCE_SILENT;
-}
-
 static void add_task(struct libscols_table *table, const Handoff__V1__TaskView *task)
 {
     struct libscols_line *line = table_line(table, NULL);
@@ -44,7 +36,7 @@ static void add_task(struct libscols_table *table, const Handoff__V1__TaskView *
     bool has_subject = *describe_recipient(task->subject, about, sizeof about) != 0;
     table_cellf(line, 0, "%s%s", when_format(task->due_at_ms, when), task->is_overdue ? " overdue" : "");
     table_cell(line, 1, task->patient_id);
-    table_cell(line, 2, has_patient_id(task) && !*task->made_under ? short_id(task->task_id) : task->task_id);
+    table_cell(line, 2, *task->made_under ? task->task_id : short_id(task->task_id));
     table_cellf(line, 3, "%s%s%s", WORD(handoff__v1__task_kind__descriptor, task->kind),
                 has_subject ? " about " : "", about);
     table_cell(line, 4, holder(task->person_id, task->owner, word));
@@ -203,6 +195,8 @@ int fetch_escalations(struct cli *cli, Handoff__V1__EscalationsRequest *filter,
 /* --- tasks
  * -------------------------------------------------------------------------------------------------------- */
 
+enum { OF_PATIENT = 0x100 }; /* no letter is left that would say it */
+
 static error_t parse_tasks(int key, char *argument, struct argp_state *state)
 {
     Handoff__V1__TasksRequest *filter = state->input;
@@ -229,6 +223,9 @@ static error_t parse_tasks(int key, char *argument, struct argp_state *state)
     case 'w':
         filter->site = argument;
         return 0;
+    case OF_PATIENT:
+        filter->patient_id = argument;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -244,6 +241,7 @@ int run_tasks(struct cli *cli, int argc, char **argv)
         {"kind", 'k', "KIND", 0, "of this kind: call-family, obtain-roi, ...", 0},
         {"severity", 's', "SEVERITY", 0, "at least routine, urgent or emergent", 0},
         {"site", 'w', "NAME", 0, "of this site", 0},
+        {"patient", OF_PATIENT, "ID", 0, "of this patient, or of the site or source of that name", 0},
         {0},
     };
     Handoff__V1__TasksRequest filter = HANDOFF__V1__TASKS_REQUEST__INIT;
@@ -265,57 +263,6 @@ int run_tasks(struct cli *cli, int argc, char **argv)
         }
     }
     handoff__v1__tasks_reply__free_unpacked(all, NULL);
-    return code;
-}
-
-/* --- answering tasks
- * ---------------------------------------------------------------------------------------------- */
-
-static const char *const patient_and_task[] = {"patient_id", "task_id", NULL};
-
-int run_task_complete(struct cli *cli, int argc, char **argv)
-{
-    const struct typed_event typed = {"task.completed", "PATIENT TASK", "Says that a task is done. --outcome is needed; --by is who is logged in.",
-                                      patient_and_task};
-    return publish_typed(cli, &typed, argc, argv);
-}
-
-int run_task_attempted(struct cli *cli, int argc, char **argv)
-{
-    const struct typed_event typed = {"task.attempted", "PATIENT TASK",
-                                      "Says that a task was tried; the next attempt becomes due. --outcome is needed; --by is who is logged in.",
-                                      patient_and_task};
-    return publish_typed(cli, &typed, argc, argv);
-}
-
-int run_task_cancel(struct cli *cli, int argc, char **argv)
-{
-    const struct typed_event typed = {"task.cancelled", "PATIENT TASK", "Says that a task is not needed. --by is who is logged in.",
-                                      patient_and_task};
-    return publish_typed(cli, &typed, argc, argv);
-}
-
-/* --- reopening an episode
- * ---------------------------------------------------------------------------------------- */
-
-static const char *const patient_and_episode[] = {"patient_id", "episode_id", NULL};
-
-/* The episode is not what the event is for, but what it takes the place of. */
-int run_reopen(struct cli *cli, int argc, char **argv)
-{
-    const struct typed_event typed = {"episode.opened", "PATIENT EPISODE",
-                                      "Ends an episode and begins it again on its pathway's newest version, where it stood "
-                                      "or in --state: its particulars are kept, its tasks and timers begin anew. --by is who is logged in.",
-                                      patient_and_episode};
-    struct flags *flags = NULL;
-    int code = typed_event_parse(cli, &typed, argc, argv, &flags);
-    if (code) return code;
-    Handoff__V1__EpisodeOpened *opened = flags->event->episode_opened;
-    char *swapped = opened->reopens; /* both are owned by the event */
-    opened->reopens = flags->event->episode_id;
-    flags->event->episode_id = swapped;
-    code = publish_event(cli, flags->event);
-    flags_close(&flags);
     return code;
 }
 
@@ -344,13 +291,6 @@ static error_t parse_escalations(int key, char *argument, struct argp_state *sta
     }
 }
 
-static Handoff__V1__EscalationsReply *new_escalations(void)
-{
-    Handoff__V1__EscalationsReply *all = malloc(sizeof *all);
-    if (all) handoff__v1__escalations_reply__init(all);
-    return all;
-}
-
 int run_escalations(struct cli *cli, int argc, char **argv)
 {
     static const struct argp_option options[] = {
@@ -366,8 +306,9 @@ int run_escalations(struct cli *cli, int argc, char **argv)
                                   .parse = parse_escalations,
                                   .input = &filter};
     cli_parse(cli, &syntax, argc, argv, NULL);
-    Handoff__V1__EscalationsReply *all = new_escalations();
+    Handoff__V1__EscalationsReply *all = malloc(sizeof *all);
     if (!all) return cli_failed(cli, HANDOFF_NO_MEMORY);
+    handoff__v1__escalations_reply__init(all);
     int code = fetch_escalations(cli, &filter, all);
     if (!code) {
         sort_escalations(all->escalations, all->n_escalations);
@@ -379,85 +320,4 @@ int run_escalations(struct cli *cli, int argc, char **argv)
     }
     handoff__v1__escalations_reply__free_unpacked(all, NULL);
     return code;
-}
-
-/* --- answering escalations
- * ---------------------------------------------------------------------------------------- */
-
-static bool is_id(const char *whole, const char *id)
-{
-    return strcmp(whole, id) == 0 || strcmp(short_id(whole), id) == 0;
-}
-
-static int set_patient(Handoff__V1__Event *event, const Handoff__V1__EscalationView *view)
-{
-    char mistake[128] = "";
-    const ProtobufCMessageDescriptor *descriptor = &handoff__v1__event__descriptor;
-    const struct {
-        const char *field, *text;
-    } rows[] = {
-        {"patient_id", view->patient_id}, {"site", view->site}, {"escalation_id", view->escalation_id}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        const ProtobufCFieldDescriptor *field =
-            protobuf_c_message_descriptor_get_field_by_name(descriptor, rows[i].field);
-        if (field_set(&event->base, field, rows[i].text, mistake, sizeof mistake)) {
-            return cli_say(EXIT_REFUSED, "%s", handoff_error(HANDOFF_NO_MEMORY));
-        }
-    }
-    return EXIT_DONE;
-}
-
-/* Whose escalation it is, from the list of open ones. */
-static int find_patient(struct cli *cli, Handoff__V1__Event *event)
-{
-    Handoff__V1__EscalationsRequest filter = HANDOFF__V1__ESCALATIONS_REQUEST__INIT;
-    Handoff__V1__EscalationsReply *all = new_escalations();
-    if (!all) return cli_failed(cli, HANDOFF_NO_MEMORY);
-    int code = fetch_escalations(cli, &filter, all);
-    const Handoff__V1__EscalationView *found = NULL;
-    size_t matches = 0;
-    for (size_t i = 0; i < all->n_escalations; i++) {
-        if (!is_id(all->escalations[i]->escalation_id, event->escalation_id)) continue;
-        if (*event->patient_id && strcmp(all->escalations[i]->patient_id, event->patient_id) != 0) continue;
-        found = all->escalations[i];
-        matches++;
-    }
-    if (!code && matches == 0)
-        code = cli_say(EXIT_REFUSED, "there is no open escalation %s", event->escalation_id);
-    if (!code && matches > 1) {
-        code = cli_say(EXIT_MISUSED, "%zu patients have an escalation %s; say which with --patient", matches,
-                       event->escalation_id);
-    }
-    if (!code) code = set_patient(event, found);
-    handoff__v1__escalations_reply__free_unpacked(all, NULL);
-    return code;
-}
-
-static int answer_escalation(struct cli *cli, const struct typed_event *typed, int argc, char **argv)
-{
-    struct flags *flags = NULL;
-    int code = typed_event_parse(cli, typed, argc, argv, &flags);
-    if (code) return code;
-    bool is_whole = *flags->event->patient_id && strchr(flags->event->escalation_id, '-');
-    if (!is_whole) code = find_patient(cli, flags->event);
-    if (!code) code = publish_answer(cli, flags->event);
-    flags_close(&flags);
-    return code;
-}
-
-static const char *const escalation_only[] = {"escalation_id", NULL};
-
-int run_escalations_ack(struct cli *cli, int argc, char **argv)
-{
-    const struct typed_event typed = {"escalation.acknowledged", "ID",
-                                      "Takes an escalation: its climb stops for one rung's time. --by is who is logged in.",
-                                      escalation_only};
-    return answer_escalation(cli, &typed, argc, argv);
-}
-
-int run_escalations_resolve(struct cli *cli, int argc, char **argv)
-{
-    const struct typed_event typed = {"escalation.resolved", "ID", "Ends an escalation. --by is who is logged in.",
-                                      escalation_only};
-    return answer_escalation(cli, &typed, argc, argv);
 }

@@ -50,14 +50,20 @@ void yaml_error_at(struct yaml_errors *errors, const char *file, int line, int c
     va_end(args);
 }
 
+void yaml_error_write(const struct yaml_error *e, char *ret_text, size_t size)
+{
+    if (e->line)
+        snprintf(ret_text, size, "%s:%d:%d: %s", e->file, e->line, e->column, e->sentence);
+    else
+        snprintf(ret_text, size, "%s%s%s", e->file, e->file[0] ? ": " : "", e->sentence);
+}
+
 void yaml_errors_print(FILE *to, const struct yaml_errors *errors)
 {
+    char text[YAML_ERROR_TEXT_BYTES];
     for (size_t i = 0; i < errors->count && i < YAML_MAX_ERRORS; i++) {
-        const struct yaml_error *e = &errors->list[i];
-        if (e->line)
-            fprintf(to, "%s:%d:%d: %s\n", e->file, e->line, e->column, e->sentence);
-        else
-            fprintf(to, "%s: %s\n", e->file, e->sentence);
+        yaml_error_write(&errors->list[i], text, sizeof text);
+        fprintf(to, "%s\n", text);
     }
     if (errors->count > YAML_MAX_ERRORS) fprintf(to, "and %zu more\n", errors->count - YAML_MAX_ERRORS);
 }

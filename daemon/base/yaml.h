@@ -40,7 +40,7 @@ enum {
 };
 
 struct yaml_error {
-    char file[256];
+    char file[256];   /* "": no file's fault */
     int line, column; /* 0: the file as a whole */
     char sentence[384];
 };
@@ -115,7 +115,10 @@ void yaml_error_add(struct yaml_errors *errors, struct yaml_node node, const cha
 /* line 0: the file as a whole. */
 void yaml_error_at(struct yaml_errors *errors, const char *file, int line, int column, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
-/* "file:line:column: sentence", one a line, in the order they were added. */
+/* "file:line:column: sentence", as far as there is a file and a place in it. Cut to size. */
+void yaml_error_write(const struct yaml_error *error, char *ret_text, size_t size);
+enum { YAML_ERROR_TEXT_BYTES = 704 }; /* holds any */
+/* Each so, one a line, in the order they were added. */
 void yaml_errors_print(FILE *to, const struct yaml_errors *errors);
 /* The candidate that the text was probably meant to be, or NULL. NULL ends the candidates. */
 const char *yaml_nearest(const char *text, const char *const candidates[]);

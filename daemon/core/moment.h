@@ -53,6 +53,8 @@ struct moment {
     bool is_overtaken;
     bool names_nothing; /* the event names a task, escalation or episode that is not open, or was refused: nobody is
                            offered it */
+    bool takes_back;                 /* the event took back another, just now */
+    bool was_taken_back;             /* the event itself, before it came: it is not acted on, or only as a finding */
     bool is_exhausted;               /* the task in focus was attempted for the last time */
     bool is_new_visit;               /* the event told of a visit for the first time */
     bool is_higher_finding;          /* the event is a safety finding graver than what stands */
@@ -224,6 +226,11 @@ struct task_order {
 };
 /* Opens a task, or adds a cause to the open one of the same kind and subject. */
 void work_open_task(struct moment *m, const struct task_order *order);
+/* A review-event names what came (review.c): the input's event is one of those it is about; one that was taken back is
+ * none of them any more; two that became one task speak of both's. Other tasks stay as they are. */
+void review_note(struct moment *m, Handoff__V1__Task *task);
+void review_forget(Handoff__V1__Task *task, uint64_t sequence);
+void review_join(struct moment *m, Handoff__V1__Task *kept, const Handoff__V1__Task *gone);
 Handoff__V1__Task *work_find_task(const Handoff__V1__PatientRecord *record, uint32_t number);
 /* Withdraws this episode's causes (without one in focus: those that are no pathway's) from tasks of a kind (0: of any)
  * made in a scope (0: any). */
@@ -248,12 +255,16 @@ void work_resolve(struct moment *m, Handoff__V1__Escalation *e);
 void work_resolve_scope(struct moment *m, uint32_t scope);
 void work_resolve_visit(struct moment *m, uint32_t scope, uint32_t visit);
 void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e);
-/* Of a round: one list to the person whose work it is now, or one escalation about an agency. */
-void work_hand_over(struct moment *m, const Handoff__V1__RoundList *list);
-void work_raise_list(struct moment *m, const char *about, const Handoff__V1__RoundList *list);
+/* Of a round about an event: one list to the person whose work it is now, or one escalation about an agency. */
+void work_hand_over(struct moment *m, uint64_t round, const Handoff__V1__RoundList *list);
+void work_raise_list(struct moment *m, uint64_t round, const char *about, const Handoff__V1__RoundList *list);
+/* What the event alone asked for by its lists is withdrawn or resolved: it was taken back. */
+void work_forget_hand_over(struct moment *m, uint64_t round);
+void work_forget_list(struct moment *m, uint64_t round, const char *reason);
 
 /* --- rounds (rounds.c): on a site's record ------------------------------------------------------------------- */
 void rounds_by_event(struct moment *m);
+void rounds_by_retraction(struct moment *m, const struct step_retraction *taken_back);
 void rounds_by_command(struct moment *m);
 bool rounds_fire(struct moment *m, const Handoff__V1__TimerInput *firing);
 

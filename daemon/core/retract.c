@@ -7,6 +7,8 @@
  *              since: they stay, but for what names the event as its cause
  *   tasks      without a cause left: withdrawn. Ended or changed by it: as before
  *   disclosed  ask-compliance, one a recipient; what is queued stays (gate.c asks record.retracted)
+ *   a site's   what it made known to everybody is taken out of the rules by the engine; patients who were told of an end
+ *              are told of this as well, and work that had changed hands changes back (rounds.c)
  *
  * An event that was taken back before it came is journaled and looked at, not acted on, unless it is a finding. */
 #include "core/days.h"
@@ -17,7 +19,12 @@
 
 #define BODY(NAME) HANDOFF__V1__EVENT__BODY_##NAME
 #define KIND(NAME) HANDOFF__V1__TASK_KIND__TASK_KIND_##NAME
-enum { RETRACTED_MAX = 32, AWAITED_MAX = 16, TEXT_BYTES = 480 };
+enum {
+    RETRACTED_MAX = 32,
+    AWAITED_MAX = 16,
+    OF_SITE_MAX = 1024, /* of both: a site speaks of everybody */
+    TEXT_BYTES = 480
+};
 
 /* --- words ---------------------------------------------------------------------------------------------------- */
 struct text {
@@ -409,13 +416,28 @@ static void ask_review(struct moment *m, const char *sentence)
     m->sentence = arena_string(m->arena, sentence);
 }
 
-/* Of a patient nobody told us of the source hears, as with other events of its kind. */
+static size_t most_of(const struct moment *m, size_t of_patient)
+{
+    return m->input->subject == SUBJECT_IS_SITE ? OF_SITE_MAX : of_patient;
+}
+
+static void remember_retracted(struct moment *m, uint64_t sequence)
+{
+    remember_number(m, &m->record->retracted, &m->record->n_retracted, most_of(m, RETRACTED_MAX), sequence);
+}
+
+/* Of a patient nobody told us of the source hears, as with other events of its kind. Whoever names no patient may have
+ * forgotten to: then somebody of the site looks. */
 static void await(struct moment *m)
 {
     Handoff__V1__PatientRecord *r = m->record;
-    static const char sentence[] = "no such event of this patient has come; should it come, it will not be acted on";
-    remember_number(m, &r->taken_back, &r->n_taken_back, AWAITED_MAX, m->input->retracted_hash);
-    if (r->is_known || r->n_episodes) {
+    bool is_sites = m->input->subject == SUBJECT_IS_SITE;
+    const char *sentence = is_sites
+                               ? "no such event of this site has come; should it come, it will not be acted on (an event "
+                                 "of a patient is taken back with its patient_id)"
+                               : "no such event of this patient has come; should it come, it will not be acted on";
+    remember_number(m, &r->taken_back, &r->n_taken_back, most_of(m, AWAITED_MAX), m->input->retracted_hash);
+    if (r->is_known || r->n_episodes || is_sites) {
         ask_review(m, sentence);
         return;
     }
@@ -444,7 +466,9 @@ static void undo(struct moment *m)
     drop_timers_of_no_visit(m);
     undo_work(&x);
     ask_compliance(&x);
-    remember_number(m, &m->record->retracted, &m->record->n_retracted, RETRACTED_MAX, r->sequence);
+    if (m->input->subject == SUBJECT_IS_SITE) rounds_by_retraction(m, r);
+    m->takes_back = true;
+    remember_retracted(m, r->sequence);
     ask_review(m, x.text.letters);
 }
 
@@ -492,7 +516,7 @@ bool retract_was_awaited(struct moment *m)
 
 void retract_review_awaited(struct moment *m)
 {
-    m->is_used = true;
-    remember_number(m, &m->record->retracted, &m->record->n_retracted, RETRACTED_MAX, m->input->sequence);
+    m->is_used = m->was_taken_back = true;
+    remember_retracted(m, m->input->sequence);
     ask_review(m, "an event came that had been taken back before");
 }

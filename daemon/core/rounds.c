@@ -56,6 +56,35 @@ void rounds_by_event(struct moment *m)
         add_round(m, ROUND(AGENCY_ENDS), m->event->agency_delisted->agency_id, m->now_ms);
 }
 
+/* Of an end that was taken back nobody hears any more. */
+static void forget_ending(struct moment *m, uint64_t sequence)
+{
+    for (size_t i = m->record->n_rounds; i-- > 0;)
+        if (m->record->rounds[i]->sequence == sequence && m->record->rounds[i]->kind == ROUND(AGENCY_ENDS))
+            list_remove(&m->record->rounds, &m->record->n_rounds, i);
+}
+
+static void undo_round(struct moment *m, Handoff__V1__RoundKind kind, const char *about, uint64_t taken_back)
+{
+    size_t before = m->record->n_rounds;
+    add_round(m, kind, about, m->now_ms);
+    if (m->record->n_rounds > before) m->record->rounds[before]->since_sequence = taken_back;
+}
+
+/* An absence's own rounds stay: where nothing changes hands they end without a list, and another word may mean the same
+ * moments. */
+void rounds_by_retraction(struct moment *m, const struct step_retraction *r)
+{
+    const Handoff__V1__StaffAbsent *a = r->event->staff_absent;
+    m->is_changed = true;
+    if (r->event->body_case == BODY(AGENCY_DELISTED)) {
+        forget_ending(m, r->sequence);
+        undo_round(m, ROUND(AGENCY_STAYS), r->event->agency_delisted->agency_id, r->sequence);
+    }
+    if (r->event->body_case == BODY(STAFF_ABSENT) && a->from_at_ms <= m->now_ms)
+        undo_round(m, ROUND(ABSENCE_UNDONE), a->person_id, r->sequence);
+}
+
 static bool is_awaited(const Handoff__V1__PatientRecord *r, const Handoff__V1__RoundWanted *w)
 {
     for (size_t i = 0; i < r->n_rounds; i++)
@@ -75,17 +104,26 @@ static void wanted(struct moment *m, const Handoff__V1__RoundWanted *w)
         m->record->rounds[before]->since_sequence = w->since_sequence;
 }
 
+/* Another word may say that the person is away all the same. */
+static bool is_here(const struct moment *m, const char *person_id)
+{
+    const char *person = roster_stand_in(m->rules, m->site, person_id, m->now_ms);
+    return person && strcmp(person, person_id) == 0;
+}
+
 static void done(struct moment *m, const Handoff__V1__RoundDone *d)
 {
     for (size_t i = m->record->n_rounds; i-- > 0;)
         if (m->record->rounds[i]->sequence == d->sequence && m->record->rounds[i]->kind == d->kind)
             list_remove(&m->record->rounds, &m->record->n_rounds, i);
     m->is_changed = true;
+    if (d->kind == ROUND(AGENCY_STAYS)) work_forget_list(m, d->taken_back, d->reason);
+    if (d->kind == ROUND(ABSENCE_UNDONE) && is_here(m, d->about)) work_forget_hand_over(m, d->taken_back);
     for (size_t i = 0; i < d->n_lists; i++) {
         if (d->kind == ROUND(AGENCY_ENDS))
-            work_raise_list(m, d->about, d->lists[i]);
+            work_raise_list(m, d->sequence, d->about, d->lists[i]);
         else
-            work_hand_over(m, d->lists[i]);
+            work_hand_over(m, d->sequence, d->lists[i]);
     }
 }
 
@@ -159,9 +197,15 @@ bool round_concerns(const struct rules *rules, const Handoff__V1__PatientRecord 
     return round->kind == ROUND(AGENCY_ENDS) && !record->is_deceased && has_care_at(rules, record, round->about);
 }
 
+bool round_waits(const struct rules *rules, const Handoff__V1__Round *round)
+{
+    const struct agency_row *row = round->kind == ROUND(AGENCY_STAYS) ? rules_agency(rules, round->about) : NULL;
+    return row && row->is_delisted && row->delisted_by > round->since_sequence;
+}
+
 bool round_is_about_tasks(const Handoff__V1__Round *round)
 {
-    return round->kind != ROUND(AGENCY_ENDS);
+    return round->kind != ROUND(AGENCY_ENDS) && round->kind != ROUND(AGENCY_STAYS);
 }
 
 /* --- lines -------------------------------------------------------------------------------------------------------- */
@@ -247,7 +291,10 @@ static const char *new_owner(const struct listing *l, Handoff__V1__Role role)
                                                                                             : NULL;
     case ROUND(LEFT):
         return a && strcmp(a->person_id, r->about) == 0 ? at(l, role, l->now_ms) : NULL;
+    case ROUND(ABSENCE_UNDONE):
+        return strcmp(then, before) != 0 ? then : NULL;
     case ROUND(AGENCY_ENDS):
+    case ROUND(AGENCY_STAYS):
     case ROUND(UNSPECIFIED):
     case _HANDOFF__V1__ROUND_KIND_IS_INT_SIZE:
         break;

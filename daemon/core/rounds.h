@@ -2,6 +2,8 @@
  * list instead of many notices.
  *
  *     agency.delisted        each patient there hears of it; one escalation to the supervisor, with the list
+ *     event.retracted        of an end: each patient who heard of it hears that it was taken back, and the escalation is
+ *                            resolved; of an absence that has begun: whoever has the work again gets the list
  *     staff.absent           whoever stands in gets the list of the open tasks; and the person who is back
  *     staff.assigned         the new owner of patients gets one list of all that were given
  *     the roster changes     whoever has the work of a person who left
@@ -34,6 +36,9 @@ size_t round_lines(const struct rules *rules, const Handoff__V1__PatientRecord *
                    struct round_line ret_lines[ROUND_RECORD_LINES_MAX]);
 /* The order of a list: an open safety flag first, then severity, then what is due first. */
 int round_order(const Handoff__V1__ListLine *a, const Handoff__V1__ListLine *b);
+/* It has begun, and is not gone on with yet: that an agency ends was taken back, but a later event says so too. What the
+ * first caused it did not cause alone. */
+bool round_waits(const struct rules *rules, const Handoff__V1__Round *round);
 /* Only those with open tasks are looked at. */
 bool round_is_about_tasks(const Handoff__V1__Round *round);
 

@@ -67,6 +67,7 @@ struct agency_row {
     const Handoff__V1__AgencyListed *agency;
     bool is_delisted;       /* no longer offered to anybody */
     int64_t effective_at_ms; /* when its services end */
+    uint64_t delisted_by;    /* the entry of the newest event that says so */
     bool is_doubtful;       /* its intake number: somebody who called found it wrong */
 };
 

@@ -430,6 +430,7 @@ static void run_unknown_subject(struct moment *m)
     m->is_changed = true;
     if (m->record->n_tasks == 0)
         work_open_task(m, &(struct task_order){.kind = KIND(REVIEW_EVENT), .owner = ROLE(SUPERVISOR)});
+    for (size_t i = 0; m->input->unknown && i < m->record->n_tasks; i++) review_note(m, m->record->tasks[i]);
 }
 
 static char *put_text(char *at, const char *text)
@@ -525,6 +526,8 @@ void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, c
     if (m.sentence) out->sentence = arena_string(arena, m.sentence);
     ret_outcome->after = m.record;
     ret_outcome->hands_over_to = hands_over_to(&m, before);
+    ret_outcome->takes_back = m.takes_back;
+    ret_outcome->was_taken_back = m.was_taken_back;
     ret_outcome->is_new = before == NULL;
     ret_outcome->tells_source = input->kind == STEP_EVENT && input->subject == SUBJECT_IS_PATIENT &&
                                 !is_ours(m.record) && out->verdict == VERDICT(REVIEW);

@@ -83,6 +83,9 @@ struct outcome {
     bool is_new;                       /* the record did not exist */
     bool tells_source;                 /* the patient is unknown and nothing acted: the source's record gets a
                                           STEP_UNKNOWN_SUBJECT in the same batch */
+    bool takes_back;                   /* an event.retracted that has undone another: what a site's had made known is taken
+                                          out of the rules in the same batch */
+    bool was_taken_back;               /* the event was, before it came: nothing of it is made known */
     const char *hands_over_to;         /* NULL, or the person whose work this patient's open tasks have become: the
                                           site's record gets a round_wanted in the same batch */
 };

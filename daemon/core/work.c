@@ -123,6 +123,7 @@ static void join(struct moment *m, Handoff__V1__Task *t, Handoff__V1__Cause *cau
     if (is_graver) t->severity = severity;
     Handoff__V1__Escalation *e = work_find_escalation(m->record, t->escalation);
     if (e && severity > e->severity) repeat(m, e, severity);
+    review_note(m, t);
     m->is_changed = m->is_used = true;
     if (is_new_cause || is_sooner || is_graver) tell_task(m, t, CHANGE(JOINED), cause->rule);
 }
@@ -244,6 +245,7 @@ void work_open_task(struct moment *m, const struct task_order *order)
     t->subject = subject_of(m, order, subject_id);
     list_append(m->arena, &t->causes, &t->n_causes, cause);
     list_append(m->arena, &m->record->tasks, &m->record->n_tasks, t);
+    review_note(m, t);
     m->is_used = true;
     tell_task(m, t, CHANGE(OPENED), order->rule);
 }
@@ -751,7 +753,13 @@ static Handoff__V1__Severity severity_of_list(const Handoff__V1__RoundList *list
     return is_urgent ? SEVERITY(URGENT) : SEVERITY(ROUTINE);
 }
 
-void work_hand_over(struct moment *m, const Handoff__V1__RoundList *list)
+static void note_round(const struct moment *m, Handoff__V1__Task *t, uint64_t round)
+{
+    for (size_t i = 0; i < t->n_causes; i++)
+        if (t->causes[i]->sequence == m->input->sequence) t->causes[i]->round = round;
+}
+
+void work_hand_over(struct moment *m, uint64_t round, const Handoff__V1__RoundList *list)
 {
     const struct task_order order = {.kind = HANDOFF__V1__TASK_KIND__TASK_KIND_TAKE_OVER,
                                      .severity = severity_of_list(list),
@@ -762,6 +770,7 @@ void work_hand_over(struct moment *m, const Handoff__V1__RoundList *list)
     for (size_t i = 0; !m->fault && i < m->record->n_tasks; i++) {
         Handoff__V1__Task *t = m->record->tasks[i];
         if (!is_about(t, order.kind, order.party, order.subject_id)) continue;
+        note_round(m, t, round);
         if (m->out->n_emissions == told_before) tell_task(m, t, CHANGE(JOINED), 0);
         Handoff__V1__TaskEmission *told = m->out->emissions[m->out->n_emissions - 1]->task;
         told->lines = list->lines;
@@ -771,7 +780,18 @@ void work_hand_over(struct moment *m, const Handoff__V1__RoundList *list)
     }
 }
 
-void work_raise_list(struct moment *m, const char *about, const Handoff__V1__RoundList *list)
+/* The newest few are kept: a reason more for it to stand. */
+static void add_round(struct moment *m, Handoff__V1__Escalation *e, uint64_t round)
+{
+    uint64_t *rounds = ARENA_ARRAY(m->arena, uint64_t, CAUSES_MAX);
+    size_t dropped = e->n_rounds < CAUSES_MAX ? 0 : 1;
+    for (size_t i = dropped; i < e->n_rounds; i++) rounds[i - dropped] = e->rounds[i];
+    rounds[e->n_rounds - dropped] = round;
+    e->n_rounds += 1 - dropped;
+    e->rounds = rounds;
+}
+
+void work_raise_list(struct moment *m, uint64_t round, const char *about, const Handoff__V1__RoundList *list)
 {
     Handoff__V1__Escalation *e = NULL;
     for (size_t i = 0; i < m->record->n_escalations; i++)
@@ -785,6 +805,7 @@ void work_raise_list(struct moment *m, const char *about, const Handoff__V1__Rou
         e->about = arena_string(m->arena, about);
         tell_escalation(m, e, CLIMB(RAISED));
     }
+    add_round(m, e, round);
     Handoff__V1__EscalationEmission *told = m->out->emissions[m->out->n_emissions - 1]->escalation;
     told->lines = list->lines;
     told->n_lines = list->n_lines;
@@ -803,6 +824,7 @@ void work_forget(struct moment *m, uint64_t sequence, bool (*is_kept)(const stru
                 list_remove(&t->causes, &t->n_causes, c);
         if (t->n_causes == count) continue;
         m->is_changed = true;
+        review_forget(t, sequence);
         if (t->n_causes) {
             hand_on(m, t);
             continue;
@@ -813,6 +835,41 @@ void work_forget(struct moment *m, uint64_t sequence, bool (*is_kept)(const stru
     for (size_t i = m->record->n_escalations; i-- > 0;) {
         Handoff__V1__Escalation *e = m->record->escalations[i];
         if (!e->task && e->cause && e->cause->sequence == sequence && !is_kept(m, e->cause)) work_resolve(m, e);
+    }
+}
+
+void work_forget_hand_over(struct moment *m, uint64_t round)
+{
+    for (size_t i = m->record->n_tasks; i-- > 0;) {
+        Handoff__V1__Task *t = m->record->tasks[i];
+        uint32_t rule = rule_of(t);
+        size_t count = t->n_causes;
+        for (size_t c = t->n_causes; c-- > 0;)
+            if (t->causes[c]->round == round) list_remove(&t->causes, &t->n_causes, c);
+        if (t->n_causes || t->n_causes == count) continue;
+        tell_task(m, t, CHANGE(WITHDRAWN), rule);
+        remove_task(m, t);
+    }
+}
+
+static bool drop_round(Handoff__V1__Escalation *e, uint64_t round)
+{
+    size_t kept = 0, count = e->n_rounds;
+    for (size_t i = 0; i < count; i++)
+        if (e->rounds[i] != round) e->rounds[kept++] = e->rounds[i];
+    e->n_rounds = kept;
+    return kept < count;
+}
+
+void work_forget_list(struct moment *m, uint64_t round, const char *reason)
+{
+    for (size_t i = m->record->n_escalations; i-- > 0;) {
+        Handoff__V1__Escalation *e = m->record->escalations[i];
+        if (!drop_round(e, round) || e->n_rounds) continue;
+        work_resolve(m, e);
+        Handoff__V1__EscalationEmission *told = m->out->emissions[m->out->n_emissions - 1]->escalation;
+        told->is_taken_back = true;
+        told->taken_back = arena_string(m->arena, reason);
     }
 }
 
@@ -886,6 +943,7 @@ void work_join_tasks(struct moment *m, Handoff__V1__Task *kept, Handoff__V1__Tas
     if (gone->tried_at_ms > kept->tried_at_ms) kept->tried_at_ms = gone->tried_at_ms;
     if (gone->opened_at_ms < kept->opened_at_ms) kept->opened_at_ms = gone->opened_at_ms;
     kept->channels |= gone->channels;
+    review_join(m, kept, gone);
     hand_over(m, kept, gone);
     tell_task(m, gone, CHANGE(WITHDRAWN), rule);
     remove_task(m, gone);

@@ -221,6 +221,7 @@ static uint64_t hash_of_change(const struct engine *e, const Handoff__V1__RulesC
         return subject_event_hash(e->hash_key, "agency", change->doubt->agency_id);
     case HANDOFF__V1__RULES_CHANGE__BODY_ABSENCE:
         return subject_event_hash(e->hash_key, "absence", change->absence->person_id);
+    case HANDOFF__V1__RULES_CHANGE__BODY_TAKEN_BACK: /* what it is about, the event says that it takes back */
     case HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY:
     case HANDOFF__V1__RULES_CHANGE__BODY_POLICY:
     case HANDOFF__V1__RULES_CHANGE__BODY_SITE:
@@ -250,9 +251,76 @@ static int find_change(struct engine *e, struct event_change *c)
 
 int change_by_event(struct engine *e, const Handoff__V1__Event *event, struct event_change *c)
 {
-    const char *site_name = rules_site(e->rules, event->site)->name;
-    c->is_needed = ruleset_change_by_event(event, site_name, e->now_ms, &c->said);
+    struct ruleset_said by = {rules_site(e->rules, event->site)->name, e->now_ms, turn_next_sequence(e)};
+    c->is_needed = ruleset_change_by_event(event, &by, &c->said);
     return c->is_needed ? find_change(e, c) : 0;
+}
+
+/* --- what an event made known, taken back ------------------------------------------------------------------------ */
+
+/* An event that says what is said already makes no change of its own: when the one that did is taken back, the change is
+ * the other's, the oldest of them. */
+struct sought {
+    const struct step_retraction *taken_back;
+    struct ruleset_event_change said;
+    uint64_t instead; /* 0: nobody else says so */
+};
+
+static bool is_among_retracted(const Handoff__V1__PatientRecord *record, uint64_t sequence)
+{
+    for (size_t i = 0; i < record->n_retracted; i++)
+        if (record->retracted[i] == sequence) return true;
+    return false;
+}
+
+static void compare(struct engine *e, const struct entry *entry, struct sought *s)
+{
+    size_t mark = arena_used(e->arena);
+    struct ruleset_event_change other;
+    struct ruleset_said by = {"", 0, entry->sequence};
+    const Handoff__V1__Event *event =
+        entry->kind == ENTRY_EVENT
+            ? handoff__v1__event__unpack(arena_protobuf(e->arena), entry->input.len, entry->input.data)
+            : NULL;
+    bool is_older = !s->instead || entry->sequence < s->instead;
+    if (event && is_older && ruleset_change_by_event(event, &by, &other) && ruleset_says_same(&s->said, &other))
+        s->instead = entry->sequence;
+    arena_rewind(e->arena, mark);
+}
+
+/* Along a site's chain as far as the event that is taken back. */
+static int seek_instead(struct engine *e, const char *site_name, struct sought *s)
+{
+    struct patient_key key;
+    struct found found;
+    struct entry entry;
+    Handoff__V1__PatientRecord *record;
+    subject_key(e->hash_key, SUBJECT_IS_SITE, site_name, &key);
+    int code = lookup_subject(e, &key, &found);
+    if (!code) code = lookup_record(e, &found, e->arena, &record);
+    if (code || !record) return code;
+    for (uint64_t at = found.row.sequence; at > s->taken_back->sequence; at = entry.prev_sequence) {
+        code = lookup_sequence(e, at, &entry);
+        if (code) return code;
+        if (!is_among_retracted(record, at)) compare(e, &entry, s);
+    }
+    return 0;
+}
+
+int change_by_retraction(struct engine *e, const struct step_retraction *taken_back, struct event_change *c)
+{
+    struct sought s = {.taken_back = taken_back};
+    struct ruleset_said by = {"", e->now_ms, taken_back->sequence};
+    c->is_needed = ruleset_change_by_event(taken_back->event, &by, &s.said);
+    if (!c->is_needed) return 0;
+    int code = 0;
+    bool may_be_said_twice = s.said.change.body_case != HANDOFF__V1__RULES_CHANGE__BODY_ABSENCE;
+    for (uint32_t i = 0; i < e->rules->site_count && may_be_said_twice && !code; i++)
+        code = seek_instead(e, e->rules->sites[i].name, &s);
+    c->hash = hash_of_change(e, &s.said.change);
+    ruleset_change_by_retraction(&by, taken_back->sequence, s.instead, &c->said);
+    subject_key(e->hash_key, SUBJECT_IS_FOLDER, SUBJECT_RULES, &c->key);
+    return code ? code : lookup_subject(e, &c->key, &c->found);
 }
 
 int change_by_outcome(struct engine *e, const Handoff__V1__Outcome *outcome, struct event_change *c)
@@ -273,7 +341,9 @@ void change_take_effect(struct engine *e)
 {
     for (uint32_t i = 0; i < e->entry_count && e->rules_said_count; i++)
         if (e->entries[i].kind == ENTRY_RULES && change_fold_rules(e, e->ruleset, &e->entries[i])) return;
-    if (e->rules_said_count) e->rules = ruleset_build(e->ruleset);
+    if (!e->rules_said_count) return;
+    e->rules = ruleset_build(e->ruleset);
+    rounds_look_again(e); /* one may have waited for this */
 }
 
 const struct rules *engine_rules(const struct engine *e)

@@ -284,6 +284,8 @@ struct event_change {
     struct found found;
 };
 int change_by_event(struct engine *e, const Handoff__V1__Event *event, struct event_change *ret_change); /* adds nothing */
+/* The event of a site at an entry was taken back: what it made known never was. */
+int change_by_retraction(struct engine *e, const struct step_retraction *taken_back, struct event_change *ret_change);
 /* The same of what was decided about a patient: a doubt about an agency. */
 int change_by_outcome(struct engine *e, const Handoff__V1__Outcome *outcome, struct event_change *ret_change);
 void change_add(struct engine *e, const struct event_change *change);

@@ -275,16 +275,13 @@ static bool check_envelope(struct reading *r, const Handoff__V1__Event *event)
 static bool needs_patient(Handoff__V1__Event__BodyCase body)
 {
     return body != HANDOFF__V1__EVENT__BODY_STAFF_ABSENT && body != HANDOFF__V1__EVENT__BODY_AGENCY_LISTED &&
-           body != HANDOFF__V1__EVENT__BODY_AGENCY_DELISTED;
+           body != HANDOFF__V1__EVENT__BODY_AGENCY_DELISTED && body != HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED;
 }
 
 static bool check_required(const struct intake *in, struct reading *r, const Handoff__V1__Event *event)
 {
     const struct event_kind *kind = in->bodies[(unsigned)event->body_case].kind;
     if (!kind) return refuse(r, HANDOFF__V1__CODE__CODE_MISSING_BODY, NULL, "has no body");
-    if (!event->patient_id[0] && event->body_case == HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED)
-        return refuse(r, HANDOFF__V1__CODE__CODE_BAD_ID, &(struct path){NULL, "patient_id"},
-                      "is empty: what a site said (an absence, an agency) is taken back by a newer word of it");
     if (!event->patient_id[0] && needs_patient(event->body_case))
         return refuse(r, HANDOFF__V1__CODE__CODE_BAD_ID, &(struct path){NULL, "patient_id"}, "is empty");
     for (uint32_t i = 0; i < in->bodies[kind->body].required_count; i++) {

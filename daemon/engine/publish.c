@@ -129,6 +129,7 @@ static void add_telling(struct engine *e, const struct publishing *p, const stru
     Handoff__V1__CommandInput command = HANDOFF__V1__COMMAND_INPUT__INIT;
     unknown.patient_id = p->event->patient_id;
     unknown.event = (char *)event_kind_of(p->event->body_case)->name;
+    unknown.id = p->event->id;
     command.body_case = HANDOFF__V1__COMMAND_INPUT__BODY_UNKNOWN_SUBJECT;
     command.unknown_subject = &unknown;
     struct step_input input = {
@@ -269,6 +270,15 @@ static struct step_input event_input(const struct engine *e, const struct publis
     };
 }
 
+/* What the event means for everybody. */
+static int change_rules(struct engine *e, const struct publishing *p, const struct step_input *input,
+                        const struct outcome *outcome, struct event_change *change)
+{
+    if (p->subject != SUBJECT_IS_SITE) return change_by_outcome(e, &outcome->journaled, change);
+    if (outcome->was_taken_back) return 0;
+    return outcome->takes_back ? change_by_retraction(e, input->retraction, change) : change_by_event(e, p->event, change);
+}
+
 static int decide(struct engine *e, const struct publishing *p)
 {
     struct decision d;
@@ -288,8 +298,7 @@ static int decide(struct engine *e, const struct publishing *p)
         code = tell_source(e, p, &telling);
         if (code) return code; /* nothing was added yet */
     }
-    code = p->subject == SUBJECT_IS_SITE ? change_by_event(e, p->event, &change)
-                                         : change_by_outcome(e, &d.outcome.journaled, &change);
+    code = change_rules(e, p, &input, &d.outcome, &change);
     if (!code && d.outcome.hands_over_to) code = want_list(e, &d.outcome, &want);
     if (code) return code;
     add_event(e, p, &d);

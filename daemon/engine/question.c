@@ -81,7 +81,7 @@ static bool ask_command(const struct question_about *a, const Handoff__V1__Comma
         q->input.seen_hash = subject_event_hash(a->chains.hash_key, q->event->source, q->event->id);
     }
     subject_key(a->chains.hash_key, (int)q->input.subject, a->subject_name, &q->key);
-    return true;
+    return !q->event || gather(a, q);
 }
 
 static bool ask_joined(const struct question_about *a, const Handoff__V1__CommandInput *command, struct question *q)

@@ -1,6 +1,6 @@
 /* What an event.retracted takes back: the entry of the event that it names, the records before and after it, and what
  * was disclosed because of it, then or later, through the episodes that it opened. Along the patient's chain, and along
- * those of the patients that became this one. */
+ * those of the patients that became this one. An event of the site that the patient was told of stands there as well. */
 #include "engine/chains_read.h"
 
 #include "base/limits.h"
@@ -25,11 +25,20 @@ struct sought {
     bool is_found, is_elsewhere;
 };
 
+/* An entry's event: its own, or the one that a site shares with the patient. NULL: it has none, or does not unpack. */
+static const Handoff__V1__Event *event_of(const struct chains_read *from, const struct entry *entry)
+{
+    if (entry->kind == ENTRY_EVENT) return unpack(from, &handoff__v1__event__descriptor, entry->input);
+    const Handoff__V1__CommandInput *command =
+        entry->kind == ENTRY_COMMAND ? unpack(from, &handoff__v1__command_input__descriptor, entry->input) : NULL;
+    bool is_shared = command && command->body_case == HANDOFF__V1__COMMAND_INPUT__BODY_SHARED_EVENT;
+    return is_shared ? command->shared_event->event : NULL;
+}
+
 static bool is_sought(const struct chains_read *from, const struct entry *entry, const struct sought *s)
 {
-    if (entry->kind != ENTRY_EVENT) return false;
     size_t mark = arena_used(from->arena);
-    const Handoff__V1__Event *event = unpack(from, &handoff__v1__event__descriptor, entry->input);
+    const Handoff__V1__Event *event = event_of(from, entry);
     bool is = event && strcmp(event->id, s->id) == 0 && strcmp(event->source, s->source) == 0;
     arena_rewind(from->arena, mark);
     return is;
@@ -174,7 +183,7 @@ int retraction_gather(const struct chains_read *from, const Handoff__V1__EventRe
     if (code || !s.is_found) return code;
     struct step_retraction *r = ARENA_NEW(from->arena, struct step_retraction);
     *r = (struct step_retraction){.sequence = s.entry.sequence, .is_elsewhere = s.is_elsewhere};
-    r->event = unpack(from, &handoff__v1__event__descriptor, s.entry.input);
+    r->event = event_of(from, &s.entry);
     r->outcome = unpack(from, &handoff__v1__outcome__descriptor, s.entry.outcome);
     r->after = record_of(from, &s.entry);
     code = before_of(from, &s.entry, r);

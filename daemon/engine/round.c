@@ -104,12 +104,13 @@ static int read_site(struct engine *e, uint32_t site, struct patient_key *key, s
     return code ? code : lookup_record(e, found, e->arena, ret_record);
 }
 
-static const Handoff__V1__Round *first_begun(const Handoff__V1__PatientRecord *record)
+static const Handoff__V1__Round *first_begun(const struct engine *e, const Handoff__V1__PatientRecord *record)
 {
     const Handoff__V1__Round *first = NULL;
-    for (size_t i = 0; record && i < record->n_rounds; i++)
-        if (record->rounds[i]->is_begun && (!first || record->rounds[i]->sequence < first->sequence))
-            first = record->rounds[i];
+    for (size_t i = 0; record && i < record->n_rounds; i++) {
+        const Handoff__V1__Round *r = record->rounds[i];
+        if (r->is_begun && (!first || r->sequence < first->sequence) && !round_waits(e->rules, r)) first = r;
+    }
     return first;
 }
 
@@ -124,7 +125,7 @@ static void find(struct engine *e)
         struct found found;
         Handoff__V1__PatientRecord *record;
         if (read_site(e, site, &key, &found, &record)) return; /* asked again after the next turn */
-        const Handoff__V1__Round *first = first_begun(record);
+        const Handoff__V1__Round *first = first_begun(e, record);
         if (!first || (chosen && chosen->sequence <= first->sequence)) continue;
         chosen = first;
         of_site = site;
@@ -167,6 +168,13 @@ static bool is_wanted(const struct engine *e, struct visit *v)
     return !round_is_about_tasks(r->round) || v->site == r->site;
 }
 
+/* Its event says that another was never so. */
+static bool is_undoing(const Handoff__V1__Round *round)
+{
+    return round->kind == HANDOFF__V1__ROUND_KIND__ROUND_KIND_AGENCY_STAYS ||
+           round->kind == HANDOFF__V1__ROUND_KIND__ROUND_KIND_ABSENCE_UNDONE;
+}
+
 static Handoff__V1__Event *read_event(struct engine *e, uint64_t sequence)
 {
     struct entry entry;
@@ -174,14 +182,21 @@ static Handoff__V1__Event *read_event(struct engine *e, uint64_t sequence)
     return handoff__v1__event__unpack(arena_protobuf(e->arena), entry.input.len, entry.input.data);
 }
 
-static void share(struct engine *e, struct visit *v, Handoff__V1__Event *event, uint64_t hash)
+/* What the patient is told: the event, and what it takes back where that is what it says. */
+struct news {
+    Handoff__V1__Event *event;
+    uint64_t hash, retracted_hash;
+    const struct step_retraction *retraction;
+};
+
+static void share(struct engine *e, struct visit *v, const struct news *news)
 {
     Handoff__V1__SharedEvent shared = HANDOFF__V1__SHARED_EVENT__INIT;
     Handoff__V1__CommandInput command = HANDOFF__V1__COMMAND_INPUT__INIT;
     struct outcome outcome;
     struct bytes after_packed;
     shared.sequence = e->rounds->round->sequence;
-    shared.event = event;
+    shared.event = news->event;
     command.body_case = HANDOFF__V1__COMMAND_INPUT__BODY_SHARED_EVENT;
     command.shared_event = &shared;
     struct step_input input = {.kind = STEP_EVENT,
@@ -189,8 +204,10 @@ static void share(struct engine *e, struct visit *v, Handoff__V1__Event *event, 
                                .now_ms = e->now_ms,
                                .subject = SUBJECT_IS_PATIENT,
                                .subject_name = v->record->patient_id,
-                               .seen_hash = hash,
-                               .event = event};
+                               .seen_hash = news->hash,
+                               .event = news->event,
+                               .retracted_hash = news->retracted_hash,
+                               .retraction = news->retraction};
     step(e->rules, v->record, &input, e->arena, &outcome);
     if (!turn_fits(e, outcome.after, true, &after_packed)) {
         engine_say(e, "a record became too large to hear of an event of its site; the patient is in the list");
@@ -207,20 +224,58 @@ static void share(struct engine *e, struct visit *v, Handoff__V1__Event *event, 
     v->record = outcome.after;
 }
 
+/* Whether the patient has been told of it; or an error. */
+static int has_heard(struct engine *e, const struct visit *v, const struct news *news)
+{
+    struct entry first;
+    struct repeat_question question = {&v->key, v->record, v->found.row.sequence, news->hash, news->event};
+    return repeat_find(e, &question, &first);
+}
+
+static bool read_news(struct engine *e, uint64_t sequence, struct news *ret)
+{
+    *ret = (struct news){.event = read_event(e, sequence)};
+    if (!ret->event) return false;
+    ret->hash = subject_event_hash(e->hash_key, ret->event->source, ret->event->id);
+    return true;
+}
+
 /* Whether the patient belongs to the list, having heard of the event now or before; or an error. */
 static int tell_event(struct engine *e, struct visit *v)
 {
-    struct entry first;
+    struct news news;
     const Handoff__V1__Round *round = e->rounds->round;
     bool is_concerned = round_concerns(e->rules, v->record, round);
-    Handoff__V1__Event *event = read_event(e, round->sequence);
-    if (!event) return ENGINE_E_DAMAGED;
-    uint64_t hash = subject_event_hash(e->hash_key, event->source, event->id);
-    struct repeat_question question = {&v->key, v->record, v->found.row.sequence, hash, event};
-    int repeat = repeat_find(e, &question, &first);
-    if (repeat) return repeat;
-    if (is_concerned) share(e, v, event, hash);
+    if (!read_news(e, round->sequence, &news)) return ENGINE_E_DAMAGED;
+    int heard = has_heard(e, v, &news);
+    if (heard) return heard;
+    if (is_concerned) share(e, v, &news);
     return is_concerned;
+}
+
+/* Whoever was told of the event hears, once, that it was taken back. Nobody is in a list; or an error. */
+static int tell_taken_back(struct engine *e, struct visit *v)
+{
+    struct news news, was;
+    const Handoff__V1__Round *round = e->rounds->round;
+    struct chains_read chains = lookup_chains(e);
+    if (!read_news(e, round->since_sequence, &was) || !read_news(e, round->sequence, &news)) return ENGINE_E_DAMAGED;
+    int heard = has_heard(e, v, &was);
+    if (heard <= 0) return heard;
+    heard = has_heard(e, v, &news);
+    if (heard) return heard < 0 ? heard : 0;
+    const Handoff__V1__EventRetracted *r = news.event->event_retracted;
+    int code = retraction_gather(&chains, r, v->record, v->found.row.sequence, &news.retraction);
+    news.retracted_hash = was.hash;
+    if (!code && news.retraction) share(e, v, &news);
+    return code;
+}
+
+/* Whether the patient adds to the list; or an error. */
+static int tell(struct engine *e, struct visit *v)
+{
+    if (round_is_about_tasks(e->rounds->round)) return 1;
+    return is_undoing(e->rounds->round) ? tell_taken_back(e, v) : tell_event(e, v);
 }
 
 static void keep_line(struct rounds *r, uint32_t site, const struct round_line *line)
@@ -244,7 +299,7 @@ static int visit(struct engine *e, struct visit *v)
     if (code || (round_is_about_tasks(r->round) && !has_work)) return code;
     code = lookup_record(e, &v->found, e->arena, &v->record);
     if (code || !is_wanted(e, v)) return code;
-    int told = round_is_about_tasks(r->round) ? 1 : tell_event(e, v);
+    int told = tell(e, v);
     if (told <= 0) return told;
     engine_key_text(&v->key, key_text);
     size_t count = round_lines(e->rules, v->record, key_text, r->round, e->now_ms, e->arena, r->of_record);
@@ -354,7 +409,33 @@ static int add_done(struct engine *e, uint32_t site, Handoff__V1__RoundDone *don
     return 0;
 }
 
-/* One entry a site that has lines, and the site's own where the round stands, which then does no longer. */
+/* An escalation that what was taken back may have raised. */
+static bool has_list_of(struct engine *e, uint32_t site, uint64_t sequence)
+{
+    struct patient_key key;
+    struct found found;
+    Handoff__V1__PatientRecord *record;
+    if (read_site(e, site, &key, &found, &record)) return false;
+    for (size_t i = 0; record && i < record->n_escalations; i++)
+        for (size_t k = 0; k < record->escalations[i]->n_rounds; k++)
+            if (record->escalations[i]->rounds[k] == sequence) return true;
+    return false;
+}
+
+static void fill_done(struct engine *e, Handoff__V1__RoundDone *done)
+{
+    const Handoff__V1__Round *round = e->rounds->round;
+    done->sequence = round->sequence;
+    done->kind = round->kind;
+    done->about = round->about;
+    if (!is_undoing(round)) return;
+    const Handoff__V1__Event *event = read_event(e, round->sequence);
+    done->taken_back = round->since_sequence;
+    if (event && event->event_retracted) done->reason = event->event_retracted->reason;
+}
+
+/* One entry a site that has lines, or a list that is over, and the site's own where the round stands, which then does no
+ * longer. */
 static void finish(struct engine *e)
 {
     struct rounds *r = e->rounds;
@@ -364,11 +445,10 @@ static void finish(struct engine *e)
     arena_reset(e->arena);
     for (uint32_t site = 0; site < e->rules->site_count; site++) {
         Handoff__V1__RoundDone done = HANDOFF__V1__ROUND_DONE__INIT;
-        done.sequence = r->round->sequence;
-        done.kind = r->round->kind;
-        done.about = r->round->about;
+        fill_done(e, &done);
         at += fill_lists(r, site, at, e->arena, &done);
-        if (!done.n_lists && site != r->site) continue;
+        bool is_over = done.taken_back && has_list_of(e, site, done.taken_back);
+        if (!done.n_lists && !is_over && site != r->site) continue;
         bool has_room =
             e->entry_count + 1 + (site < r->site) <= e->options.batch_events; /* a place for its own site's */
         if (has_room && !add_done(e, site, &done)) continue;
@@ -387,9 +467,24 @@ static bool has_room_for_lists(const struct engine *e)
     return e->entry_count == 0 || e->entry_count + e->rules->site_count <= e->options.batch_events;
 }
 
+/* Another event may have taken it back meanwhile. What cannot be read is no reason to stop. */
+static bool still_stands(struct engine *e)
+{
+    struct patient_key key;
+    struct found found;
+    Handoff__V1__PatientRecord *record = NULL;
+    const Handoff__V1__Round *round = e->rounds->round;
+    arena_reset(e->arena);
+    if (read_site(e, e->rounds->site, &key, &found, &record)) return true;
+    for (size_t i = 0; record && i < record->n_rounds; i++)
+        if (record->rounds[i]->sequence == round->sequence && record->rounds[i]->kind == round->kind) return true;
+    return false;
+}
+
 void rounds_go_on(struct engine *e)
 {
     struct rounds *r = e->rounds;
+    if (r->is_running && !r->is_known && !still_stands(e)) r->is_running = false;
     if (!r->is_running) return;
     if (e->indexed_sequence < r->as_of) {
         e->wants_sweep = true;

@@ -56,8 +56,9 @@ static const char *task_reason(const struct view *v, const Handoff__V1__PatientR
     const char *reason = join_reasons(v, record, task);
     if (reason == NULL) reason = policy_reason(v->rules, task->instead_of ? task->instead_of : task->kind);
     if (task->instead_of) return view_instead(v, reason, task->instead_of);
-    return reason != NULL && reason[0] ? reason
-                                       : view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)task->kind);
+    if (reason == NULL || !reason[0])
+        reason = view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)task->kind);
+    return view_unused(v, reason, task);
 }
 
 static char *pathway_name(const struct view *v, const Handoff__V1__PatientRecord *record, uint32_t episode)

@@ -15,8 +15,10 @@
 #include "handoff/v1/api.pb-c.h"
 #include "store/entry.h"
 
-/* Why core itself escalates: a safety finding, a discharge or a notice for which no pathway asks anybody. */
-#define VIEW_ALERT_REASON "A safety finding, discharge or notice that no pathway looks after: somebody looks now."
+/* Why core itself escalates: nobody coordinates the patient yet, or no pathway asks anybody. */
+#define VIEW_ALERT_REASON                                                                                              \
+    "A discharge (finding, notice) of somebody nobody had told us of, or that no pathway looks after: somebody looks " \
+    "now."
 
 struct view {
     const struct rules *rules;
@@ -88,8 +90,12 @@ const Handoff__V1__Emission *view_as_of_now(struct arena *arena, const char *key
 /* TASK_KIND_CALL_FAMILY: "call-family". A number without a name: the number. */
 const char *view_word(struct arena *arena, const ProtobufCEnumDescriptor *of, int value);
 const char *view_format(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A review-event's reason, and which events it is about: "... referral.accepted, id e-7 from agency-feed". */
+const char *view_unused(const struct view *v, const char *reason, const Handoff__V1__Task *task);
 /* Why the supervisor hears of an agency's end: with its name, and how many it concerns (0: not said). */
 const char *view_ending(const struct view *v, const char *agency_id, uint32_t total);
+/* Why the supervisor's list is over: what said so was taken back, and `why`. */
+const char *view_staying(const struct view *v, const char *agency_id, const char *why);
 /* Why a new owner gets a list. */
 const char *view_hand_over(const struct view *v, const Handoff__V1__TaskEmission *e);
 /* A reason, and how often and in what way it was tried already. */

@@ -88,6 +88,7 @@ Handoff__V1__Severity view_severity(const Handoff__V1__Emission *e)
 /* Of what no pathway raised: the overdue task's, or that of the safety net. */
 static const char *escalated_reason(const struct view *v, const Handoff__V1__EscalationEmission *e)
 {
+    if (e->about[0] && e->is_taken_back) return view_staying(v, e->about, e->taken_back);
     if (e->about[0]) return view_ending(v, e->about, e->total);
     bool is_of_task = e->task != 0 && (uint32_t)e->task_kind < RULES_TASK_KINDS;
     const char *reason = is_of_task ? v->rules->policy.tasks[e->task_kind].reason : NULL;
@@ -224,6 +225,9 @@ static Handoff__V1__Emission *render(const struct view *v, const struct place *a
     bool is_silence = e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&
                       e->task->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SOURCE_SILENT;
     const char *reason = is_silence ? view_silence(v, then) : emission_reason(v, p, e);
+    bool is_task = e->body_case == HANDOFF__V1__EMISSION__BODY_TASK;
+    const Handoff__V1__Task *open = is_task ? open_task(then, e->task->number) : NULL;
+    if (open != NULL && reason != NULL) reason = view_unused(v, reason, open);
     if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK && e->task->instead_of)
         reason = view_instead(v, reason, e->task->instead_of);
     bool is_tried = e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&

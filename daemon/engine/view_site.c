@@ -17,6 +17,13 @@ const char *view_ending(const struct view *v, const char *agency_id, uint32_t to
                        total == 1 ? "patient is" : "patients are");
 }
 
+const char *view_staying(const struct view *v, const char *agency_id, const char *why)
+{
+    const struct agency_row *row = rules_agency(v->rules, agency_id);
+    const char *name = row != NULL && row->agency->name[0] ? row->agency->name : agency_id;
+    return view_format(v->arena, "That %s ends its services was taken back%s%s.", name, why[0] ? ": " : "", why);
+}
+
 const char *view_hand_over(const struct view *v, const Handoff__V1__TaskEmission *e)
 {
     return view_format(v->arena, "%u open %s yours now, those most at risk first; due times stay.", e->total,
@@ -52,6 +59,23 @@ const char *view_silence(const struct view *v, const Handoff__V1__PatientRecord 
     return view_format(v->arena, "%s %s, longer ago than is normal.%s%s%s", record->patient_id,
                        since(v, site, record->heard_at_ms), blind[0] ? " Blind until it reports: " : "", blind,
                        blind[0] ? "." : "");
+}
+
+static const char *unused_words(const struct view *v, const Handoff__V1__UnusedEvent *u)
+{
+    if (u->patient_id[0])
+        return view_format(v->arena, "%s for %s, id %s", u->type, u->patient_id, u->id[0] ? u->id : "not kept");
+    return view_format(v->arena, "%s, id %s from %s", u->type, u->id, u->source);
+}
+
+const char *view_unused(const struct view *v, const char *reason, const Handoff__V1__Task *task)
+{
+    const char *patient = task->n_unused && task->unused[0]->patient_id[0] ? " Nobody had told us of the patient." : "";
+    if (task->n_unused == 0) return reason;
+    const char *first = unused_words(v, task->unused[0]);
+    if (task->n_unused == 1) return view_format(v->arena, "%s%s It is %s.", reason, patient, first);
+    return view_format(v->arena, "%s%s %u came: first %s; last %s.", reason, patient, task->unused_count, first,
+                       unused_words(v, task->unused[1]));
 }
 
 /* "phone, sms"; "" when nobody said. */

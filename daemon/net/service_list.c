@@ -30,6 +30,7 @@ struct listing {
     struct cursor at;
     bool is_done;
     char key_text[33];
+    const char *name; /* of this one subject alone; "": of all */
     /* Adds one subject's rows with numbers > after; says where it stopped (ROWS_DONE: it did not). */
     uint32_t (*add_rows)(struct listing *l, const struct view_subject *of, uint32_t after);
     Handoff__V1__TasksReply *tasks;
@@ -55,10 +56,29 @@ static ProtobufCBinaryData write_cursor(struct arena *arena, const struct cursor
     return (ProtobufCBinaryData){CURSOR_BYTES, data};
 }
 
+/* Of one name: the patient (or whom that became), the site, the source. They are found without the index. */
+static bool next_of_name(struct listing *l)
+{
+    static const enum subject_kind kinds[] = {SUBJECT_IS_PATIENT, SUBJECT_IS_SITE, SUBJECT_IS_SOURCE};
+    bool is_next = !l->at.is_set;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct patient_key key;
+        engine_subject_key(l->service->engine, kinds[i], l->name, &key);
+        if (kinds[i] == SUBJECT_IS_PATIENT) engine_alias(l->service->engine, &key, INT64_MAX, l->service->arena);
+        if (is_next) {
+            l->at = (struct cursor){true, key, 0};
+            return true;
+        }
+        is_next = memcmp(key.bytes, l->at.key.bytes, PATIENT_KEY_BYTES) == 0;
+    }
+    return false;
+}
+
 /* The subject to look at: the one whose rows were cut, else the next with open work. False: there is none. */
 static bool next_subject(struct listing *l)
 {
     if (l->at.is_set && l->at.number != ROWS_DONE) return true;
+    if (l->name[0]) return next_of_name(l);
     struct patient_key next;
     if (engine_work_next(l->service->engine, l->at.is_set ? &l->at.key : NULL, &next) != 0) return false;
     l->at = (struct cursor){true, next, 0};
@@ -98,7 +118,8 @@ static void fill(struct listing *l)
 static bool begin(struct listing *l, struct service *s, const struct call *call, const ProtobufCBinaryData *after,
                   uint32_t limit)
 {
-    *l = (struct listing){.service = s, .call = call, .view = service_view(s), .rows = service_rows(limit)};
+    *l = (struct listing){
+        .service = s, .call = call, .view = service_view(s), .rows = service_rows(limit), .name = ""};
     l->as_of = service_as_of(s, call->request);
     if (read_cursor(after, &l->at)) return true;
     service_refuse(s, call, HANDOFF__V1__CODE__CODE_BAD_VALUE, "after is not a `next` of this daemon", "after");
@@ -138,6 +159,7 @@ void serve_tasks(struct service *s, const struct call *call)
     struct listing l;
     if (!begin(&l, s, call, &request->after, request->limit)) return;
     l.add_rows = add_tasks;
+    l.name = request->patient_id;
     l.tasks = MESSAGE_NEW(s->arena, Handoff__V1__TasksReply, tasks_reply);
     fill(&l);
     if (!l.is_done) l.tasks->next = write_cursor(s->arena, &l.at);

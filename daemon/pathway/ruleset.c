@@ -163,7 +163,8 @@ static int apply_site_removed(struct ruleset *rs, const Handoff__V1__SiteRemoved
     return 0;
 }
 
-static int apply_body(struct ruleset *rs, const Handoff__V1__RulesChange *change, struct yaml_errors *errors)
+static int apply_body(struct ruleset *rs, const Handoff__V1__RulesChange *change, uint64_t sequence,
+                      struct yaml_errors *errors)
 {
     switch (change->body_case) {
     case HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY: return apply_pathway(rs, change->pathway, errors);
@@ -171,10 +172,11 @@ static int apply_body(struct ruleset *rs, const Handoff__V1__RulesChange *change
     case HANDOFF__V1__RULES_CHANGE__BODY_POLICY: return apply_policy(rs, change->policy, errors);
     case HANDOFF__V1__RULES_CHANGE__BODY_SITE: return apply_site(rs, change->site, errors);
     case HANDOFF__V1__RULES_CHANGE__BODY_SITE_REMOVED: return apply_site_removed(rs, change->site_removed, errors);
-    case HANDOFF__V1__RULES_CHANGE__BODY_ABSENCE: return apply_absence(rs, change->absence, errors);
-    case HANDOFF__V1__RULES_CHANGE__BODY_LISTING: return apply_listing(rs, change->listing, errors);
-    case HANDOFF__V1__RULES_CHANGE__BODY_DELISTING: return apply_delisting(rs, change->delisting, errors);
-    case HANDOFF__V1__RULES_CHANGE__BODY_DOUBT: return apply_doubt(rs, change->doubt);
+    case HANDOFF__V1__RULES_CHANGE__BODY_ABSENCE: return apply_absence(rs, change->absence, sequence, errors);
+    case HANDOFF__V1__RULES_CHANGE__BODY_LISTING: return apply_listing(rs, change->listing, sequence, errors);
+    case HANDOFF__V1__RULES_CHANGE__BODY_DELISTING: return apply_delisting(rs, change->delisting, sequence, errors);
+    case HANDOFF__V1__RULES_CHANGE__BODY_DOUBT: return apply_doubt(rs, change->doubt, errors);
+    case HANDOFF__V1__RULES_CHANGE__BODY_TAKEN_BACK: return apply_taken_back(rs, change->taken_back, errors);
     case HANDOFF__V1__RULES_CHANGE__BODY__NOT_SET:
     case _HANDOFF__V1__RULES_CHANGE__BODY__CASE_IS_INT_SIZE: break;
     }
@@ -184,7 +186,7 @@ static int apply_body(struct ruleset *rs, const Handoff__V1__RulesChange *change
 int ruleset_apply(struct ruleset *rs, const Handoff__V1__RulesChange *change, uint64_t sequence,
                   struct yaml_errors *errors)
 {
-    int error = apply_body(rs, change, errors);
+    int error = apply_body(rs, change, sequence, errors);
     if (error) return error;
     rs->sequence = sequence;
     rs->rules = NULL;

@@ -44,15 +44,26 @@ void ruleset_free(struct ruleset *rs);
 
 /* An event of a site whose meaning is for everybody (staff.absent, agency.listed, agency.delisted) as a change, which
  * points into the event. false: the event is none of these. */
+struct ruleset_said {
+    const char *site_name;
+    int64_t now_ms;
+    uint64_t sequence; /* of the event's entry */
+};
 struct ruleset_event_change {
     Handoff__V1__RulesChange change;
     Handoff__V1__Absence absence;
     Handoff__V1__Listing listing;
     Handoff__V1__Delisting delisting;
     Handoff__V1__Doubt doubt;
+    Handoff__V1__TakenBack taken_back;
 };
-bool ruleset_change_by_event(const Handoff__V1__Event *event, const char *site_name, int64_t now_ms,
+bool ruleset_change_by_event(const Handoff__V1__Event *event, const struct ruleset_said *by,
                              struct ruleset_event_change *ret_change);
+/* What the event at an entry made known never was; `instead`: the entry of another event that said the same; 0: none. */
+void ruleset_change_by_retraction(const struct ruleset_said *by, uint64_t taken_back, uint64_t instead,
+                                  struct ruleset_event_change *ret_change);
+/* Two rows, or two ends, of the directory to the letter. Of absences each is its own. */
+bool ruleset_says_same(const struct ruleset_event_change *a, const struct ruleset_event_change *b);
 /* What a decision about a patient means for everybody: a doubt about an agency's intake number. Points into the outcome;
  * false: it means nothing of the kind. */
 bool ruleset_change_by_outcome(const Handoff__V1__Outcome *outcome, struct ruleset_event_change *ret_change);

@@ -15,6 +15,25 @@ struct version { /* of a pathway */
     bool is_retired;
 };
 
+/* Of an absence or agency: what an event, or a patient's step, made known. What is taken back leaves the rest as if it had
+ * never been said, so all of it is kept. */
+struct said_absence {
+    const Handoff__V1__Absence *absence;
+    uint64_t event; /* 0: it was taken back, and this is what had passed of it by then */
+    bool was_in_force; /* before the newest that was taken back */
+};
+struct said_agency {
+    struct said_agency *before; /* what was said of it before */
+    uint64_t event;             /* 0: a doubt's, which nobody takes back */
+    const Handoff__V1__AgencyListed *listed; /* NULL: delisted, or doubted */
+    bool is_delisted;
+    int64_t effective_at_ms;
+};
+struct known_agency {
+    struct agency_row row; /* what it comes to */
+    struct said_agency *newest;
+};
+
 struct ruleset {
     struct arena *arena; /* everything of the journal's life */
     struct version versions[RULESET_VERSIONS_MAX];
@@ -25,8 +44,10 @@ struct ruleset {
     struct site sites[RULESET_SITES_MAX];
     size_t site_count;
     const Handoff__V1__Absence **absences; /* in the order of their coming */
-    uint32_t absence_count, absence_max;
-    struct agency_row *directory; /* by agency id */
+    uint32_t absence_count;
+    struct said_absence *said_absences; /* all of them, in the order of their coming */
+    uint32_t said_count, said_max;      /* absences has room for as many as said_max */
+    struct known_agency *directory;     /* by agency id */
     uint32_t directory_count, directory_max;
     /* What the newest rules have of these two; NULL: changed since. */
     const Handoff__V1__Absence *const *built_absences;
@@ -47,10 +68,13 @@ void *ruleset_copy(struct ruleset *rs, const void *message);
 int ruleset_refuse(struct yaml_errors *errors, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ruleset_common.c */
-int apply_absence(struct ruleset *rs, const Handoff__V1__Absence *message, struct yaml_errors *errors);
-int apply_listing(struct ruleset *rs, const Handoff__V1__Listing *message, struct yaml_errors *errors);
-int apply_delisting(struct ruleset *rs, const Handoff__V1__Delisting *message, struct yaml_errors *errors);
-int apply_doubt(struct ruleset *rs, const Handoff__V1__Doubt *message);
+/* sequence: of the entry of the change. */
+int apply_absence(struct ruleset *rs, const Handoff__V1__Absence *message, uint64_t sequence, struct yaml_errors *errors);
+int apply_listing(struct ruleset *rs, const Handoff__V1__Listing *message, uint64_t sequence, struct yaml_errors *errors);
+int apply_delisting(struct ruleset *rs, const Handoff__V1__Delisting *message, uint64_t sequence,
+                    struct yaml_errors *errors);
+int apply_doubt(struct ruleset *rs, const Handoff__V1__Doubt *message, struct yaml_errors *errors);
+int apply_taken_back(struct ruleset *rs, const Handoff__V1__TakenBack *message, struct yaml_errors *errors);
 /* Gives new rules what is known to all; unchanged parts are those that the rules before have. */
 void ruleset_share(struct ruleset *rs, struct rules *rules);
 

@@ -45,7 +45,7 @@ static void check_replaced(const struct pathway *old, const Handoff__V1__Pathway
                   old->version, old->name, (unsigned long long)count, count == 1 ? " runs" : "s run");
 }
 
-/* All versions of it: none of them is in the folder any more. */
+/* All versions of it: none of them is in the folder any more, so no file is to be named. */
 static void check_gone(const struct ruleset *rs, const struct pathway *old, const struct rules_use *use,
                        struct yaml_errors *errors)
 {
@@ -55,11 +55,7 @@ static void check_gone(const struct ruleset *rs, const struct pathway *old, cons
         if (rs->versions[i].source && strcmp(rs->versions[i].source->pathway->name, old->name) == 0)
             count += use->open_episodes(use->context, i + 1);
     if (count == 0) return;
-    char file[96];
-    memcpy(file, old->name, strnlen(old->name, 80) + 1);
-    file[80] = '\0';
-    memcpy(file + strlen(file), ".yaml", 6);
-    yaml_error_at(errors, file, 0, 0,
+    yaml_error_at(errors, "", 0, 0,
                   "pathway %.64s (version %u) is gone from the folder, but %llu open episode%s on it; put the file back, or "
                   "list the pathway under retired_pathways in the configuration",
                   old->name, old->version, (unsigned long long)count, count == 1 ? " runs" : "s run");

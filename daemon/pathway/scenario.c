@@ -142,12 +142,44 @@ void scenario_fill_envelope(struct scenario *r, struct yaml_node step, Handoff__
     if (escalation && !e->escalation_id[0]) scenario_check(r, false, "no escalation on rung %s is open", escalation);
 }
 
-/* An event of the site: what it means for everybody holds from now on. */
-void scenario_make_known(struct scenario *r, const Handoff__V1__Event *event, struct yaml_errors *errors)
+static struct said_by_site *find_said(struct scenario *r, const char *id, struct yaml_errors *errors)
+{
+    uint64_t hash = hash_text(id);
+    size_t i = 0;
+    while (i < r->said_count && r->said[i].hash != hash) i++;
+    if (i == SAID_MAX) {
+        yaml_error_at(errors, r->name, 0, 0, "a scenario has at most %d events of the site", SAID_MAX);
+        return NULL;
+    }
+    if (i == r->said_count) r->said[r->said_count++] = (struct said_by_site){.hash = hash};
+    return &r->said[i];
+}
+
+/* Whether what the other made known is out of the rules now. */
+static void take_back(struct scenario *r, const Handoff__V1__EventRetracted *retracted, struct yaml_errors *errors)
 {
     struct ruleset_event_change said;
-    if (ruleset_change_by_event(event, rules_site(r->rules, "")->name, r->now_ms, &said))
-        change_rules(r, &said.change, errors);
+    struct ruleset_said by = {"", r->now_ms, 0};
+    struct said_by_site *of = find_said(r, retracted->retracted_id, errors);
+    if (!of || of->is_taken_back) return;
+    of->is_taken_back = true;
+    ruleset_change_by_retraction(&by, of->hash, 0, &said);
+    if (of->event) change_rules(r, &said.change, errors);
+}
+
+bool scenario_make_known(struct scenario *r, const Handoff__V1__Event *event, struct yaml_errors *errors)
+{
+    struct ruleset_event_change change;
+    if (event->body_case == HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED) {
+        take_back(r, event->event_retracted, errors);
+        return true;
+    }
+    struct said_by_site *said = find_said(r, event->id, errors);
+    if (!said || said->event || said->is_taken_back) return said && !said->is_taken_back;
+    said->event = event;
+    struct ruleset_said by = {rules_site(r->rules, "")->name, r->now_ms, said->hash};
+    if (ruleset_change_by_event(event, &by, &change)) change_rules(r, &change.change, errors);
+    return true;
 }
 
 /* As the daemon does: what was seen before is not taken again. */
@@ -163,10 +195,13 @@ void scenario_receive(struct scenario *r, const Handoff__V1__Event *event)
     scenario_take_step(r, input);
 }
 
-/* An agency's end is told to whoever is in care there, as the daemon does when it goes through all records. */
+/* An agency's end is told to whoever is in care there, and that it was taken back to whoever was told of it, as the daemon
+ * does when it goes through all records. */
 static bool concerns(const struct scenario *r, const Handoff__V1__Event *event)
 {
     Handoff__V1__Round round = HANDOFF__V1__ROUND__INIT;
+    if (event->body_case == HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED)
+        return history_retraction(&r->history, r->arena, event->event_retracted) != NULL;
     if (!r->record || event->body_case != HANDOFF__V1__EVENT__BODY_AGENCY_DELISTED) return false;
     round.kind = HANDOFF__V1__ROUND_KIND__ROUND_KIND_AGENCY_ENDS;
     round.about = event->agency_delisted->agency_id;
@@ -192,6 +227,33 @@ void scenario_begin_step(struct scenario *r)
     r->list_length = 0;
 }
 
+/* What would never reach the rules proves nothing of them. That nothing of that name is open was said already. */
+static void check_taken(const struct scenario *r, struct yaml_node step, const Handoff__V1__Event *event,
+                        struct yaml_errors *errors)
+{
+    bool is_missed = (yaml_is_present(yaml_get(step, "task")) && !event->task_id[0]) ||
+                     (yaml_is_present(yaml_get(step, "escalation")) && !event->escalation_id[0]);
+    if (!r->report->refusal || is_missed) return;
+    size_t mark = arena_used(r->arena);
+    const char *sentence = r->report->refusal(event, r->now_ms, r->arena);
+    if (sentence) yaml_error_add(errors, yaml_get(step, "event"), "%s", sentence);
+    arena_rewind(r->arena, mark);
+}
+
+/* NULL: the step has none that reaches the record. */
+static Handoff__V1__Event *read_event(struct scenario *r, struct yaml_node step, struct yaml_errors *errors)
+{
+    if (!yaml_is_present(yaml_get(step, "event"))) return NULL;
+    Handoff__V1__Event *event = scenario_event(step, r->calendar, r->arena, errors);
+    if (!event) return NULL;
+    scenario_fill_envelope(r, step, event);
+    bool is_sites = is_of_site(step, event, errors);
+    if (!errors->count) check_taken(r, step, event, errors);
+    if (errors->count) return NULL;
+    bool is_heeded = !is_sites || (scenario_make_known(r, event, errors) && concerns(r, event));
+    return errors->count || !is_heeded ? NULL : event;
+}
+
 void scenario_run_step(struct scenario *r, struct yaml_node step, struct yaml_errors *errors)
 {
     static const char *const keys[] = {"say",  "at",         "event",    "with",        "source",
@@ -203,9 +265,9 @@ void scenario_run_step(struct scenario *r, struct yaml_node step, struct yaml_er
         "verdict", "says",  "people",      "noted",     "matches",     "due",      NULL};
     yaml_expect_keys(step, keys, errors);
     struct yaml_node expect = yaml_require(step, "expect", errors);
-    yaml_expect_keys(expect, expect_keys, errors);
     int64_t at = 0;
     if (!yaml_is_present(expect)) return;
+    yaml_expect_keys(expect, expect_keys, errors);
     if (scenario_time(yaml_text(yaml_get(step, "at")), r->calendar, &at) && at < r->now_ms) {
         yaml_error_add(errors, yaml_get(step, "at"),
                        "this is before the step above; steps stand in the order of their times");
@@ -218,15 +280,8 @@ void scenario_run_step(struct scenario *r, struct yaml_node step, struct yaml_er
     scenario_begin_step(r);
     if (r->report->transcript) fprintf(r->report->transcript, "step %zu\n", r->step);
     scenario_advance(r, at);
-    Handoff__V1__Event *event = NULL;
-    if (yaml_is_present(yaml_get(step, "event"))) {
-        event = scenario_event(step, r->calendar, r->arena, errors);
-        if (!event) return;
-        scenario_fill_envelope(r, step, event);
-        bool is_sites = is_of_site(step, event, errors);
-        if (is_sites) scenario_make_known(r, event, errors);
-        if (errors->count || (is_sites && !concerns(r, event))) event = NULL;
-    }
+    Handoff__V1__Event *event = read_event(r, step, errors);
+    if (errors->count) return;
     if (event) {
         for (int delivery = 0; delivery <= r->report->is_twice; delivery++) scenario_receive(r, event);
         fire_at_once(r);

@@ -16,6 +16,9 @@ struct scenario_report {
     uint64_t *sequence; /* of the newest entry; one for all scenarios that share it */
     bool is_twice;      /* every event is delivered twice */
     bool is_brief;      /* stop at the first expectation that is not met */
+    /* What the daemon would refuse of an event when it is taken in: a sentence in the arena, or NULL when nothing is.
+     * May be NULL: whatever can be written is taken. */
+    const char *(*refusal)(const Handoff__V1__Event *event, int64_t now_ms, struct arena *arena);
     unsigned passed, failed;
 };
 

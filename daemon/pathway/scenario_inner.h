@@ -10,7 +10,7 @@
 #include "pathway/scenario.h"
 #include "pathway/words.h"
 
-enum { WORDS_MAX = 1024, TEXT_BYTES = 160, PATIENTS_MAX = 1000 };
+enum { WORDS_MAX = 1024, TEXT_BYTES = 160, PATIENTS_MAX = 1000, SAID_MAX = 64 };
 
 struct words { /* what happened, or what should have */
     char list[WORDS_MAX][TEXT_BYTES];
@@ -18,6 +18,12 @@ struct words { /* what happened, or what should have */
 };
 enum happened { TASKS, ESCALATIONS, DISCLOSURES, WITHHELD, JOINED, WITHDRAWN, RESOLVED, NOTED, HAPPENED_COUNT };
 enum { EXACT_COUNT = 4 }; /* the first four are exact also when the file does not speak of them */
+
+struct said_by_site { /* an event of the site, and whether it was taken back: before it came, too */
+    uint64_t hash;
+    const Handoff__V1__Event *event; /* NULL: it has not come */
+    bool is_taken_back;
+};
 
 struct scenario {
     const struct rules *rules;
@@ -33,6 +39,8 @@ struct scenario {
     Handoff__V1__PatientRecord *record;
     struct history history;
     int64_t now_ms;
+    struct said_by_site said[SAID_MAX];
+    size_t said_count;
     struct words happened[HAPPENED_COUNT];
     int64_t reminders;
     Handoff__V1__Verdict verdict;
@@ -74,7 +82,8 @@ void scenario_run_step(struct scenario *r, struct yaml_node step, struct yaml_er
 void scenario_take_step(struct scenario *r, struct step_input input);
 void scenario_advance(struct scenario *r, int64_t to_ms); /* fires what comes due on the way */
 void scenario_fill_envelope(struct scenario *r, struct yaml_node step, Handoff__V1__Event *e);
-void scenario_make_known(struct scenario *r, const Handoff__V1__Event *event, struct yaml_errors *errors);
+/* An event of the site: what it means for everybody holds from now on. False: it was taken back before it came. */
+bool scenario_make_known(struct scenario *r, const Handoff__V1__Event *event, struct yaml_errors *errors);
 void scenario_receive(struct scenario *r, const Handoff__V1__Event *event);
 void scenario_close_one(struct scenario *r);
 

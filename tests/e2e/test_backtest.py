@@ -8,6 +8,7 @@ import pathlib
 import pty
 import re
 import subprocess
+import sys
 
 import pytest
 from peer import BOUND_S, BUILD, DAY_MS, ROOT, START_MS, Daemon, referral, registered, voicemail
@@ -122,7 +123,7 @@ def test_the_shipped_pathways_make_no_difference_to_what_the_demo_does(case, mon
     daemon = DEMO.Daemon(scenario["start"])
     try:
         DEMO.Case(daemon, scenario).run()
-        result = backtest(pathlib.Path(daemon.folder) / "data", "--pathway", *SHIPPED)
+        result = backtest(daemon.data, "--pathway", *SHIPPED)
     finally:
         daemon.stop()
     assert (result["patients"], result["patientsDiffer"], result["patientsUnlikeJournal"]) == (1, 0, 0)
@@ -172,14 +173,18 @@ def test_the_table_says_the_same_as_json(played, tmp_path):
     assert ", now " in table["referral", "call-family"][4]
 
 
-def test_the_table_in_the_readme_shows_what_moves(played, tmp_path):
-    done = run(played, "--patients", "--pathway", call_back_after(tmp_path, "1bd"))
-    shown = (ROOT / "README.md").read_text().split("$ handoffd backtest", 1)[1].split("```", 1)[0]
-    moved = {key: cells for key, cells in table_of(done.stdout).items() if cells[3] != "0"}
-    assert table_of(shown).keys() == moved.keys()
-    for line in shown.splitlines():
-        if line.startswith(("pathway ", "  differs: ", "Work differs ")):
-            assert line in done.stdout.splitlines()
+def test_the_table_in_the_readme_is_what_its_commands_print(tmp_path):
+    """The demo keeps its data, a line is changed, and what moves is shown."""
+    blocks = re.findall(r"```(?:sh|text)\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    script = next(block for block in blocks if "handoffd backtest" in block)
+    shown = next(block for block in blocks if "Work differs" in block)
+    script = script.replace("/tmp/handoffd-demo", str(tmp_path / "demo")).replace("build/", f"{BUILD}/")
+    demo = f"{sys.executable} clients/demo/demo.py tests/scenarios/mary.yaml --keep "
+    assert "make demo KEEP=" in script
+    script = "set -e\n" + script.replace("make demo KEEP=", demo)
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=BOUND_S, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stdout
 
 
 def shown_on_a_terminal(*arguments):

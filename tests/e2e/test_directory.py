@@ -358,7 +358,7 @@ def test_alternates_are_at_the_level_of_the_episode_and_not_the_agency_that_was_
     client = daemon.client()
     imported(daemon, SAMPLE / "hsds-3")
     in_fern(client)
-    assert "say which level_of_care" in refusal(daemon, "directory", "match", "mary")
+    assert "say which with --level" in refusal(daemon, "directory", "match", "mary")
     client.accept(referred("mary", "riverside"))
     found = match(daemon, "mary")
     assert [m["agencyId"] for m in found["matches"]] == ["hillside", "family-works"]

@@ -752,9 +752,72 @@ def test_tasks_are_completed_attempted_and_cancelled(daemon, client):
     assert common_pb2.TASK_KIND_CALL_FAMILY not in [t.kind for t in left]
     handoff(daemon, "task", "cancel", "mary", left[0].task_id, "--by=ryan", "--reason=not needed")
     assert left[0].task_id not in [t.task_id for t in client.patient("mary").tasks]
-    again = refusal(daemon, "task", "complete", "mary", family, "--outcome=reached", "--by=ryan")
-    assert "no such open task: nothing changed" in again
-    assert "no such open task" in refusal(daemon, "task", "cancel", "nobody", "t1", "--by=ryan")
+
+
+def test_a_task_that_is_not_open_is_refused_before_anything_is_published(daemon, client):
+    client.accept(referral("mary"), voicemail("mary"))
+    client.advance(2 * DAY_MS)
+    (task, *_) = client.patient("mary").tasks
+    number = task.task_id.split("-")[-1]
+    done = ("task", "complete", "mary", number, "--outcome=done", "--by=ryan")
+    handoff(daemon, *done, "--id=answer-1", "--source=desk", "--occurred-at=2026-01-05 08:00")
+    before = client.info().last_sequence
+    sentence = f"no task {number} of mary is open; `handoff tasks --patient mary` lists those that are"
+    assert sentence in refusal(daemon, *done)
+    assert "no task t1 of nobody-at-all is open" in refusal(daemon, "task", "cancel", "nobody-at-all", "t1", "--by=ryan")
+    whole = refusal(daemon, "task", "complete", "mary", task.task_id, "--outcome=done", "--by=ryan")
+    assert f"no task {task.task_id} of mary" in whole
+    assert client.info().last_sequence == before
+    again = handoff(daemon, *done, "--id=answer-1", "--source=desk", "--occurred-at=2026-01-05 08:00").stdout
+    assert "was accepted before" in again, "a repeat under its own id is no mistake"
+
+
+@pytest.mark.parametrize(
+    "line, said",
+    [
+        ("episode.opened --pathway=nosuch --by=karen", "nothing was opened"),
+        ("task.completed --task=t7 --outcome=done --by=karen", "nothing changed"),
+    ],
+)
+def test_what_was_asked_for_in_vain_has_failed(shared, shared_client, line, said):
+    shared_client.accept(registered("in-vain"))
+    assert said in refusal(shared, "publish", *line.split(), "--patient=in-vain")
+
+
+def test_a_sites_own_event_is_published_by_its_name(shared, shared_client):
+    shared_client.accept(registered("studied"))
+    said = refusal(shared, "publish", "custom.study-result", "--patient=studied", code=2)
+    assert said.endswith("handoff publish custom --name study-result")
+    handoff(shared, "publish", "custom", "--name", "study-result", "--patient=studied")
+
+
+def received(patient_id, **options):
+    """A loop event: of a patient nobody told us of, its source hears."""
+    return event(patient_id, referral_received=event_pb2.ReferralReceived(), **options)
+
+
+def test_what_a_source_is_asked_is_answered_as_it_is_shown(daemon, client):
+    sent = received("mary", source="my-phone-system")
+    client.accept(sent)
+    line = next(x for x in handoff(daemon, "tasks").stdout.splitlines() if "my-phone-system" in x)
+    assert re.search(r"my-phone-system +t1 +review-event", line)
+    named = f"referral.received for mary, id {sent.id}"
+    assert named in line, "what came, and for whom"
+    (told,) = [e for e in client.all_emissions(emission_pb2.STREAM_TASK) if e.patient_id == "my-phone-system"]
+    assert named in told.reason
+    handoff(daemon, "task", "complete", "my-phone-system", "t1", "--outcome=done", "--by=karen")
+    assert "my-phone-system" not in handoff(daemon, "tasks").stdout
+
+
+def test_a_patient_and_a_source_of_one_name_are_told_apart(daemon, client):
+    client.accept(received("mary", source="david"), flag("david"))
+    rows = ask(daemon, "tasks", "--patient=david")["tasks"]
+    (asked,) = [t for t in rows if t["kind"] == "TASK_KIND_REVIEW_EVENT"]
+    done = ("--outcome=done", "--by=karen")
+    both = handoff(daemon, "task", "complete", "david", "t1", *done, code=2).stderr
+    assert asked["taskId"] in both and "review-event" in both and "safety-check" in both
+    handoff(daemon, "task", "complete", "david", asked["taskId"], *done)
+    assert len(ask(daemon, "tasks", "--patient=david")["tasks"]) == len(rows) - 1
 
 
 # --- the daemon itself -----------------------------------------------------------------------------------------------
@@ -770,7 +833,9 @@ def test_statistics_and_info_say_what_the_protocol_says(shared, shared_client):
 
 def test_the_clock_is_shown_and_advanced(daemon, client):
     assert ask(daemon, "clock", "show")["nowMs"] == str(START_MS) == ask(daemon, "clock")["nowMs"]
-    assert handoff(daemon, "clock").stdout == "Mon 2026-01-05 08:00 (manual clock)\n"
+    assert handoff(daemon, "clock").stdout == "Mon 2026-01-05 08:00 EST (manual clock)\n"
+    elsewhere = handoff(daemon, "clock", "--time-zone", "America/Chicago")
+    assert elsewhere.stdout == "Mon 2026-01-05 07:00 CST (manual clock)\n"
     client.accept(referral("mary"))
     moved = ask(daemon, "clock", "advance", "2d4h")
     assert moved["nowMs"] == str(START_MS + 2 * DAY_MS + 4 * HOUR_MS) and moved["fired"] == "1"

@@ -105,6 +105,56 @@ def test_scenarios_pass_or_fail_by_name(tmp_path):
     assert re.search(r"not ok", done.stdout) and "call-agency" in done.stdout + done.stderr
 
 
+SCENARIO = """scenario: Small
+patient: small
+start: 2026-03-05 08:00
+steps:
+  - say: It begins.
+    at: 2026-03-05 09:00
+"""
+
+
+@pytest.mark.parametrize(
+    "step, at, said",
+    [
+        (
+            "event: episode.opened\n    with: {pathway: referral}",
+            "7:12",
+            'episode.opened needs "by"; the daemon would refuse it',
+        ),
+        ("event: referral.requested\n    with: {priority: ROUTINE}", "7:12", 'referral.requested needs "'),
+        ("event: contact.attempted", "7:12", 'contact.attempted needs "'),
+        (
+            "event: patient.registered\n    with: {birth_date: 2027-01-01}",
+            "7:12",
+            "the daemon would refuse this patient.registered: patient_registered.birth_date is in the future.",
+        ),
+    ],
+)
+def test_a_scenario_holds_only_events_that_the_daemon_takes(tmp_path, step, at, said):
+    scenario = tmp_path / "small.yaml"
+    scenario.write_text(f"{SCENARIO}    {step}\n    expect: {{}}\n")
+    told = handoffd("pathway", "test", *RULES, scenario, code=1).stderr
+    assert told.startswith(f"{scenario}:{at}: {said}") and told.count("\n") == 1
+
+
+def test_a_step_without_expectations_is_told_once_and_where(tmp_path):
+    scenario = tmp_path / "small.yaml"
+    scenario.write_text(SCENARIO)
+    (line,) = handoffd("pathway", "test", *RULES, scenario, code=1).stderr.splitlines()
+    assert line.startswith(f"{scenario}:5:5: ") and "expect" in line
+
+
+def test_rules_that_cannot_be_read_end_each_pathway_command_alike(tmp_path):
+    scenario = ROOT / "tests" / "scenarios" / "mary.yaml"
+    handoffd("pathway", "test", "--config", tmp_path / "none", scenario, code=REFUSED)
+    handoffd("pathway", "check", "--config", tmp_path / "none", REFERRAL, code=REFUSED)
+    broken = tmp_path / "pathways"
+    shutil.copytree(SHIPPED, broken)
+    (broken / "referral.yaml").write_text("pathway: [\n")
+    handoffd("pathway", "test", "--config", SITE, "--pathways", broken, scenario, code=REFUSED)
+
+
 # --- configuration ---------------------------------------------------------------------------------------------------
 def test_the_shipped_configuration_says_the_defaults(tmp_path):
     printed = handoffd("config", "--config", ROOT / "daemon" / "ops" / "handoffd.yaml").stdout
@@ -134,7 +184,7 @@ def folder(daemon, client):
 def test_a_sound_folder_is_verified_and_not_changed(folder):
     before = (folder / "journal" / "data.mdb").read_bytes()
     told = handoffd("verify", folder).stdout
-    assert re.fullmatch(r"sound: \d+ entries in \d+ batches .*; [1-9]\d* decided again; 0 damages\n", told)
+    assert re.fullmatch(r"sound: \d+ entries in \d+ batches .*; [1-9]\d* of them were decided .*, each to the same bytes; 0 damages\n", told)
     assert (folder / "journal" / "data.mdb").read_bytes() == before
 
 
@@ -214,6 +264,24 @@ def test_a_folder_that_is_none_is_said(tmp_path, command):
 @pytest.mark.parametrize("line", ["verify", "verify --all", "reindex", "reindex a b", "backup a", "pathway", "pathway fly"])
 def test_a_wrong_command_line_prints_the_usage(line):
     assert handoffd(*line.split(), code=USAGE).stderr.startswith(("usage: handoffd", "handoffd"))
+
+
+@pytest.mark.parametrize(
+    "line, said",
+    [
+        ("backtest --pathway referral.yaml", "FOLDER"),
+        ("backtest data", "--pathway"),
+        ("backtest --since yesterday --pathway referral.yaml data", "--since yesterday"),
+        ("backtest --fast --pathway referral.yaml data", "--fast"),
+    ],
+)
+def test_a_backtest_says_what_is_wrong_with_its_line(line, said):
+    assert said in handoffd(*line.split(), code=USAGE).stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize("part", ["check", "test", "words", "diagram"])
+def test_each_part_of_pathway_explains_itself(part):
+    assert handoffd("pathway", part, "--help").stdout.startswith("usage: handoffd pathway")
 
 
 @pytest.mark.parametrize("command", ["run", "verify", "reindex", "backup", "pathway", "config"])

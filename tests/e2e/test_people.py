@@ -139,6 +139,37 @@ def test_an_agency_with_eighty_patients_closes_and_the_supervisor_gets_one_list(
     assert daemon.stop() == 0
 
 
+@pytest.mark.parametrize("kill", [False, True])
+def test_an_end_that_is_taken_back_reaches_all_who_were_told_once_also_over_a_power_cut(stopped, kill):
+    daemon = closing(stopped, kill=False)
+    client = daemon.client()
+    (wrong,) = [e for e in client.timeline("p000").entries if e.input == "agency.delisted"]
+    back = event_pb2.EventRetracted(
+        retracted_source=wrong.source, retracted_id=wrong.event_id, reason="the wrong agency"
+    )
+    client.accept(site_event(event_retracted=back))
+    if kill:
+        daemon.kill()
+        daemon.start()
+        client = daemon.client()
+    until(lambda: not [e for e in everything(client, "escalations") if e.patient_id == "main"])
+    assert not tasks_of_kind(client, common_pb2.TASK_KIND_SPEAK_WITH_AGENCY)
+    reviewed = [t.patient_id for t in tasks_of_kind(client, common_pb2.TASK_KIND_REVIEW_RETRACTION)]
+    assert sorted(reviewed) == ["main", *(f"p{i:03}" for i in range(80))]
+    told = client.all_emissions(emission_pb2.STREAM_ESCALATION)
+    (resolved,) = [e for e in told if e.escalation.is_taken_back]
+    assert resolved.reason == "That riverside ends its services was taken back: the wrong agency."
+    client.accept(site_event(event_retracted=back))  # under another id
+    assert len(tasks_of_kind(client, common_pb2.TASK_KIND_REVIEW_RETRACTION)) == 81
+    assert [e.input for e in client.timeline("p007").entries].count("event.retracted") == 1
+    before = client.patient("p007")
+    assert daemon.stop() == 0
+    assert handoff_verify(daemon) == 0
+    subprocess.run(daemon.command("reindex", str(daemon.data)), check=True, capture_output=True)
+    daemon.start()
+    assert daemon.client().patient("p007") == before
+
+
 def test_a_power_cut_while_the_list_is_made_tells_nobody_twice(stopped):
     daemon = closing(stopped, kill=True)
     assert daemon.stop() == 0
@@ -173,8 +204,9 @@ def test_a_vacation_moves_tasks_to_the_delegate_and_back_with_one_list_each(two_
     assert handed.person_id == "coordinator-2" and handed.patient_id == "main"
     found = client.ask(list=api_pb2.ListRequest(id=handed.task_id))
     assert found.total == open_before
-    handoff(daemon, "task", "complete", "main", handed.task_id, "--outcome=done", "--by=coordinator-2")
-    assert "nothing changed" in refusal(daemon, "task", "complete", "main", handed.task_id, "--outcome=done", "--by=x")
+    shown = handed.task_id.split("-")[-1]
+    handoff(daemon, "task", "complete", "main", shown, "--outcome=done", "--by=coordinator-2")
+    assert " of main is open" in refusal(daemon, "task", "complete", "main", handed.task_id, "--outcome=done", "--by=x")
     client.advance(4 * HOUR_MS)
     assert owners() == {"coordinator-1"}
     (handed,) = tasks_of_kind(client, common_pb2.TASK_KIND_TAKE_OVER)

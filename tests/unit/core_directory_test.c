@@ -23,7 +23,7 @@ static void make_known(const char *name, const char *with)
     Handoff__V1__Event *event = core_event(name, rest);
     struct ruleset_event_change said;
     event->patient_id = arena_string(w->arena, "");
-    assert_true(ruleset_change_by_event(event, "main", w->now_ms, &said));
+    assert_true(ruleset_change_by_event(event, &(struct ruleset_said){"main", w->now_ms, w->sequence + 1}, &said));
     apply(&said);
 }
 

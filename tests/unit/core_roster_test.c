@@ -8,7 +8,7 @@ static void make_known(const char *name, const char *rest)
     struct ruleset_event_change said;
     Handoff__V1__Event *event = core_event(name, rest);
     event->patient_id = arena_string(w->arena, "");
-    assert_true(ruleset_change_by_event(event, w->site->name, w->now_ms, &said));
+    assert_true(ruleset_change_by_event(event, &(struct ruleset_said){w->site->name, w->now_ms, w->sequence + 1}, &said));
     assert_int_equal(ruleset_apply(w->ruleset, &said.change, ++w->sequence + 1000, &errors), 0);
     w->rules = ruleset_build(w->ruleset);
     w->site = rules_site(w->rules, "");

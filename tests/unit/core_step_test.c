@@ -122,6 +122,28 @@ static void the_source_of_unknown_patients_gets_one_task_and_a_count(void **stat
     assert_int_equal(w->told_count, 1);
 }
 
+static void a_review_of_a_source_names_the_first_and_the_newest_event_and_whom_they_were_for(void **state)
+{
+    (void)state;
+    begin(SHIPPED);
+    static const char *const patients[] = {"mary", "david", "sarah"};
+    for (int i = 0; i < 3; i++) {
+        Handoff__V1__UnknownSubject unknown = HANDOFF__V1__UNKNOWN_SUBJECT__INIT;
+        unknown.patient_id = (char *)(uintptr_t)patients[i];
+        unknown.event = (char *)(uintptr_t) "referral.accepted";
+        core_step((struct step_input){
+            .kind = STEP_UNKNOWN_SUBJECT, .subject = SUBJECT_IS_SOURCE, .subject_name = "ward", .unknown = &unknown});
+    }
+    const Handoff__V1__Task *t = task_of(TASK(REVIEW_EVENT));
+    assert_int_equal(t->unused_count, 3);
+    assert_int_equal(t->n_unused, 2);
+    assert_string_equal(t->unused[0]->patient_id, "mary");
+    assert_string_equal(t->unused[1]->patient_id, "sarah");
+    assert_string_equal(t->unused[1]->source, "ward");
+    assert_string_equal(t->unused[1]->type, "referral.accepted");
+    assert_int_equal(w->told_count, 1);
+}
+
 static void a_safety_finding_for_an_unknown_patient_alerts_the_supervisor_and_out_of_hours_on_call(void **state)
 {
     (void)state;
@@ -181,6 +203,11 @@ static void unusable_events_of_a_patient_are_one_review_which_each_later_one_joi
     assert_int_equal(open_tasks(TASK(REVIEW_EVENT)), 1);
     assert_int_equal(task_of(TASK(REVIEW_EVENT))->n_causes, 2);
     assert_int_equal(told_tasks(TASK(REVIEW_EVENT), CHANGE(JOINED)), 1);
+    const Handoff__V1__Task *t = task_of(TASK(REVIEW_EVENT));
+    assert_int_equal(t->unused_count, 2);
+    assert_string_equal(t->unused[0]->type, "referral.outcome_reported");
+    assert_true(t->unused[0]->id[0] && strcmp(t->unused[0]->id, t->unused[1]->id) != 0);
+    assert_string_equal(t->unused[0]->patient_id, "");
 }
 
 static void a_visit_of_a_patient_without_a_referral_is_recorded_only(void **state)
@@ -587,6 +614,7 @@ int main(void)
         SENTENCE(months_of_visits_booked_ahead_fit_into_a_record),
         SENTENCE(a_loop_event_for_an_unknown_patient_tells_its_source_and_asks_nothing_of_the_patient),
         SENTENCE(the_source_of_unknown_patients_gets_one_task_and_a_count),
+        SENTENCE(a_review_of_a_source_names_the_first_and_the_newest_event_and_whom_they_were_for),
         SENTENCE(a_safety_finding_for_an_unknown_patient_alerts_the_supervisor_and_out_of_hours_on_call),
         SENTENCE(a_discharge_of_an_unknown_patient_alerts_the_supervisor_even_when_a_pathway_takes_it),
         SENTENCE(findings_without_number_are_told_once_and_never_park),

@@ -234,9 +234,194 @@ static void absences_that_are_over_are_forgotten(void **state)
     (void)state;
 }
 
+/* --- taken back --------------------------------------------------------------------------------------------------------- */
+
+static const struct world_result *take_back(struct world *w, const char *id)
+{
+    static int count;
+    char own_id[32];
+    snprintf(own_id, sizeof own_id, "back-%d", ++count);
+    Handoff__V1__Event event = site_event(w, own_id);
+    Handoff__V1__EventRetracted body = HANDOFF__V1__EVENT_RETRACTED__INIT;
+    event.body_case = HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED;
+    event.event_retracted = &body;
+    body.retracted_source = (char *)"registry";
+    body.retracted_id = (char *)(uintptr_t)id;
+    body.reason = (char *)"the wrong one";
+    const struct world_result *r = world_publish(w, world_pack(w, &event));
+    assert_int_equal(r->code, CODE(ACCEPTED));
+    return r;
+}
+
+static void a_listing_taken_back_leaves_the_row_that_was_before_or_none(void **state)
+{
+    struct world *w = world_new(true);
+    world_publish(w, listed(w, "a", 1, "Riverside"));
+    world_publish(w, listed(w, "b", 1, "Riverside West"));
+    world_publish(w, listed(w, "c", 1, "Riverside East"));
+    take_back(w, "b1"); /* a newer word stands */
+    assert_string_equal(name_of(w, "agency-1"), "Riverside East");
+    take_back(w, "c1");
+    assert_string_equal(name_of(w, "agency-1"), "Riverside");
+    world_crash(w);
+    assert_string_equal(name_of(w, "agency-1"), "Riverside");
+    take_back(w, "a1");
+    assert_null(rules_agency(engine_rules(w->engine), "agency-1"));
+    assert_non_null(strstr(take_back(w, "a1")->sentence, "taken back before"));
+    world_publish(w, listed(w, "d", 1, "Riverside"));
+    assert_string_equal(name_of(w, "agency-1"), "Riverside");
+    world_crash(w);
+    assert_int_equal(directory_size(w), 1);
+    expect_sound(w);
+    world_free(w);
+    (void)state;
+}
+
+static void an_end_taken_back_offers_the_agency_again_unless_another_says_so_too(void **state)
+{
+    struct world *w = world_new(true);
+    world_publish(w, listed(w, "a", 1, "Riverside"));
+    world_publish(w, delisted(w, "agency-1", 5000));
+    world_publish(w, delisted(w, "agency-1", 6000)); /* another last day */
+    take_back(w, "end-agency-1-6000");
+    assert_true(rules_agency(engine_rules(w->engine), "agency-1")->is_delisted);
+    assert_int_equal(rules_agency(engine_rules(w->engine), "agency-1")->effective_at_ms, 5000);
+    take_back(w, "end-agency-1-5000");
+    assert_false(rules_agency(engine_rules(w->engine), "agency-1")->is_delisted);
+    world_crash(w);
+    assert_false(rules_agency(engine_rules(w->engine), "agency-1")->is_delisted);
+    expect_sound(w);
+    world_free(w);
+    (void)state;
+}
+
+static void what_two_said_stands_until_both_are_taken_back(void **state)
+{
+    static const char *const orders[][3] = {{"a1", "b1", "c1"}, {"c1", "b1", "a1"}, {"b1", "a1", "c1"}};
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        struct world *w = world_new(false);
+        world_publish(w, listed(w, "a", 1, "Riverside"));
+        world_publish(w, listed(w, "b", 1, "Riverside")); /* which changed nothing */
+        world_publish(w, listed(w, "c", 1, "Riverside"));
+        for (int k = 0; k < 3; k++) {
+            assert_string_equal(name_of(w, "agency-1"), "Riverside");
+            take_back(w, orders[i][k]);
+        }
+        assert_null(name_of(w, "agency-1"));
+        expect_sound(w);
+        world_free(w);
+    }
+    (void)state;
+}
+
+static void what_is_taken_back_before_it_comes_is_not_made_known(void **state)
+{
+    struct world *w = world_new(true);
+    int64_t now_ms = engine_now_ms(w->engine);
+    const struct world_result *r = take_back(w, "a1");
+    assert_int_equal(r->verdict, HANDOFF__V1__VERDICT__VERDICT_APPLIED); /* somebody of the site looks */
+    assert_non_null(strstr(r->sentence, "no such event of this site has come"));
+    take_back(w, "off");
+    world_crash(w);
+    assert_int_equal(world_publish(w, listed(w, "a", 1, "Riverside"))->verdict, HANDOFF__V1__VERDICT__VERDICT_REVIEW);
+    world_publish(w, absent(w, "off", now_ms - WORLD_HOUR, now_ms + WORLD_HOUR));
+    assert_int_equal(directory_size(w), 0);
+    assert_int_equal(absence_count(w), 0);
+    assert_non_null(strstr(take_back(w, "a1")->sentence, "taken back before"));
+    world_publish(w, listed(w, "b", 1, "Riverside"));
+    assert_int_equal(directory_size(w), 1);
+    expect_sound(w);
+    world_free(w);
+    (void)state;
+}
+
+static void said_and_taken_back_in_one_batch_it_leaves_nothing(void **state)
+{
+    struct world *w = world_new(false);
+    struct bytes said = listed(w, "a", 1, "Riverside");
+    Handoff__V1__Event event = site_event(w, (char *)"back");
+    Handoff__V1__EventRetracted body = HANDOFF__V1__EVENT_RETRACTED__INIT;
+    event.body_case = HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED;
+    event.event_retracted = &body;
+    body.retracted_source = (char *)"registry";
+    body.retracted_id = (char *)"a1";
+    engine_turn_begin(w->engine);
+    engine_publish(w->engine, said, 1, 0);
+    engine_publish(w->engine, world_pack(w, &event), 2, 0);
+    assert_int_equal(engine_turn_commit(w->engine), 0);
+    assert_int_equal(directory_size(w), 0);
+    engine_turn_begin(w->engine);
+    engine_publish(w->engine, listed(w, "b", 1, "Riverside"), 1, 0);
+    engine_publish(w->engine, listed(w, "c", 1, "Riverside"), 2, 0);
+    assert_int_equal(engine_turn_commit(w->engine), 0);
+    take_back(w, "b1");
+    assert_int_equal(directory_size(w), 1);
+    expect_sound(w);
+    world_free(w);
+    (void)state;
+}
+
+/* Who has the work of coordinator-1 at a moment: the absence that is asked, or nobody's. */
+static const char *delegate_at(const struct world *w, int64_t at_ms)
+{
+    const struct rules *rules = engine_rules(w->engine);
+    for (uint32_t i = 0; i < rules->absence_count; i++)
+        if (rules->absences[i]->from_at_ms <= at_ms && at_ms < rules->absences[i]->to_at_ms)
+            return rules->absences[i]->delegate_id;
+    return "";
+}
+
+static void an_absence_taken_back_ends_and_what_it_had_replaced_stands_again(void **state)
+{
+    struct world *w = world_new(true);
+    int64_t now_ms = engine_now_ms(w->engine);
+    world_publish(w, absent(w, "a1", now_ms + WORLD_HOUR, now_ms + 9 * WORLD_HOUR));
+    world_publish(w, absent(w, "a2", now_ms + WORLD_HOUR, now_ms + 2 * WORLD_HOUR)); /* back sooner */
+    take_back(w, "a2");
+    assert_string_equal(delegate_at(w, now_ms + 5 * WORLD_HOUR), "coordinator-2");
+    while (engine_advance(w->engine, now_ms + 3 * WORLD_HOUR, NULL) == 1) continue;
+    take_back(w, "a1");
+    assert_string_equal(delegate_at(w, now_ms + 3 * WORLD_HOUR), "");
+    assert_string_equal(delegate_at(w, now_ms + 3 * WORLD_HOUR - 1), "coordinator-2"); /* so it was */
+    world_crash(w);
+    assert_string_equal(delegate_at(w, now_ms + 5 * WORLD_HOUR), "");
+    world_publish(w, absent(w, "a3", now_ms + 4 * WORLD_HOUR, now_ms + 6 * WORLD_HOUR));
+    while (engine_advance(w->engine, now_ms + 40 * WORLD_HOUR, NULL) == 1) continue;
+    world_publish(w, absent(w, "a4", now_ms + 50 * WORLD_HOUR, now_ms + 60 * WORLD_HOUR));
+    take_back(w, "a4");
+    assert_int_equal(absence_count(w), 0);
+    expect_sound(w);
+    world_free(w);
+    (void)state;
+}
+
+static void a_return_that_is_taken_back_is_none_from_now_on(void **state)
+{
+    struct world *w = world_new(true);
+    int64_t now_ms = engine_now_ms(w->engine);
+    world_publish(w, absent(w, "a1", now_ms - WORLD_HOUR, now_ms + 9 * WORLD_HOUR));
+    world_publish(w, absent(w, "a2", now_ms - WORLD_HOUR, now_ms - WORLD_HOUR)); /* there after all */
+    assert_string_equal(delegate_at(w, now_ms), "");
+    take_back(w, "a2");
+    assert_string_equal(delegate_at(w, now_ms), "coordinator-2");
+    assert_string_equal(delegate_at(w, now_ms - 1), "");
+    take_back(w, "a1");
+    assert_string_equal(delegate_at(w, now_ms), "");
+    expect_sound(w);
+    world_free(w);
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_listing_taken_back_leaves_the_row_that_was_before_or_none),
+        cmocka_unit_test(an_end_taken_back_offers_the_agency_again_unless_another_says_so_too),
+        cmocka_unit_test(what_two_said_stands_until_both_are_taken_back),
+        cmocka_unit_test(what_is_taken_back_before_it_comes_is_not_made_known),
+        cmocka_unit_test(said_and_taken_back_in_one_batch_it_leaves_nothing),
+        cmocka_unit_test(an_absence_taken_back_ends_and_what_it_had_replaced_stands_again),
+        cmocka_unit_test(a_return_that_is_taken_back_is_none_from_now_on),
         cmocka_unit_test(a_listed_agency_is_in_the_rules_after_its_batch),
         cmocka_unit_test(a_directory_of_thousands_is_imported_and_found_again_after_a_crash),
         cmocka_unit_test(importing_the_same_again_changes_no_rules),

@@ -108,10 +108,6 @@ static void ids_are_there_and_not_too_long(void **state)
     expect_refused(&e, CODE(BAD_ID), "source");
     e = good(), e.patient_id = (char *)"";
     expect_refused(&e, CODE(BAD_ID), "patient_id");
-    Handoff__V1__EventRetracted taken_back = HANDOFF__V1__EVENT_RETRACTED__INIT; /* of a site: by a newer word */
-    e.body_case = HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED;
-    e.event_retracted = &taken_back;
-    expect_refused(&e, CODE(BAD_ID), "patient_id");
     e = good(), e.id = letters(LIMIT_ID_BYTES);
     expect_accepted(&e);
     e = good(), e.id = letters(LIMIT_ID_BYTES + 1);
@@ -143,6 +139,13 @@ static void staff_and_directory_events_need_no_patient(void **state)
     e.agency_delisted = &delisted;
     delisted.agency_id = (char *)"a1";
     delisted.effective_at_ms = NOW;
+    expect_accepted(&e);
+    Handoff__V1__EventRetracted taken_back = HANDOFF__V1__EVENT_RETRACTED__INIT; /* one of these */
+    e.body_case = HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED;
+    e.event_retracted = &taken_back;
+    expect_refused(&e, CODE(MISSING_FIELD), "event_retracted.retracted_source");
+    taken_back.retracted_source = (char *)"roster";
+    taken_back.retracted_id = (char *)"a1";
     expect_accepted(&e);
     (void)state;
 }

@@ -140,6 +140,33 @@ static void delist(struct world *w, const char *agency)
     publish(w, &event);
 }
 
+/* Of the event with this number; for one patient, or for the site. */
+static void take_back_for(struct world *w, const char *patient, int number)
+{
+    char id[32];
+    snprintf(id, sizeof id, "event-%d", number);
+    Handoff__V1__Event event = next_event(w, patient);
+    Handoff__V1__EventRetracted body = HANDOFF__V1__EVENT_RETRACTED__INIT;
+    event.body_case = HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED;
+    event.event_retracted = &body;
+    body.retracted_source = (char *)"ward";
+    body.retracted_id = id;
+    body.reason = (char *)"a mistake of the registry";
+    publish(w, &event);
+}
+
+static void take_back(struct world *w, int number) { take_back_for(w, "", number); }
+
+static void merge(struct world *w, const char *loser, const char *survivor)
+{
+    Handoff__V1__Event event = next_event(w, loser);
+    Handoff__V1__PatientMerged body = HANDOFF__V1__PATIENT_MERGED__INIT;
+    event.body_case = HANDOFF__V1__EVENT__BODY_PATIENT_MERGED;
+    event.patient_merged = &body;
+    body.survivor_patient_id = (char *)(uintptr_t)survivor;
+    publish(w, &event);
+}
+
 static const char *patient_name(int i)
 {
     static char names[8][16];
@@ -407,6 +434,74 @@ static void add_site(struct world *w, const char *name)
     assert_int_equal(engine_change_rules(w->engine, &list, 1), 0);
 }
 
+static size_t escalations_at(struct world *w, const char *site)
+{
+    struct patient_key key;
+    Handoff__V1__PatientRecord *record;
+    uint64_t sequence;
+    int64_t time_ms;
+    engine_subject_key(w->engine, SUBJECT_IS_SITE, site, &key);
+    assert_int_equal(engine_record(w->engine, &key, w->arena, &record, &sequence, &time_ms), 0);
+    return record->n_escalations;
+}
+
+static void what_is_taken_back_is_over_at_another_site_too(void **state)
+{
+    (void)state;
+    struct world *w = begin(4);
+    add_site(w, "north");
+    refer_many(w, 0, 3, "riverside");
+    site_of_events = "north";
+    refer_many(w, 3, 8, "riverside");
+    site_of_events = "";
+    delist(w, "riverside");
+    settle(w);
+    assert_int_equal(escalations_at(w, "main") + escalations_at(w, "north"), 2);
+    take_back(w, event_count);
+    settle(w);
+    assert_int_equal(escalations_at(w, "main") + escalations_at(w, "north"), 0);
+    for (int i = 0; i < 8; i++) assert_int_equal(tasks_of(w, patient_name(i), TASK(SPEAK_WITH_AGENCY)), 0);
+    end(w);
+}
+
+static void whoever_has_become_another_patient_since_hears_it_there(void **state)
+{
+    (void)state;
+    struct world *w = begin(0);
+    refer(w, "anna", "riverside");
+    refer(w, "ann", "hillside");
+    delist(w, "riverside");
+    int number = event_count;
+    settle(w);
+    merge(w, "anna", "ann");
+    assert_int_equal(tasks_of(w, "ann", TASK(SPEAK_WITH_AGENCY)), 1);
+    take_back(w, number);
+    settle(w);
+    assert_int_equal(tasks_of(w, "ann", TASK(SPEAK_WITH_AGENCY)), 0);
+    assert_int_equal(tasks_of(w, "ann", TASK(REVIEW_RETRACTION)), 1);
+    end(w);
+}
+
+static void for_one_patient_alone_the_end_of_an_agency_is_taken_back_with_their_id(void **state)
+{
+    (void)state;
+    struct world *w = begin(0);
+    refer_many(w, 0, 2, "riverside");
+    delist(w, "riverside");
+    int number = event_count;
+    settle(w);
+    take_back_for(w, "p000", number);
+    settle(w);
+    assert_int_equal(tasks_of(w, "p000", TASK(SPEAK_WITH_AGENCY)), 0);
+    assert_int_equal(tasks_of(w, "p001", TASK(SPEAK_WITH_AGENCY)), 1);
+    assert_int_equal(site_record(w)->n_escalations, 1);
+    take_back(w, number);
+    settle(w);
+    assert_int_equal(tasks_of(w, "p001", TASK(SPEAK_WITH_AGENCY)), 0);
+    assert_int_equal(tasks_of(w, "p000", TASK(REVIEW_RETRACTION)), 1);
+    end(w);
+}
+
 static void patients_of_another_site_come_in_a_list_of_that_site(void **state)
 {
     (void)state;
@@ -426,6 +521,169 @@ static void patients_of_another_site_come_in_a_list_of_that_site(void **state)
     assert_int_equal(north.escalation_count, 1);
     assert_int_equal(north.escalations[0]->total, 5);
     end(w);
+}
+
+/* --- the agency does not close after all ------------------------------------------------------------------------------ */
+
+static void expect_nobody_asked(struct world *w, int reviews)
+{
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(tasks_of(w, patient_name(i), TASK(SPEAK_WITH_AGENCY)), 0);
+        assert_int_equal(tasks_of(w, patient_name(i), TASK(CALL_FAMILY)), 1); /* what others asked for stands */
+        assert_int_equal(tasks_of(w, patient_name(i), TASK(REVIEW_RETRACTION)), i < reviews);
+    }
+    assert_int_equal(site_record(w)->n_rounds, 0);
+    assert_int_equal(site_record(w)->n_escalations, 0);
+    assert_int_equal(site_record(w)->n_tasks, 1);
+    assert_int_equal(site_record(w)->tasks[0]->kind, TASK(REVIEW_RETRACTION));
+}
+
+static bool note_resolved(void *context, const struct entry *entry)
+{
+    struct lists *l = context;
+    Handoff__V1__Outcome *o = handoff__v1__outcome__unpack(arena_protobuf(l->w->arena), entry->outcome.len, entry->outcome.data);
+    for (size_t i = 0; o && i < o->n_emissions; i++)
+        if (o->emissions[i]->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION && o->emissions[i]->escalation->is_taken_back)
+            l->escalations[l->escalation_count++] = o->emissions[i]->escalation;
+    return true;
+}
+
+static void an_end_that_is_taken_back_asks_nobody_any_more_and_each_is_looked_at(void **state)
+{
+    (void)state;
+    struct world *w = eighty_at_riverside(0);
+    struct lists resolved = {.w = w};
+    struct patient_key key;
+    delist(w, "riverside");
+    settle(w);
+    int number = event_count;
+    take_back(w, number);
+    settle(w);
+    expect_nobody_asked(w, 80);
+    engine_subject_key(w->engine, SUBJECT_IS_SITE, "main", &key);
+    engine_walk(w->engine, &key, 0, &resolved, note_resolved);
+    assert_int_equal(resolved.escalation_count, 1);
+    assert_int_equal(resolved.escalations[0]->change, HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RESOLVED);
+    assert_string_equal(resolved.escalations[0]->taken_back, "a mistake of the registry");
+    take_back(w, number); /* once more */
+    settle(w);
+    expect_nobody_asked(w, 80);
+    delist(w, "riverside"); /* and then it does close */
+    settle(w);
+    assert_int_equal(tasks_of(w, "p079", TASK(SPEAK_WITH_AGENCY)), 1);
+    assert_int_equal(site_record(w)->n_escalations, 1);
+    end(w);
+}
+
+static void killed_while_it_is_taken_back_each_patient_hears_once(void **state)
+{
+    (void)state;
+    for (int kill_after = 0; kill_after < 18; kill_after += 4) {
+        struct world *w = eighty_at_riverside(8);
+        delist(w, "riverside");
+        settle(w);
+        take_back(w, event_count);
+        for (int turn = 0; turn < kill_after; turn++) take_turn(w);
+        world_crash(w);
+        settle(w);
+        expect_nobody_asked(w, 80);
+        for (int i = 0; i < 80; i += 13) {
+            Handoff__V1__PatientRecord *record;
+            uint64_t sequence;
+            assert_int_equal(world_record(w, patient_name(i), &record, &sequence), 0);
+            assert_int_equal(record->n_retracted, 1);
+        }
+        end(w);
+    }
+}
+
+static void taken_back_in_the_middle_of_its_round_it_stops_and_whoever_heard_hears_that(void **state)
+{
+    (void)state;
+    for (int kill = 0; kill < 2; kill++) {
+        struct world *w = eighty_at_riverside(8);
+        int heard = 0;
+        delist(w, "riverside");
+        for (int turn = 0; turn < 5; turn++) take_turn(w);
+        for (int i = 0; i < 80; i++) heard += (int)tasks_of(w, patient_name(i), TASK(SPEAK_WITH_AGENCY));
+        assert_true(heard > 0 && heard < 80);
+        take_back(w, event_count);
+        if (kill) world_crash(w);
+        settle(w);
+        int reviews = 0;
+        for (int i = 0; i < 100; i++) {
+            reviews += (int)tasks_of(w, patient_name(i), TASK(REVIEW_RETRACTION));
+            assert_int_equal(tasks_of(w, patient_name(i), TASK(SPEAK_WITH_AGENCY)), 0);
+        }
+        assert_in_range(reviews, heard, 79);
+        assert_int_equal(told(w).escalation_count, 0);
+        assert_int_equal(site_record(w)->n_rounds, 0);
+        end(w);
+    }
+}
+
+static void an_end_that_was_taken_back_before_it_came_reaches_nobody(void **state)
+{
+    (void)state;
+    struct world *w = eighty_at_riverside(0);
+    take_back(w, event_count + 2);
+    delist(w, "riverside");
+    settle(w);
+    expect_nobody_asked(w, 0);
+    end(w);
+}
+
+static void list(struct world *w, const char *agency)
+{
+    Handoff__V1__Event event = next_event(w, "");
+    Handoff__V1__AgencyListed body = HANDOFF__V1__AGENCY_LISTED__INIT;
+    event.body_case = HANDOFF__V1__EVENT__BODY_AGENCY_LISTED;
+    event.agency_listed = &body;
+    body.agency_id = (char *)(uintptr_t)agency;
+    publish(w, &event);
+}
+
+static void what_one_of_two_said_stands_for_the_list_and_for_the_patients(void **state)
+{
+    (void)state;
+    for (int first = 0; first < 4; first++) {
+        struct world *w = eighty_at_riverside(0);
+        list(w, "riverside");
+        delist(w, "riverside");
+        if (first & 2) settle(w);
+        delist(w, "riverside"); /* another system's word */
+        settle(w);
+        int number = event_count;
+        take_back(w, first & 1 ? number - 1 : number);
+        settle(w);
+        assert_int_equal(site_record(w)->n_escalations, 1);
+        for (int i = 0; i < 80; i++) assert_int_equal(tasks_of(w, patient_name(i), TASK(SPEAK_WITH_AGENCY)), 1);
+        world_crash(w);
+        settle(w);
+        take_back(w, first & 1 ? number : number - 1);
+        settle(w);
+        expect_nobody_asked(w, 80);
+        end(w);
+    }
+}
+
+static void of_an_agency_that_the_directory_does_not_know_the_list_stands_while_another_says_the_same(void **state)
+{
+    (void)state;
+    for (int first = 0; first < 2; first++) {
+        struct world *w = eighty_at_riverside(0);
+        delist(w, "riverside");
+        delist(w, "riverside");
+        settle(w);
+        int number = event_count;
+        take_back(w, first ? number - 1 : number);
+        settle(w);
+        assert_int_equal(site_record(w)->n_escalations, 1);
+        take_back(w, first ? number : number - 1);
+        settle(w);
+        expect_nobody_asked(w, 80);
+        end(w);
+    }
 }
 
 /* --- patients change hands -------------------------------------------------------------------------------------------- */
@@ -516,6 +774,103 @@ static void an_absence_that_was_taken_back_hands_over_nothing(void **state)
     end(w);
 }
 
+static void an_absence_that_is_taken_back_after_it_began_gives_the_work_back_in_one_list(void **state)
+{
+    (void)state;
+    for (int kill = 0; kill < 2; kill++) {
+        struct world *w = begin(0);
+        refer_many(w, 0, 20, "riverside");
+        for (int i = 0; i < 20; i++) assign(w, patient_name(i), i < 12 ? "ann" : "bob");
+        int64_t from_ms = engine_now_ms(w->engine) + WORLD_HOUR;
+        away(w, "ann", "bob", from_ms, from_ms + 9 * WORLD_HOUR);
+        int number = event_count;
+        go_to(w, from_ms + WORLD_HOUR);
+        settle(w);
+        assert_int_equal(told(w).task_count, 1);
+        take_back(w, number);
+        if (kill) world_crash(w);
+        settle(w);
+        struct lists l = told(w);
+        assert_int_equal(l.task_count, 2);
+        assert_string_equal(l.tasks[0]->subject->id, "ann");
+        assert_int_equal(l.tasks[0]->n_lines, 12);
+        for (size_t i = 0; i < site_record(w)->n_tasks; i++) /* what the other was to take over is the other's no more */
+            assert_true(site_record(w)->tasks[i]->kind == TASK(REVIEW_RETRACTION) ||
+                        strcmp(site_record(w)->tasks[i]->subject->id, "ann") == 0);
+        take_back(w, number);
+        go_to(w, from_ms + 10 * WORLD_HOUR);
+        settle(w);
+        assert_int_equal(told(w).task_count, 2); /* the end that was to come makes no list */
+        assert_int_equal(site_record(w)->n_rounds, 0);
+        end(w);
+    }
+}
+
+static void taken_back_before_it_begins_an_absence_hands_over_nothing(void **state)
+{
+    (void)state;
+    struct world *w = begin(0);
+    refer(w, "mary", "riverside");
+    assign(w, "mary", "ann");
+    int64_t from_ms = engine_now_ms(w->engine) + WORLD_HOUR;
+    away(w, "ann", "bob", from_ms, from_ms + WORLD_HOUR);
+    take_back(w, event_count);
+    go_to(w, from_ms + 2 * WORLD_HOUR);
+    settle(w);
+    assert_int_equal(told(w).task_count, 0);
+    assert_int_equal(site_record(w)->n_rounds, 0);
+    end(w);
+}
+
+static void two_absences_taken_back_together_give_each_their_own_list(void **state)
+{
+    (void)state;
+    struct world *w = begin(0);
+    refer_many(w, 0, 20, "riverside");
+    for (int i = 0; i < 20; i++) assign(w, patient_name(i), i < 12 ? "ann" : "bob");
+    int64_t from_ms = engine_now_ms(w->engine) + WORLD_HOUR;
+    away(w, "ann", "", from_ms, from_ms + 9 * WORLD_HOUR);
+    away(w, "bob", "", from_ms, from_ms + 9 * WORLD_HOUR);
+    int number = event_count;
+    go_to(w, from_ms + WORLD_HOUR);
+    settle(w);
+    size_t before = told(w).task_count;
+    take_back(w, number - 1);
+    take_back(w, number);
+    settle(w);
+    struct lists l = told(w);
+    for (size_t i = 0; i < l.task_count - before; i++)
+        assert_true(strcmp(l.tasks[i]->subject->id, "ann") == 0 || strcmp(l.tasks[i]->subject->id, "bob") == 0);
+    assert_true(l.task_count >= before + 2);
+    end(w);
+}
+
+static void a_return_that_is_taken_back_gives_the_delegate_the_list_again(void **state)
+{
+    (void)state;
+    struct world *w = begin(0);
+    refer(w, "mary", "riverside");
+    assign(w, "mary", "ann");
+    int64_t from_ms = engine_now_ms(w->engine) + WORLD_HOUR;
+    away(w, "ann", "bob", from_ms, from_ms + 9 * WORLD_HOUR);
+    away(w, "ann", "bob", from_ms, from_ms + 2 * WORLD_HOUR);
+    int number = event_count;
+    go_to(w, from_ms + 3 * WORLD_HOUR);
+    settle(w);
+    assert_int_equal(told(w).task_count, 2);
+    take_back(w, number);
+    settle(w);
+    struct lists l = told(w);
+    assert_int_equal(l.task_count, 3);
+    assert_string_equal(l.tasks[0]->subject->id, "bob");
+    go_to(w, from_ms + 10 * WORLD_HOUR);
+    settle(w);
+    l = told(w);
+    assert_int_equal(l.task_count, 4);
+    assert_string_equal(l.tasks[0]->subject->id, "ann");
+    end(w);
+}
+
 static void what_somebody_leaves_behind_goes_to_the_queue_in_one_list(void **state)
 {
     (void)state;
@@ -549,6 +904,19 @@ int main(void)
         cmocka_unit_test(a_first_assignment_hands_over_nothing),
         cmocka_unit_test(a_delegate_gets_the_list_when_the_absence_begins_and_the_owner_when_it_ends),
         cmocka_unit_test(an_absence_that_was_taken_back_hands_over_nothing),
+        cmocka_unit_test(an_end_that_is_taken_back_asks_nobody_any_more_and_each_is_looked_at),
+        cmocka_unit_test(killed_while_it_is_taken_back_each_patient_hears_once),
+        cmocka_unit_test(taken_back_in_the_middle_of_its_round_it_stops_and_whoever_heard_hears_that),
+        cmocka_unit_test(an_end_that_was_taken_back_before_it_came_reaches_nobody),
+        cmocka_unit_test(what_one_of_two_said_stands_for_the_list_and_for_the_patients),
+        cmocka_unit_test(of_an_agency_that_the_directory_does_not_know_the_list_stands_while_another_says_the_same),
+        cmocka_unit_test(what_is_taken_back_is_over_at_another_site_too),
+        cmocka_unit_test(whoever_has_become_another_patient_since_hears_it_there),
+        cmocka_unit_test(for_one_patient_alone_the_end_of_an_agency_is_taken_back_with_their_id),
+        cmocka_unit_test(an_absence_that_is_taken_back_after_it_began_gives_the_work_back_in_one_list),
+        cmocka_unit_test(taken_back_before_it_begins_an_absence_hands_over_nothing),
+        cmocka_unit_test(two_absences_taken_back_together_give_each_their_own_list),
+        cmocka_unit_test(a_return_that_is_taken_back_gives_the_delegate_the_list_again),
         cmocka_unit_test(what_somebody_leaves_behind_goes_to_the_queue_in_one_list),
     };
     return cmocka_run_group_tests_name("rounds", tests, NULL, NULL);

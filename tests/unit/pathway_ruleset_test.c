@@ -384,11 +384,76 @@ static void a_folder_gives_its_pathways_by_name_and_the_policy_apart(void **stat
     assert_int_not_equal(ruleset_read_folder(path, arena, &folder, &f->errors), 0);
 }
 
+/* --- what is taken back ---------------------------------------------------------------------------------------------- */
+
+static int fold(struct fixture *f, const Handoff__V1__RulesChange *change)
+{
+    f->errors.count = 0;
+    return ruleset_apply(f->rs, change, ++f->sequence, &f->errors);
+}
+
+/* The agency is listed by the entry before, as an older journal has it, or by `event`. */
+static void list_agency(struct fixture *f, const char *name, uint64_t event)
+{
+    Handoff__V1__AgencyListed agency = HANDOFF__V1__AGENCY_LISTED__INIT;
+    Handoff__V1__Listing listing = HANDOFF__V1__LISTING__INIT;
+    Handoff__V1__RulesChange change = HANDOFF__V1__RULES_CHANGE__INIT;
+    agency.agency_id = (char *)"a1";
+    agency.name = (char *)(uintptr_t)name;
+    listing.agency = &agency;
+    listing.event = event;
+    change.body_case = HANDOFF__V1__RULES_CHANGE__BODY_LISTING;
+    change.listing = &listing;
+    assert_int_equal(fold(f, &change), 0);
+}
+
+static int take_back(struct fixture *f, uint64_t event)
+{
+    struct ruleset_event_change said;
+    ruleset_change_by_retraction(&(struct ruleset_said){"", 0, 0}, event, 0, &said);
+    return fold(f, &said.change);
+}
+
+static void a_doubt_outlives_what_is_taken_back_but_not_its_listing(void **state)
+{
+    struct fixture *f = *state;
+    Handoff__V1__Doubt doubt = HANDOFF__V1__DOUBT__INIT;
+    Handoff__V1__RulesChange change = HANDOFF__V1__RULES_CHANGE__INIT;
+    adopt(f);
+    list_agency(f, "Riverside", 100);
+    doubt.agency_id = (char *)"a1";
+    change.body_case = HANDOFF__V1__RULES_CHANGE__BODY_DOUBT;
+    change.doubt = &doubt;
+    assert_int_equal(fold(f, &change), 0);
+    list_agency(f, "Riverside West", 200);
+    assert_false(rules_agency(ruleset_build(f->rs), "a1")->is_doubtful);
+    assert_int_equal(take_back(f, 200), 0);
+    assert_true(rules_agency(ruleset_build(f->rs), "a1")->is_doubtful);
+    assert_string_equal(rules_agency(ruleset_build(f->rs), "a1")->agency->name, "Riverside");
+    const struct rules *before = ruleset_build(f->rs);
+    assert_int_equal(take_back(f, 100), 0);
+    assert_null(rules_agency(ruleset_build(f->rs), "a1"));
+    assert_non_null(rules_agency(before, "a1")); /* what is decided keeps the rules it began with */
+}
+
+static void an_older_journals_change_is_of_the_entry_before(void **state)
+{
+    struct fixture *f = *state;
+    adopt(f);
+    list_agency(f, "Riverside", 0);
+    assert_int_equal(take_back(f, f->sequence - 1), 0);
+    assert_null(rules_agency(ruleset_build(f->rs), "a1"));
+    assert_int_equal(take_back(f, 4711), 0); /* of which there is nothing */
+    assert_true(take_back(f, 0) < 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(without_policy_or_site_there_are_no_rules),
+        TEST(a_doubt_outlives_what_is_taken_back_but_not_its_listing),
+        TEST(an_older_journals_change_is_of_the_entry_before),
         TEST(the_first_files_are_all_introduced),
         TEST(a_site_becomes_a_calendar),
         TEST(what_is_unchanged_is_not_journaled_again),

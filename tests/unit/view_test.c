@@ -218,6 +218,36 @@ static void a_task_without_any_reason_shows_its_kind(void **state)
     assert_string_equal(view_task(&w->view, &of, task)->reason, "review-event");
 }
 
+static Handoff__V1__UnusedEvent *add_unused(struct world *w, Handoff__V1__Task *task, const char *id, const char *patient)
+{
+    Handoff__V1__UnusedEvent *u = MESSAGE_NEW(w->arena, Handoff__V1__UnusedEvent, unused_event);
+    u->type = (char *)(uintptr_t) "referral.accepted";
+    u->source = (char *)(uintptr_t) "agency-feed";
+    u->id = (char *)(uintptr_t)id;
+    u->patient_id = (char *)(uintptr_t)patient;
+    list_append(w->arena, &task->unused, &task->n_unused, u);
+    task->unused_count++;
+    return u;
+}
+
+static void a_review_says_which_events_came_and_of_a_source_for_whom(void **state)
+{
+    struct world *w = *state;
+    Handoff__V1__Task *task = add_task(w, 0);
+    task->n_causes = 0;
+    task->kind = HANDOFF__V1__TASK_KIND__TASK_KIND_REVIEW_EVENT;
+    struct view_subject of = mary(w);
+    Handoff__V1__UnusedEvent *first = add_unused(w, task, "ev-1", "");
+    assert_string_equal(view_task(&w->view, &of, task)->reason,
+                        "review-event It is referral.accepted, id ev-1 from agency-feed.");
+    first->patient_id = (char *)(uintptr_t) "david";
+    add_unused(w, task, "ev-9", "sarah");
+    task->unused_count = 5;
+    assert_string_equal(view_task(&w->view, &of, task)->reason,
+                        "review-event Nobody had told us of the patient. 5 came: first referral.accepted for david, "
+                        "id ev-1; last referral.accepted for sarah, id ev-9.");
+}
+
 static void the_reason_of_a_closed_episodes_task_is_still_found(void **state)
 {
     struct world *w = *state;
@@ -459,6 +489,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_task_past_its_due_time_shows_as_overdue, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_rule_without_words_leaves_the_policys_reason, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_task_without_any_reason_shows_its_kind, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_review_says_which_events_came_and_of_a_source_for_whom, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_reason_of_a_closed_episodes_task_is_still_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_escalation_for_a_task_says_which_task_nobody_did, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_episode_shows_names_for_all_its_numbers, set_up, tear_down),

@@ -1,0 +1,49 @@
+"""`make install`: what is below the prefix works there, without the clone."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+from peer import BOUND_S, ROOT
+
+
+def run(*command, **options):
+    done = subprocess.run(command, text=True, capture_output=True, timeout=BOUND_S, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("installed")
+    made = [f"BUILD={os.environ.get('BUILD', 'build')}", f"DESTDIR={folder}", "PREFIX=/opt/handoff"]
+    run("make", "-s", *made, "install", cwd=ROOT)
+    return folder / "opt" / "handoff"
+
+
+def test_the_configuration_and_the_unit_name_the_prefix(prefix):
+    configuration = prefix / "share" / "handoff" / "handoffd.yaml"
+    assert 'pathways: "/opt/handoff/share/handoff/pathways"' in run(prefix / "bin" / "handoffd", "config", "--config", configuration)
+    unit = (prefix / "lib" / "systemd" / "system" / "handoffd.service").read_text()
+    assert "ExecStart=/opt/handoff/bin/handoffd run" in unit and "/usr/local" not in unit
+    assert os.stat(configuration).st_mode & 0o777 == 0o644
+
+
+def test_every_pathway_is_installed(prefix):
+    installed = {file.name for file in (prefix / "share" / "handoff" / "pathways").iterdir()}
+    assert installed == {file.name for file in (ROOT / "daemon" / "pathways").glob("*.yaml")}
+
+
+def test_a_client_in_c_is_built_from_what_is_installed(prefix, tmp_path):
+    (snippet,) = re.findall(r"```c\n(#include.*?handoff_publish.*?)```", (ROOT / "README.md").read_text(), re.S)
+    (tmp_path / "publish.c").write_text(snippet)
+    libraries = [f"-L{prefix}/lib", "-lhandoff", "-lzmq", "-lprotobuf-c", "-ljansson"]
+    run("cc", f"-I{prefix}/include", "publish.c", *libraries, "-o", "publish", cwd=tmp_path)
+
+
+def test_the_modules_for_python_are_found(prefix, tmp_path):
+    environment = dict(os.environ, PYTHONPATH=str(prefix / "share" / "handoff" / "python"))
+    where = "from handoff.v1 import api_pb2; print(api_pb2.__file__)"
+    assert run("/usr/bin/python3", "-c", where, env=environment, cwd=tmp_path).startswith(str(prefix))

@@ -37,6 +37,7 @@ struct task_rule {
 struct ladder_rule {
     const struct delay *due, *rung, *repeat; /* never NULL */
     const struct delay *remind;              /* on the way up, until acknowledged; NULL: only when it climbs */
+    const struct delay *safety;              /* rung of what a safety finding asks for; NULL: as of anything else */
     Handoff__V1__Role rungs[RULES_RUNGS];    /* from the bottom: coordinator, supervisor, director */
     uint32_t rung_count;
 };

@@ -519,6 +519,22 @@ static Handoff__V1__Role highest(const struct ladder_rule *l, uint32_t roles)
 }
 
 /* --- times */
+/* A safety finding asks for it: of the pathway that watches the risk, a safety-check, or the alert of one that none took. */
+static bool is_about_safety(const struct moment *m, const Handoff__V1__Cause *cause, uint32_t task)
+{
+    const Handoff__V1__Task *t = work_find_task(m->record, task);
+    if (t && t->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK) return true;
+    const Handoff__V1__Episode *e = cause ? machine_episode(m->record, cause->episode) : NULL;
+    const struct pathway *p = e ? rules_pathway(m->rules, e->pathway) : NULL;
+    return p ? p->subject == SUBJECT_RISK : !t && m->event && facts_finding(m->event);
+}
+
+static const struct delay *rung_wait(const struct moment *m, const Handoff__V1__Escalation *e)
+{
+    const struct ladder_rule *l = ladder(m, e->severity);
+    return e->is_safety && l->safety ? l->safety : l->rung;
+}
+
 /* It climbs at that time. On the way up whoever holds it is reminded until then, unless somebody acknowledged it. */
 static void climb_at(const struct moment *m, Handoff__V1__Escalation *e, int64_t climbs_ms)
 {
@@ -535,9 +551,8 @@ static int64_t climbs_ms(const Handoff__V1__Escalation *e) { return e->climbs_at
 /* A rung has its time; the top is told again more seldom. */
 static void arm_rung(const struct moment *m, Handoff__V1__Escalation *e)
 {
-    const struct ladder_rule *l = ladder(m, e->severity);
     bool is_climbed_top = rung_above(m, e) == e->rung && e->generation > 0;
-    climb_at(m, e, moment_resolve(m, is_climbed_top ? l->repeat : l->rung, m->now_ms));
+    climb_at(m, e, moment_resolve(m, is_climbed_top ? ladder(m, e->severity)->repeat : rung_wait(m, e), m->now_ms));
 }
 
 static Handoff__V1__Escalation *new_escalation(struct moment *m, uint32_t roles, Handoff__V1__Severity severity,
@@ -556,6 +571,7 @@ static Handoff__V1__Escalation *new_escalation(struct moment *m, uint32_t roles,
     e->raised_at_ms = m->now_ms;
     e->cause = cause;
     e->task = task;
+    e->is_safety = is_about_safety(m, cause, task);
     arm_rung(m, e);
     list_append(m->arena, &m->record->escalations, &m->record->n_escalations, e);
     return e;
@@ -626,7 +642,7 @@ static void cover_tasks(struct moment *m, Handoff__V1__Escalation *e)
 static void repeat(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Severity severity)
 {
     if (severity > e->severity) e->severity = severity;
-    int64_t rung_ms = moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms), stands_ms = climbs_ms(e);
+    int64_t rung_ms = moment_resolve(m, rung_wait(m, e), m->now_ms), stands_ms = climbs_ms(e);
     bool is_its_repeat = stands_ms <= m->now_ms && rung_above(m, e) == e->rung; /* due now: nobody is told twice at once */
     e->repeats++;
     e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_OPEN;
@@ -653,6 +669,7 @@ static void promote(struct moment *m, Handoff__V1__Escalation *e, uint32_t roles
     Handoff__V1__Role stood_on = e->rung;
     e->task = 0; /* it stands for the matter now, not for one task */
     e->cause = new_cause(m, rule);
+    e->is_safety |= is_about_safety(m, e->cause, 0);
     if (severity > e->severity) e->severity = severity;
     add_holders(m, e, roles);
     if (e->rung == stood_on) {
@@ -687,7 +704,7 @@ void work_acknowledge(struct moment *m, Handoff__V1__Escalation *e, const char *
 {
     e->state = HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_ACKNOWLEDGED;
     e->acknowledged_by = arena_string(m->arena, by);
-    climb_at(m, e, moment_resolve(m, ladder(m, e->severity)->rung, m->now_ms));
+    climb_at(m, e, moment_resolve(m, rung_wait(m, e), m->now_ms));
     tell_escalation(m, e, CLIMB(ACKNOWLEDGED));
 }
 
@@ -700,7 +717,8 @@ void work_resolve(struct moment *m, Handoff__V1__Escalation *e)
         Handoff__V1__Task *t = m->record->tasks[i];
         if (t->escalation != e->number) continue;
         t->escalation = 0;
-        if (t->is_overdue) t->due_at_ms = moment_resolve(m, ladder(m, t->severity)->rung, m->now_ms);
+        const struct ladder_rule *l = ladder(m, t->severity);
+        if (t->is_overdue) t->due_at_ms = moment_resolve(m, e->is_safety && l->safety ? l->safety : l->rung, m->now_ms);
         t->is_overdue = false;
     }
     for (size_t i = 0; i < m->record->n_escalations; i++)

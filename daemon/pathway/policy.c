@@ -147,11 +147,11 @@ static Handoff__V1__Role *read_rungs(struct reader *r, struct yaml_node at, size
 
 static Handoff__V1__LadderRule *read_rung(struct reader *r, struct yaml_node key, struct yaml_node row)
 {
-    static const char *const keys[] = {"due", "rung", "repeat", "remind", "rungs", NULL};
-    enum { REQUIRED = 3, DELAYS = 4 };
+    static const char *const keys[] = {"due", "rung", "repeat", "remind", "safety", "rungs", NULL};
+    enum { REQUIRED = 3, DELAYS = 5 };
     Handoff__V1__LadderRule *ladder = ARENA_NEW(r->arena, Handoff__V1__LadderRule);
     handoff__v1__ladder_rule__init(ladder);
-    char **const texts[] = {&ladder->due, &ladder->rung, &ladder->repeat, &ladder->remind};
+    char **const texts[] = {&ladder->due, &ladder->rung, &ladder->repeat, &ladder->remind, &ladder->safety};
     int value = 0;
     if (read_word(r, key, "severity", &handoff__v1__severity__descriptor, WORD_KEBAB, &value))
         ladder->severity = (Handoff__V1__Severity)value;

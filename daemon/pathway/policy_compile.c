@@ -114,6 +114,7 @@ static void compile_ladder(struct compiler *c, const Handoff__V1__LadderRule *ro
     rule->rung = compile_repeat(c, row->rung, "ladder, rung");
     rule->repeat = compile_repeat(c, row->repeat, "ladder, repeat");
     rule->remind = row->remind[0] ? compile_repeat(c, row->remind, "ladder, remind") : NULL;
+    rule->safety = row->safety[0] ? compile_repeat(c, row->safety, "ladder, safety") : NULL;
     compile_rungs(c, row->rungs, row->n_rungs, rule);
 }
 

@@ -689,6 +689,28 @@ static void what_is_found_under_the_report_of_a_death_is_checked_once_that_is_re
     (void)state;
 }
 
+static void an_urgent_alert_climbs_by_the_clock_at_night_and_on_a_weekend(void **state)
+{
+    static const char *const times[][2] = {
+        {"2026-03-02 22:00", "2026-03-03 22:00"}, /* Monday night: no working day in between */
+        {"2026-03-07 10:00", "2026-03-08 11:00"}, /* Saturday; that night the clocks go forward */
+        {"2026-03-06 17:30", "2026-03-07 17:30"}, /* Friday evening */
+    };
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        begin(SHIPPED);
+        register_child();
+        go(times[i][0]);
+        tell("safety.flag_raised", "with: {kind: SELF, severity: URGENT}");
+        assert_int_equal(w->record->n_escalations, 1);
+        assert_when(w->record->escalations[0]->next_at_ms, times[i][1]);
+        char rest[64];
+        snprintf(rest, sizeof rest, "escalation: e%u, with: {by: supervisor-1}", w->record->escalations[0]->number);
+        tell("escalation.acknowledged", rest);
+        assert_when(w->record->escalations[0]->next_at_ms, times[i][1]);
+    }
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -728,6 +750,7 @@ int main(void)
         SENTENCE(a_clearing_is_heard_whichever_episode_its_sender_names),
         SENTENCE(a_death_is_heard_by_all_and_so_is_the_answer_whichever_episode_or_referral_is_named),
         SENTENCE(what_is_found_under_the_report_of_a_death_is_checked_once_that_is_refuted),
+        SENTENCE(an_urgent_alert_climbs_by_the_clock_at_night_and_on_a_weekend),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -242,10 +242,19 @@ def test_a_pathway_that_does_not_pass_the_check_is_refused(played, tmp_path):
     assert f"{broken}:" in done.stderr and "call-family" in done.stderr and done.stdout == ""
 
 
-@pytest.mark.parametrize("arguments", [[], ["--pathway"], ["--since", "tomorrow", "--pathway", REFERRAL], [REFERRAL]])
-def test_a_command_line_that_is_not_understood_shows_the_usage(tmp_path, arguments):
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "say what to try"),
+        (["--pathway"], "--pathway needs a value"),
+        (["--since", "tomorrow", "--pathway", REFERRAL], "a date is written as 2026-03-01"),
+        ([REFERRAL], "follows no option"),
+    ],
+)
+def test_a_command_line_that_is_not_understood_is_told_what_is_wrong_and_the_usage(tmp_path, arguments, sentence):
     done = command(*arguments, tmp_path)
-    assert done.returncode == 2 and done.stderr.startswith("usage: handoffd backtest")
+    first, usage = done.stderr.split("\n\n", 1)
+    assert done.returncode == 2 and sentence in first and usage.startswith("usage: handoffd backtest")
 
 
 def test_a_folder_without_a_journal_is_named(tmp_path):

@@ -86,7 +86,7 @@ def role(value):
 
 
 def recipient(of):
-    return f"{upper(common_pb2.Party.DESCRIPTOR, of.party)} {of.id}"
+    return f"{upper(common_pb2.Party.DESCRIPTOR, of.party)} {of.id}".rstrip()  # of an agency nobody named: its party
 
 
 def to_ms(text):
@@ -500,7 +500,15 @@ class Play:
 
     def patient(self):
         """All that a reader sees."""
-        return self.client.patient(self.patient_id)
+        shown = self.client.patient(self.patient_id)
+        for task in shown.tasks:
+            self.name_as_in_file(task.subject)
+        return shown
+
+    def name_as_in_file(self, recipient):
+        """A patient who is called otherwise here is called as the file does where a task or a message is about them."""
+        if recipient.id == self.patient_id:
+            recipient.id = self.scenario.patient_id
 
     # --- collecting
     def streams(self, after):
@@ -514,6 +522,11 @@ class Play:
         # History shows an emission also when it would not be delivered any more, and is then without content.
         history = {e.id: e for entry in entries for e in entry.emissions}
         emissions = [e if e.WhichOneof("body") else history[e.id] for e in self.streams(self.through)]
+        for e in emissions:
+            if e.WhichOneof("body") == "task":
+                self.name_as_in_file(e.task.subject)
+            elif e.WhichOneof("body") in ("status", "audit"):
+                self.name_as_in_file(getattr(e, e.WhichOneof("body")).recipient)
         assert [e.id for e in emissions] == list(history), "the streams and the timeline differ"
         self.through = entries[-1].sequence if entries else self.through
         self.seen += [(e.sequence, e.position, e.id) for e in emissions]

@@ -46,7 +46,8 @@ def test_the_shipped_pathways_are_sound_and_the_longest_silence_of_each_state_is
         name = re.search(r"^pathway: (\S+)", file.read_text(), re.M)[1]
         assert re.search(rf"^{file}: {name}, version \d+$", told, re.M)
     assert re.search(r"^  draft +\d+d.* by first-visit$", told, re.M)
-    assert re.search(r"^  requested +\d+d.* by [a-z-]+, while held by [a-z-]+$", told, re.M)
+    assert re.search(r"^  requested +\d+d.* by acknowledge$", told, re.M)
+    assert re.search(r"^  \S+ +\d+d.* by [a-z-]+, while held by [a-z-]+$", told, re.M)
     assert re.search(r"^  \S+ +final$", told, re.M)
 
 

@@ -13,6 +13,7 @@ PREFIX   ?= /usr/local
 
 PACKAGES_DAEMON := libzmq libprotobuf-c libsodium yaml-0.1 libmicrohttpd
 PACKAGES_CLIENT := libzmq libprotobuf-c jansson smartcols libzip
+PACKAGES_NOTIFY := libzmq libprotobuf-c jansson libcurl sqlite3 libcyaml libsodium
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wcast-align -Wwrite-strings -Wvla -Wformat=2 -Wimplicit-fallthrough -Wundef
 CFLAGS   := -std=c17 -g $(OPT) -D_GNU_SOURCE -fno-strict-aliasing -fno-omit-frame-pointer $(WARNINGS) \
@@ -22,6 +23,7 @@ GEN      := $(BUILD)/gen
 INCLUDE  := -I$(GEN)
 LIBS_DAEMON = $(shell pkg-config --libs $(PACKAGES_DAEMON)) -llmdb -lev -lpthread -lm
 LIBS_CLIENT = $(shell pkg-config --libs $(PACKAGES_CLIENT)) -lcsv -lpthread
+LIBS_NOTIFY = $(shell pkg-config --libs $(PACKAGES_NOTIFY)) -lpthread
 
 PROTOS   := $(wildcard proto/handoff/v1/*.proto)
 GEN_C    := $(PROTOS:proto/%.proto=$(GEN)/%.pb-c.c)
@@ -33,7 +35,7 @@ Q   := $(if $(filter 1,$(V)),,@)
 say  = $(if $(filter 1,$(V))$(findstring s,$(firstword -$(MAKEFLAGS))),,@printf '%-7s %s\n' '$(1)' '$(2)')
 
 # What each ring may see: folders are listed from the inside out.
-RINGS    := base core pathway store engine replay net ops
+RINGS    := base core pathway store engine delivery replay net ops
 LIB_C    := $(foreach r,$(RINGS),$(wildcard daemon/$(r)/*.c))
 LIB_O    := $(LIB_C:%.c=$(BUILD)/obj/%.o)
 MAIN_O   := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard daemon/*.c))
@@ -41,12 +43,16 @@ CLIB_O   := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard clients/lib/*.c))
 HSDS_O   := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard clients/hsds/*.c))
 CLI_O    := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard clients/handoff/*.c))
 
+NOTIFY_O := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out %/main.c,$(wildcard workers/notify/*.c)))
+NOTIFY   := $(if $(wildcard workers/notify/main.c),$(BUILD)/handoff-notify)
+
 UNIT     := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c tests/contract/*_test.c))
 CLIENT_UNIT := $(patsubst clients/%.c,$(BUILD)/tests/clients/%,$(wildcard clients/tests/*_test.c))
+WORKER_UNIT := $(patsubst workers/%.c,$(BUILD)/tests/workers/%,$(wildcard workers/tests/*_test.c))
 BENCH    := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
 .PHONY: all
-all: $(BUILD)/handoffd $(BUILD)/handoff python
+all: $(BUILD)/handoffd $(BUILD)/handoff $(NOTIFY) python
 
 include $(wildcard tests/*.mk)
 
@@ -75,7 +81,7 @@ $(BUILD)/obj/gen/%.o: $(GEN)/%.c $(GEN_H)
 $(BUILD)/obj/%.o: %.c $(GEN_H)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP $(if $(filter clients/% workers/%,$<),-Iclients/lib -Iclients,-Idaemon) -c $< -o $@
+	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP $(if $(filter clients/% workers/%,$<),-Iclients/lib -Iclients -Iworkers,-Idaemon) -c $< -o $@
 
 $(BUILD)/libhandoffd.a: $(LIB_O) $(GEN_O)
 	@rm -f $@
@@ -107,6 +113,15 @@ $(BUILD)/handoff: $(CLI_O) $(BUILD)/libhsds.a $(BUILD)/libhandoff.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS_CLIENT) -o $@
 
+$(BUILD)/libnotify.a: $(NOTIFY_O)
+	@rm -f $@
+	$(call say,AR,$@)
+	$(Q)ar rcs $@ $^
+
+$(BUILD)/handoff-notify: $(BUILD)/obj/workers/notify/main.o $(BUILD)/libnotify.a $(BUILD)/libhandoff.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS_NOTIFY) -o $@
+
 # --- tests --------------------------------------------------------------------
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libhandoffd.a
 	@mkdir -p $(@D)
@@ -118,19 +133,24 @@ $(BUILD)/tests/clients/%: clients/%.c $(BUILD)/libhsds.a $(BUILD)/libhandoff.a
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Iclients/lib -Iclients $< $(BUILD)/libhsds.a $(BUILD)/libhandoff.a $(LDFLAGS) $(LIBS_CLIENT) -lcmocka -o $@
 
+$(BUILD)/tests/workers/%: workers/%.c $(BUILD)/libnotify.a $(BUILD)/libhandoff.a
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Iclients/lib -Iclients -Iworkers $< $(BUILD)/libnotify.a $(BUILD)/libhandoff.a $(LDFLAGS) $(LIBS_NOTIFY) -lcmocka -o $@
+
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libhandoffd.a
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -o $@
 
--include $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(HSDS_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(CLIENT_UNIT:%=%.d) $(BENCH:%=%.d)
+-include $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(HSDS_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(NOTIFY_O:.o=.d) $(CLIENT_UNIT:%=%.d) $(WORKER_UNIT:%=%.d) $(BENCH:%=%.d)
 
 PYTHON := /usr/bin/python3
 DAEMON_ARGS := --config tests/site.yaml --pathways daemon/pathways
 
 .PHONY: unit scenarios purity pathways protocol check sanitize e2e test
-unit: $(UNIT) $(CLIENT_UNIT)
-	CMOCKA_MESSAGE_OUTPUT=TAP prove -j 4 -e '' $(UNIT) $(CLIENT_UNIT)
+unit: $(UNIT) $(CLIENT_UNIT) $(WORKER_UNIT)
+	CMOCKA_MESSAGE_OUTPUT=TAP prove -j 4 -e '' $(UNIT) $(CLIENT_UNIT) $(WORKER_UNIT)
 
 # Each expectation of each case, through core alone: a TAP line each. Then every event twice, and all patients at once.
 SCENARIOS     := $(wildcard tests/scenarios/*.yaml)

@@ -3,9 +3,10 @@
 # none of the daemon.
 set -eu
 cd "$(dirname "$0")/.."
-rings="base: core:base store:base pathway:base,core engine:base,core,store,pathway replay:base,core,store,pathway,engine
+rings="base: core:base store:base pathway:base,core engine:base,core,store,pathway delivery:base,core,store,engine
+replay:base,core,store,pathway,engine
 ops:base,core,store,pathway,engine
-net:base,core,store,pathway,engine"
+net:base,core,store,pathway,engine,delivery"
 number=0 status=0
 for ring in $rings; do
     name=${ring%%:*} may=",${ring#*:},$name,"
@@ -19,7 +20,7 @@ for ring in $rings; do
     else echo "not ok $number - $name sees$wrong"; status=1; fi
 done
 number=$((number + 1))
-if grep -rnE '^#include "(base|core|store|pathway|engine|replay|net|ops)/' clients workers --include='*.[ch]'; then
+if grep -rnE '^#include "(base|core|store|pathway|engine|delivery|replay|net|ops)/' clients workers --include='*.[ch]'; then
     echo "not ok $number - clients and workers see nothing of the daemon"; status=1
 else
     echo "ok $number - clients and workers see nothing of the daemon"

@@ -339,6 +339,12 @@ static const char *command_words(const struct view *v, const Handoff__V1__Comman
         return command->source_heard->is_configured ? "source expected" : "source heard";
     case HANDOFF__V1__COMMAND_INPUT__BODY_PATIENT_JOINED:
         return view_format(v->arena, "joined by %s", command->patient_joined->patient_id);
+    case HANDOFF__V1__COMMAND_INPUT__BODY_DISCLOSURE_AUTHORISED: return "disclosure authorised";
+    case HANDOFF__V1__COMMAND_INPUT__BODY_DISCLOSED: return "disclosed";
+    case HANDOFF__V1__COMMAND_INPUT__BODY_MESSAGE_DROPPED: return "message dropped";
+    case HANDOFF__V1__COMMAND_INPUT__BODY_MESSAGE_DEAD: return "message given up";
+    case HANDOFF__V1__COMMAND_INPUT__BODY_DELIVERY_SERVED:
+        return command->delivery_served->is_served ? "subscription served" : "subscription not served";
     case HANDOFF__V1__COMMAND_INPUT__BODY__NOT_SET:
     case _HANDOFF__V1__COMMAND_INPUT__BODY__CASE_IS_INT_SIZE: break;
     }

@@ -143,7 +143,7 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libhandoffd.a
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -o $@
 
--include $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(HSDS_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(NOTIFY_O:.o=.d) $(CLIENT_UNIT:%=%.d) $(WORKER_UNIT:%=%.d) $(BENCH:%=%.d)
+-include $(BUILD)/tests/workers/tests/send.d $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(HSDS_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(NOTIFY_O:.o=.d) $(CLIENT_UNIT:%=%.d) $(WORKER_UNIT:%=%.d) $(BENCH:%=%.d)
 
 PYTHON := /usr/bin/python3
 DAEMON_ARGS := --config tests/site.yaml --pathways daemon/pathways
@@ -182,7 +182,7 @@ sanitize:
 
 # The real daemon over ZeroMQ, with an independent client. The tests wait for disks and processes half of the time.
 E2E_WORKERS ?= $(shell expr 2 '*' $$(nproc))
-e2e: all
+e2e: all $(BUILD)/tests/workers/tests/send
 	$(PYTEST) -n $(E2E_WORKERS) tests/e2e
 
 test: check sanitize e2e

@@ -118,6 +118,10 @@ class Session(SMTP):
         if await self.is_taken("ehlo"):
             await super().smtp_EHLO(argument)
 
+    async def smtp_HELO(self, argument):
+        if await self.is_taken("ehlo"):
+            await super().smtp_HELO(argument)
+
     async def smtp_AUTH(self, argument):
         if await self.is_taken("auth"):
             await super().smtp_AUTH(argument)
@@ -145,6 +149,7 @@ class MailServer:
         self.orders = Orders()
         self.logins = []
         self.connections = 0
+        self.sessions = []
         self.loop = asyncio.new_event_loop()
         self.released = asyncio.Event()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
@@ -173,7 +178,8 @@ class MailServer:
         options = {}
         if self.user:
             options = {"authenticator": self.authenticate, "auth_required": True, "auth_require_tls": not self.is_tls}
-        return Session(self, tls_context=tls, enable_SMTPUTF8=True, loop=self.loop, **options)
+        self.sessions.append(Session(self, tls_context=tls, enable_SMTPUTF8=True, loop=self.loop, **options))
+        return self.sessions[-1]
 
     def authenticate(self, server, session, envelope, mechanism, data):
         login = (data.login.decode(), data.password.decode())
@@ -201,6 +207,15 @@ class MailServer:
 
     def await_at(self, phase, count=1):
         self.orders.await_at(phase, count)
+
+    def hang_up(self):
+        """On everybody who is connected, as a server does that was not used for long."""
+        self.run(self.hang_up_all())
+
+    async def hang_up_all(self):
+        for session in self.sessions:
+            if session.transport is not None:
+                session.transport.close()
 
     def leave(self):
         """As a server that is down: connections are refused. back() is the same port again."""

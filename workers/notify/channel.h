@@ -59,5 +59,7 @@ struct send_report send_report_make(enum send_result result, const char *format,
 struct channel_error {
     char sentence[256];
 };
+/* Writes it, and returns -1. */
+int channel_refuse(struct channel_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

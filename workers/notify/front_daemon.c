@@ -69,7 +69,8 @@ static int publish(struct front *front, const Handoff__V1__Event *event)
     bool is_unanswered = code == HANDOFF_TIMEOUT || code == HANDOFF_UNAVAILABLE || code == HANDOFF_NO_MEMORY ||
                          result.code == HANDOFF__V1__CODE__CODE_UNAVAILABLE;
     if (is_unanswered) return FRONT_AWAY;
-    notify_log(NOTIFY_ERROR, "the daemon does not take %s: %s", event->id, code ? handoff_error(code) : result.sentence);
+    notify_log(NOTIFY_ERROR, "the daemon does not take %s: %s", event->id,
+               code ? handoff_error(code) : result.sentence);
     return FRONT_OK;
 }
 

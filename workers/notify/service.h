@@ -1,5 +1,5 @@
-/* Telling systemd how we are, without its library: datagrams to the socket named in NOTIFY_SOCKET. Without it every call
- * does nothing; failures are worth nothing more. */
+/* Telling systemd how we are, without its library: datagrams to the socket named in NOTIFY_SOCKET. Without it every
+ * call does nothing; failures are worth nothing more. */
 #ifndef HANDOFF_NOTIFY_SERVICE_H
 #define HANDOFF_NOTIFY_SERVICE_H
 

@@ -44,7 +44,7 @@ static int read_secrets(const char **files, size_t count, struct secrets *secret
 /* --- the dead man's signal as a channel ---------------------------------------------------------------------- */
 
 struct ping {
-    struct channel channel; /* first */
+    struct channel channel;      /* first */
     struct ping_options options; /* texts are the configuration's, which outlives it */
 };
 
@@ -140,7 +140,8 @@ static int open_all(const struct notify_config *c, struct ways *ways, const char
     for (unsigned i = 0; i < c->commands_count; i++) {
         if (open_command(&c->commands[i], &opened, error)) return -1;
         own(ways, opened, WAYS_CHANNELS);
-        for (unsigned k = 0; k < c->commands[i].channels_count; k++) ways->channels[c->commands[i].channels[k]] = opened;
+        for (unsigned k = 0; k < c->commands[i].channels_count; k++)
+            ways->channels[c->commands[i].channels[k]] = opened;
     }
     *key = "heartbeat";
     if (!c->heartbeat) return 0;

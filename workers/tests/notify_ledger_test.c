@@ -165,9 +165,8 @@ static void addressees_of_one_emission_stand_apart(void **state)
 
 /* --- groups ------------------------------------------------------------------------------------------------------ */
 
-static const struct ledger_message morning[] = {{"a1-t1.1", "coordinator-1"},
-                                                {"b2-t4.1", "coordinator-1"},
-                                                {"c3-t2.1", "coordinator-1"}};
+static const struct ledger_message morning[] = {
+    {"a1-t1.1", "coordinator-1"}, {"b2-t4.1", "coordinator-1"}, {"c3-t2.1", "coordinator-1"}};
 
 static void a_group_is_intended_and_ended_as_one(void **state)
 {
@@ -200,7 +199,8 @@ static void what_was_told_is_told_again_in_the_same_words(void **state)
 {
     (void)state;
     struct ledger *ledger = open_ledger();
-    struct ledger_outcome first = {.told = LEDGER_TOLD_FAILED, .channel = 3, .at_ms = 1000, .reason = "no such mailbox"};
+    struct ledger_outcome first = {
+        .told = LEDGER_TOLD_FAILED, .channel = 3, .at_ms = 1000, .reason = "no such mailbox"};
     struct ledger_outcome again = {.told = LEDGER_TOLD_FAILED, .channel = 6, .at_ms = 2000, .reason = "gone"};
     struct ledger_outcome other = {.told = LEDGER_TOLD_SENT, .channel = 6, .at_ms = 3000};
     assert_int_equal(ledger_tell(ledger, &reminder, &first), 0);

@@ -18,9 +18,12 @@
 
 static const cyaml_schema_value_t text_entry = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, CYAML_UNLIMITED)};
 
-#define CHANNEL_WORD(word, name) {word, HANDOFF__V1__CHANNEL__CHANNEL_##name}
+#define CHANNEL_WORD(word, name)                                                                                       \
+    {                                                                                                                  \
+        word, HANDOFF__V1__CHANNEL__CHANNEL_##name                                                                     \
+    }
 static const cyaml_strval_t channel_words[] = {
-    CHANNEL_WORD("phone", PHONE), CHANNEL_WORD("sms", SMS),         CHANNEL_WORD("email", EMAIL),
+    CHANNEL_WORD("phone", PHONE),   CHANNEL_WORD("sms", SMS),   CHANNEL_WORD("email", EMAIL),
     CHANNEL_WORD("portal", PORTAL), CHANNEL_WORD("mail", MAIL), CHANNEL_WORD("webhook", WEBHOOK),
 };
 static const cyaml_strval_t stream_words[] = {
@@ -33,14 +36,23 @@ static const cyaml_strval_t severity_words[] = {
     {"urgent", HANDOFF__V1__SEVERITY__SEVERITY_URGENT},
     {"emergent", HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT},
 };
-#define PARTY_WORD(word, name) {word, HANDOFF__V1__PARTY__PARTY_##name}
+#define PARTY_WORD(word, name)                                                                                         \
+    {                                                                                                                  \
+        word, HANDOFF__V1__PARTY__PARTY_##name                                                                         \
+    }
 static const cyaml_strval_t party_words[] = {
-    PARTY_WORD("pcp", PCP),           PARTY_WORD("agency", AGENCY),
-    PARTY_WORD("agency-supervisor", AGENCY_SUPERVISOR), PARTY_WORD("school", SCHOOL),
-    PARTY_WORD("insurer", INSURER),   PARTY_WORD("county", COUNTY),
-    PARTY_WORD("community", COMMUNITY), PARTY_WORD("advocate", ADVOCATE),
-    PARTY_WORD("hospital", HOSPITAL), PARTY_WORD("court", COURT),
-    PARTY_WORD("current-team", CURRENT_TEAM), PARTY_WORD("other", OTHER),
+    PARTY_WORD("pcp", PCP),
+    PARTY_WORD("agency", AGENCY),
+    PARTY_WORD("agency-supervisor", AGENCY_SUPERVISOR),
+    PARTY_WORD("school", SCHOOL),
+    PARTY_WORD("insurer", INSURER),
+    PARTY_WORD("county", COUNTY),
+    PARTY_WORD("community", COMMUNITY),
+    PARTY_WORD("advocate", ADVOCATE),
+    PARTY_WORD("hospital", HOSPITAL),
+    PARTY_WORD("court", COURT),
+    PARTY_WORD("current-team", CURRENT_TEAM),
+    PARTY_WORD("other", OTHER),
 };
 static const cyaml_strval_t starttls_words[] = {
     {"required", SMTP_TLS_REQUIRED}, {"if-offered", SMTP_TLS_IF_OFFERED}, {"off", SMTP_TLS_OFF}};
@@ -194,11 +206,8 @@ __attribute__((format(printf, 3, 0))) static void hear(cyaml_log_t level, void *
 
 static cyaml_config_t reader(struct sentences *s)
 {
-    return (cyaml_config_t){.log_fn = hear,
-                            .log_ctx = s,
-                            .mem_fn = cyaml_mem,
-                            .log_level = CYAML_LOG_WARNING,
-                            .flags = CYAML_CFG_NO_ALIAS};
+    return (cyaml_config_t){
+        .log_fn = hear, .log_ctx = s, .mem_fn = cyaml_mem, .log_level = CYAML_LOG_WARNING, .flags = CYAML_CFG_NO_ALIAS};
 }
 
 /* --- defaults ------------------------------------------------------------------------------------------------ */
@@ -239,10 +248,8 @@ enum { LANE_DEFAULTS = sizeof lane_defaults / sizeof *lane_defaults };
 
 static bool fill_lane(struct lane_config *lane, const struct lane_default *from)
 {
-    *lane = (struct lane_config){.name = strdup(from->name),
-                                 .stream = from->stream,
-                                 .workers = from->workers,
-                                 .gathers = from->gathers};
+    *lane = (struct lane_config){
+        .name = strdup(from->name), .stream = from->stream, .workers = from->workers, .gathers = from->gathers};
     if (from->severity && (lane->severities = malloc(sizeof *lane->severities))) {
         lane->severities[0] = from->severity;
         lane->severities_count = 1;
@@ -266,8 +273,8 @@ static bool fill_lanes(struct notify_config *c)
 /* The dead man's signal has a lane of its own: what waits there says that the path stands still. */
 static bool add_heartbeat_lane(struct notify_config *c)
 {
-    static const struct lane_default heartbeat = {"notify-heartbeat", HANDOFF__V1__STREAM__STREAM_STATUS, 0,
-                                                  "heartbeat", 1, false};
+    static const struct lane_default heartbeat = {
+        "notify-heartbeat", HANDOFF__V1__STREAM__STREAM_STATUS, 0, "heartbeat", 1, false};
     if (!c->heartbeat) return true;
     struct lane_config *lanes = realloc(c->lanes, (c->lanes_count + 1) * sizeof *lanes);
     if (!lanes) return false;

@@ -76,7 +76,7 @@ struct lane_config {
     unsigned kinds_count;
     const char *site; /* empty: all */
     uint32_t workers;
-    bool gathers;      /* one person's messages become one */
+    bool gathers;        /* one person's messages become one */
     bool is_unaddressed; /* for the dead man's signal: it goes to nobody of the roster */
 };
 struct notify_config {
@@ -85,8 +85,8 @@ struct notify_config {
     struct templates_config templates;
     struct site_config *sites;
     unsigned sites_count;
-    struct smtp_config *smtp;           /* NULL: no mail */
-    struct webhook_config *webhook;     /* NULL: none */
+    struct smtp_config *smtp;       /* NULL: no mail */
+    struct webhook_config *webhook; /* NULL: none */
     struct command_config *commands;
     unsigned commands_count;
     struct heartbeat_config *heartbeat; /* NULL: no signal */

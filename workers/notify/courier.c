@@ -1,4 +1,5 @@
-/* See courier.h. Neighbours: ledger.c keeps what was tried, letter.c says what a message is, report.c tells the daemon. */
+/* See courier.h. Neighbours: ledger.c keeps what was tried, letter.c says what a message is, report.c tells the daemon.
+ */
 #include "notify/courier.h"
 
 #include <assert.h>
@@ -22,7 +23,7 @@ struct bundle {
     size_t count;
     bool is_in_doubt;
     char id[LEDGER_ID_BYTES]; /* the longer one */
-    int64_t at_ms; /* journal time of this attempt */
+    int64_t at_ms;            /* journal time of this attempt */
 };
 
 static struct ledger_message message_of(const Handoff__V1__Delivery *delivery)
@@ -104,7 +105,8 @@ static void settle_later(struct bundle *b, size_t i, int channel, const struct s
 /* --- what stands already ------------------------------------------------------------------------------------- */
 
 /* True: the delivery is settled, or put back, and nothing is sent. */
-static bool is_over(struct courier *courier, const Handoff__V1__Delivery *delivery, struct ledger_standing *ret_standing)
+static bool is_over(struct courier *courier, const Handoff__V1__Delivery *delivery,
+                    struct ledger_standing *ret_standing)
 {
     struct ledger_message message = message_of(delivery);
     *ret_standing = (struct ledger_standing){0};
@@ -125,8 +127,10 @@ static bool is_over(struct courier *courier, const Handoff__V1__Delivery *delive
 
 static void bundle_id(struct bundle *b, const char *doubted)
 {
-    if (b->is_in_doubt) snprintf(b->id, sizeof b->id, "%s", doubted);
-    else letter_id_of_many(b->members, b->count, b->id);
+    if (b->is_in_doubt)
+        snprintf(b->id, sizeof b->id, "%s", doubted);
+    else
+        letter_id_of_many(b->members, b->count, b->id);
 }
 
 /* Claims each and keeps those that are to be sent. */
@@ -242,7 +246,8 @@ static struct send_report send_recorded(struct bundle *b, struct channel *channe
     } else {
         report = hand_over(channel, letter, &rendered, json, now_ms);
         if (ledger_send_end(courier->ledger, &sending, state_of(report.result), report.reason))
-            notify_log(NOTIFY_ERROR, "the ledger takes no result: %s; message %s", ledger_error(courier->ledger), b->id);
+            notify_log(NOTIFY_ERROR, "the ledger takes no result: %s; message %s", ledger_error(courier->ledger),
+                       b->id);
     }
     free(json);
     rendered_free(&rendered);
@@ -348,7 +353,8 @@ static struct verdict try_addresses(struct bundle *b)
         if (!channel) continue;
         ledger_place(b->courier->ledger, (int)address.channel, address.address, place);
         if (is_known_to_fail(b, place)) {
-            const struct send_report known = {.result = SEND_NEVER, .reason = "it failed for good in an earlier attempt"};
+            const struct send_report known = {.result = SEND_NEVER,
+                                              .reason = "it failed for good in an earlier attempt"};
             weigh(&verdict, &known, (int)address.channel);
             continue;
         }
@@ -377,7 +383,8 @@ static void settle(struct bundle *b, size_t i, const struct verdict *verdict)
     case SEND_UNKNOWN:
         if (letter_party(delivery) == LETTER_FAMILY)
             settle_unknown(b->courier, delivery, verdict->channel, b->at_ms);
-        else settle_later(b, i, verdict->channel, &verdict->report);
+        else
+            settle_later(b, i, verdict->channel, &verdict->report);
         return;
     case SEND_LATER:
         settle_later(b, i, verdict->channel, &verdict->report);
@@ -426,7 +433,8 @@ static bool may_gather(const Handoff__V1__Delivery *delivery)
     const Handoff__V1__Emission *e = delivery->emission;
     if (!letter_is_worth_sending(delivery)) return false;
     if (e->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER) return true;
-    return letter_party(delivery) == LETTER_STAFF && letter_severity(delivery) == HANDOFF__V1__SEVERITY__SEVERITY_ROUTINE;
+    return letter_party(delivery) == LETTER_STAFF &&
+           letter_severity(delivery) == HANDOFF__V1__SEVERITY__SEVERITY_ROUTINE;
 }
 
 static bool key_of(struct courier *courier, const Handoff__V1__Delivery *delivery, char key[COURIER_KEY_BYTES])
@@ -449,7 +457,8 @@ bool courier_gather_key(struct courier *courier, const Handoff__V1__Delivery *de
 {
     struct ledger_message message = message_of(delivery);
     struct ledger_standing standing;
-    if (!may_gather(delivery) || ledger_standing(courier->ledger, &message, &standing) || standing.is_done) return false;
+    if (!may_gather(delivery) || ledger_standing(courier->ledger, &message, &standing) || standing.is_done)
+        return false;
     if (!standing.is_in_doubt) return key_of(courier, delivery, key);
     snprintf(key, COURIER_KEY_BYTES, "as %s", standing.sent_as);
     return letter_party(delivery) == LETTER_STAFF;

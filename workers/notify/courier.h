@@ -1,5 +1,5 @@
-/* What becomes of one message: the order of intent, sending, result, news to the daemon and acknowledgement, so that each
- * step can be repeated after a crash without being seen twice.
+/* What becomes of one message: the order of intent, sending, result, news to the daemon and acknowledgement, so that
+ * each step can be repeated after a crash without being seen twice.
  *
  *   claim - standing? -- done ----------------------------------------> tell sent ---- ack
  *              |  '----- in doubt, to a family ------------------------> tell unknown - ack

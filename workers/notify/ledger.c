@@ -1,6 +1,6 @@
 /* The ledger in SQLite: a write-ahead log, synchronised at every commit, locked against other processes for as long as
- * it is open (the lock goes with the process, however it ends). Neighbours: courier.c says what is written when. Refuses
- * to know what a message says. */
+ * it is open (the lock goes with the process, however it ends). Neighbours: courier.c says what is written when.
+ * Refuses to know what a message says. */
 #include "ledger.h"
 
 #include <assert.h>
@@ -165,8 +165,7 @@ static int open_file(struct ledger *ledger, const char *path)
     if (opened != SQLITE_OK) return fail(ledger);
     sqlite3_extended_result_codes(ledger->db, 1);
     /* Exclusive before the first reading: the lock is then held until the end, and no shared memory is needed. */
-    if (run(ledger, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL"))
-        return -1;
+    if (run(ledger, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")) return -1;
     return run(ledger, "BEGIN EXCLUSIVE; COMMIT");
 }
 
@@ -337,9 +336,9 @@ static int begin_rows(struct ledger *ledger, const struct ledger_sending *s)
 {
     if (done(ledger, bound(ledger, BEGIN_LEAVE, "t", s->sent_as))) return -1;
     for (size_t i = 0; i < s->count; i++) {
-        sqlite3_stmt *row = bound(ledger, BEGIN_ROW, "ttttiiii", s->members[i].emission_id, s->members[i].addressee,
-                                  s->place, s->sent_as, (int64_t)s->channel, (int64_t)s->attempts[i], s->at_ms,
-                                  wall_ms());
+        sqlite3_stmt *row =
+            bound(ledger, BEGIN_ROW, "ttttiiii", s->members[i].emission_id, s->members[i].addressee, s->place,
+                  s->sent_as, (int64_t)s->channel, (int64_t)s->attempts[i], s->at_ms, wall_ms());
         if (done(ledger, row)) return -1;
     }
     return 0;

@@ -8,8 +8,8 @@
  *        |                    |      '------> UNKNOWN   in doubt, as is an INTENT that a crash left behind
  *        '-- the group it went with was sent again without it
  *
- * One message is an emission to one addressee; it is tried at places (a channel and an address, of which a keyed hash is
- * kept and nothing else). What is told to the daemon about it, its outcome, is kept as it was first told, so that a
+ * One message is an emission to one addressee; it is tried at places (a channel and an address, of which a keyed hash
+ * is kept and nothing else). What is told to the daemon about it, its outcome, is kept as it was first told, so that a
  * repeat says the same. Thread-safe; one process has it open. Holds ids alone, no names, addresses or texts. */
 #ifndef HANDOFF_NOTIFY_LEDGER_H
 #define HANDOFF_NOTIFY_LEDGER_H
@@ -42,10 +42,10 @@ struct ledger_message {
 /* Of all places together. */
 struct ledger_standing {
     bool is_done;
-    bool is_in_doubt;                  /* an intent without a result, or an unknown one */
-    char sent_as[LEDGER_ID_BYTES];     /* in doubt: the id it went out under */
-    int channel;                       /* done, or in doubt: by which */
-    int64_t at_ms;                     /* and when, as given to send_begin */
+    bool is_in_doubt;              /* an intent without a result, or an unknown one */
+    char sent_as[LEDGER_ID_BYTES]; /* in doubt: the id it went out under */
+    int channel;                   /* done, or in doubt: by which */
+    int64_t at_ms;                 /* and when, as given to send_begin */
     char reason[LEDGER_REASON_BYTES];
 };
 struct ledger_outcome {

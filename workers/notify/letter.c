@@ -54,8 +54,8 @@ Handoff__V1__Severity letter_severity(const Handoff__V1__Delivery *delivery)
 #define TASK_BIT(name)       (1u << HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_##name)
 #define ESCALATION_BIT(name) (1u << HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_##name)
 static const unsigned task_changes = TASK_BIT(OPENED) | TASK_BIT(JOINED) | TASK_BIT(EXHAUSTED) | TASK_BIT(REOPENED);
-static const unsigned escalation_changes = ESCALATION_BIT(RAISED) | ESCALATION_BIT(CLIMBED) |
-                                           ESCALATION_BIT(REPEATED) | ESCALATION_BIT(RESUMED);
+static const unsigned escalation_changes =
+    ESCALATION_BIT(RAISED) | ESCALATION_BIT(CLIMBED) | ESCALATION_BIT(REPEATED) | ESCALATION_BIT(RESUMED);
 
 bool letter_is_worth_sending(const Handoff__V1__Delivery *delivery)
 {

@@ -45,7 +45,9 @@ int report_publish(struct front *front, const char *source, const Handoff__V1__D
 
     bool is_sent = outcome->told == LEDGER_TOLD_SENT;
     event.body_case = is_sent ? HANDOFF__V1__EVENT__BODY_MESSAGE_SENT : HANDOFF__V1__EVENT__BODY_MESSAGE_FAILED;
-    if (is_sent) event.message_sent = &sent;
-    else event.message_failed = &failed;
+    if (is_sent)
+        event.message_sent = &sent;
+    else
+        event.message_failed = &failed;
     return front->ops->publish(front, &event);
 }

@@ -198,12 +198,15 @@ SHARE = $(AT)/share/handoff
 UNITS = $(AT)/lib/systemd/system
 install: all $(BUILD)/libhandoff.a
 	install -d $(AT)/bin $(AT)/lib $(AT)/include/handoff/v1 $(UNITS)
-	install -d $(SHARE)/pathways $(SHARE)/proto/handoff/v1 $(SHARE)/python/handoff/v1
-	install -m 755 $(BUILD)/handoffd $(BUILD)/handoff $(AT)/bin
+	install -d $(SHARE)/pathways $(SHARE)/templates $(SHARE)/proto/handoff/v1 $(SHARE)/python/handoff/v1
+	install -m 755 $(BUILD)/handoffd $(BUILD)/handoff $(BUILD)/handoff-notify $(AT)/bin
 	install -m 644 daemon/pathways/*.yaml $(SHARE)/pathways
 	sed 's|/usr/local|$(PREFIX)|g' daemon/ops/handoffd.yaml > $(SHARE)/handoffd.yaml
 	sed 's|/usr/local|$(PREFIX)|g' daemon/ops/handoffd.service > $(UNITS)/handoffd.service
-	chmod 644 $(SHARE)/handoffd.yaml $(UNITS)/handoffd.service
+	sed 's|/usr/local|$(PREFIX)|g' workers/notify/handoff-notify.yaml > $(SHARE)/handoff-notify.yaml
+	sed 's|/usr/local|$(PREFIX)|g' workers/notify/handoff-notify.service > $(UNITS)/handoff-notify.service
+	chmod 644 $(SHARE)/*.yaml $(UNITS)/handoffd.service $(UNITS)/handoff-notify.service
+	install -m 644 workers/notify/templates/*.txt $(SHARE)/templates
 	install -m 644 $(BUILD)/libhandoff.a $(AT)/lib
 	install -m 644 clients/lib/handoff.h $(AT)/include
 	install -m 644 $(GEN)/handoff/v1/*.h $(AT)/include/handoff/v1

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "handoff.h"
 #include "notify/log.h"
 #include "notify/report.h"
 
@@ -72,7 +73,7 @@ static void settle_sent(struct courier *courier, const Handoff__V1__Delivery *de
 static void settle_unknown(struct courier *courier, const Handoff__V1__Delivery *delivery, int channel, int64_t at_ms)
 {
     static const char reason[] = "it may have gone out or not; it is not sent again";
-    notify_log(NOTIFY_WARN, "in doubt and not sent again: emission %s by channel %d", delivery->emission->id, channel);
+    notify_log(NOTIFY_WARN, "in doubt and not sent again: emission %s", delivery->emission->id);
     if (tell(courier, delivery, outcome_of(LEDGER_TOLD_UNKNOWN, channel, at_ms, reason))) ack(courier, delivery);
 }
 
@@ -312,6 +313,15 @@ static bool is_known_to_fail(struct bundle *b, const char *place)
     return false;
 }
 
+static void log_sending(const struct bundle *b, int channel, const struct send_report *report)
+{
+    char word[64];
+    handoff_enum_word(&handoff__v1__channel__descriptor, channel, word, sizeof word);
+    notify_log(report->result == SEND_DONE ? NOTIFY_INFO : NOTIFY_WARN, "%s: %s %s, of %s with %zu emissions%s%s",
+               send_result_word(report->result), word, b->id, b->courier->lane, b->count, *report->reason ? ": " : "",
+               report->reason);
+}
+
 /* What came of all that could be tried in this attempt. */
 struct verdict {
     struct send_report report;
@@ -364,8 +374,7 @@ static struct verdict try_addresses(struct bundle *b)
                                       .address = &address,
                                       .id = b->id};
         struct send_report report = send_recorded(b, channel, &letter, place);
-        notify_log(NOTIFY_INFO, "%s: message %s, %zu of lane %s, by channel %d%s%s", send_result_word(report.result),
-                   b->id, b->count, b->courier->lane, (int)address.channel, *report.reason ? ": " : "", report.reason);
+        log_sending(b, (int)address.channel, &report);
         weigh(&verdict, &report, (int)address.channel);
         if (is_final(b, &report) || b->count > 1) break; /* several: each goes on alone */
     }

@@ -2,6 +2,7 @@
 #include "notify/mail.h"
 
 #include "notify/address.h"
+#include "notify/text.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -40,33 +41,6 @@ const char *mail_fault_sentence(enum mail_fault fault)
 
 /* --- what may be in it --------------------------------------------------------------------------------------- */
 
-/* Length of the character at `text`, 0 where it is none: broken, overlong, a surrogate, beyond Unicode. */
-static size_t utf8_len(const char *text)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    if (at[0] < 0x80) return 1;
-    size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-    if (at[0] < 0xc2 || at[0] > 0xf4) return 0;
-    for (size_t i = 1; i < len; i++) {
-        if ((at[i] & 0xc0) != 0x80) return 0;
-    }
-    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f)) return 0;
-    if ((at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f)) return 0;
-    return len;
-}
-
-/* UTF-8 without control characters, but for those named. */
-static bool is_text(const char *text, const char *but)
-{
-    while (*text) {
-        bool is_control = (unsigned char)*text < ' ' || *text == 0x7f;
-        size_t len = utf8_len(text);
-        if (!len || (is_control && !strchr(but, *text))) return false;
-        text += len;
-    }
-    return true;
-}
-
 static bool is_id(const char *id)
 {
     size_t len = strlen(id);
@@ -88,25 +62,19 @@ static enum mail_fault check(const struct outgoing *message, const char *from)
     if (!from || !address_is_mailbox(from)) return MAIL_BAD_FROM;
     const char *const headers[] = {message->subject, message->to_name, message->from_name, message->language};
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
-        if (!is_text(or_empty(headers[i]), "")) return MAIL_BAD_HEADER;
+        if (!text_is_clean(or_empty(headers[i]), "")) return MAIL_BAD_HEADER;
     }
-    return is_text(or_empty(message->body), "\n\t") ? MAIL_OK : MAIL_BAD_BODY;
+    return text_is_clean(or_empty(message->body), "\n\t") ? MAIL_OK : MAIL_BAD_BODY;
 }
 
 /* --- headers ---------------------------------------------------------------------------------------------------- */
-
-static bool is_ascii(const char *text)
-{
-    while (*text && !((unsigned char)*text & 0x80)) text++;
-    return !*text;
-}
 
 /* Encoded words, each of whole characters, a folded line each but the first. */
 static void write_encoded(FILE *out, const char *text)
 {
     while (*text) {
         size_t bytes = 0;
-        while (text[bytes] && bytes + utf8_len(text + bytes) <= WORD_BYTES) bytes += utf8_len(text + bytes);
+        while (text[bytes] && bytes + text_char_len(text + bytes) <= WORD_BYTES) bytes += text_char_len(text + bytes);
         char word[sodium_base64_ENCODED_LEN(WORD_BYTES, sodium_base64_VARIANT_ORIGINAL)];
         sodium_bin2base64(word, sizeof word, (const unsigned char *)text, bytes, sodium_base64_VARIANT_ORIGINAL);
         fprintf(out, "=?UTF-8?B?%s?=%s", word, text[bytes] ? "\r\n " : "");
@@ -134,7 +102,7 @@ static void write_folded(FILE *out, const char *text, size_t column)
 static bool is_plain_header(const char *text)
 {
     size_t len = strlen(text), word = 0;
-    if (!is_ascii(text) || strstr(text, "=?") || !len || text[0] == ' ' || text[len - 1] == ' ') return !len;
+    if (!text_is_ascii(text) || strstr(text, "=?") || !len || text[0] == ' ' || text[len - 1] == ' ') return !len;
     for (size_t i = 0; i < len; i++) {
         word = text[i] == ' ' ? 0 : word + 1;
         if (word > LINE_MAX_BYTES - 10) return false;

@@ -2,7 +2,7 @@
  * templates/README.md tells their authors how they are written. Loading refuses, with file, line and sentence, an
  * unknown kind, field or word, so that no message is found wrong when it is to leave.
  *
- * Each kind may use the fields of its row in template_kinds.c and no other: that table is where the minimum necessary
+ * Each kind may use the fields of its row in template_fields.c and no other: that table is where the minimum necessary
  * stands. This file's neighbours are wording.h, which fills the fields from deliveries, and the channels, which know
  * nothing of kinds. */
 #ifndef HANDOFF_NOTIFY_TEMPLATE_H
@@ -10,7 +10,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <stdbool.h>
+
+#include "notify/zone.h"
 
 enum template_kind {
     TEMPLATE_REMINDER_NUMBER,  /* to the family: whom to call, nothing else */
@@ -75,18 +76,31 @@ void templates_free(struct template_set **set);
 int template_render(const struct template_set *set, enum template_kind kind, const char *language,
                     const struct template_values *values, struct rendered *ret_rendered);
 
+/* The language that it will be written in, for the words in its values. */
+const char *template_language(const struct template_set *set, enum template_kind kind, const char *language);
+
 /* "reminder-details"; the first part of the file's name */
 const char *template_kind_name(enum template_kind kind);
 
 /* --- words and times of a language, as words.LANG.txt has them ------------------------------------------------- */
 
-/* "call-family" in words; what has none is returned as it is. `group` is "task", "role", "severity", "change". */
-const char *template_word(const struct template_set *set, const char *language, const char *group, const char *code);
-/* The day ("Thursday, March 5") and the time ("4:40 p.m.") in a zone of the system's database. A zone that there is
- * not: UTC, and said so. */
-void template_day(const struct template_set *set, const char *language, const char *zone, int64_t at_ms, char *text,
-                  size_t size);
-void template_time(const struct template_set *set, const char *language, const char *zone, int64_t at_ms, char *text,
-                   size_t size);
+enum template_words {
+    WORDS_SEVERITY, /* Handoff__V1__Severity */
+    WORDS_ROLE,
+    WORDS_TASK,       /* Handoff__V1__TaskKind */
+    WORDS_CHANGE,     /* Handoff__V1__TaskChange */
+    WORDS_ESCALATION, /* Handoff__V1__EscalationChange */
+    WORDS_GROUPS
+};
+/* A value in words; where the language has none for it the default language's, and at last the value's own name. "" for
+ * UNSPECIFIED. */
+const char *template_word(const struct template_set *set, const char *language, enum template_words group, int value);
+
+enum { TEMPLATE_TIME_BYTES = 128 };
+/* "Thursday, March 5", "4:40 p.m.": as the language's words say. */
+void template_day(const struct template_set *set, const char *language, const struct zone *zone, int64_t at_ms,
+                  char text[TEMPLATE_TIME_BYTES]);
+void template_time(const struct template_set *set, const char *language, const struct zone *zone, int64_t at_ms,
+                   char text[TEMPLATE_TIME_BYTES]);
 
 #endif

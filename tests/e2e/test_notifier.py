@@ -339,6 +339,19 @@ def test_help_lists_the_commands(notifier):
         assert word in done.stdout
 
 
+def test_a_test_message_shows_whether_a_channel_works(mail, notifier):
+    command = notifier.command("test")
+    done = subprocess.run([*command, "email", "coordinator-1@example.org"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("done:"), done.stdout + done.stderr
+    [message] = mail.messages()
+    assert message["X-RcptTo"] == "coordinator-1@example.org"
+    mail.refuse("rcpt", "550 5.1.1 no such mailbox", times=1)
+    done = subprocess.run([*command, "email", "coordinator-2@example.org"], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout.startswith("never:")
+    done = subprocess.run([*command, "sms", "555-0123"], capture_output=True, text=True)
+    assert done.returncode == 2 and '"sms"' in done.stderr
+
+
 def test_a_second_one_with_the_same_ledger_does_not_run(front, notifier):
     notifier.start()
     done = subprocess.run(notifier.command("run"), capture_output=True, text=True)

@@ -2,18 +2,19 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <getopt.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "handoff.h"
 #include "notify/config.h"
 #include "notify/lane.h"
 #include "notify/ledger.h"
 #include "notify/log.h"
 #include "notify/service.h"
-#include "notify/template.h"
 #include "notify/wording.h"
 
 #define DEFAULT_CONFIG "/etc/handoff/handoff-notify.yaml"
@@ -25,6 +26,8 @@ static const char usage[] =
     "usage: handoff-notify COMMAND [--config FILE]\n\n"
     "  run    carry reminders and notices to people, until SIGTERM\n"
     "  check  read configuration, templates and secrets, and say what is wrong with them\n"
+    "  test CHANNEL ADDRESS\n"
+    "         send a test message, such as: test email coordinator@example.org\n"
     "  help   print this\n\n"
     "FILE is " DEFAULT_CONFIG " unless given. Exit codes: 0 done, 1 failed, 2 the command line is\n"
     "not understood, 3 configuration, a template or a secret is refused.\n";
@@ -32,13 +35,12 @@ static const char usage[] =
 /* What is read before anything begins. */
 struct setup {
     struct notify_config *config;
-    struct template_set *templates;
-    struct wording *wording;
+    struct wording *wording; /* borrows the configuration */
 };
 
 static void setup_free(struct setup *setup)
 {
-    templates_free(&setup->templates);
+    wording_close(&setup->wording);
     config_free(&setup->config);
 }
 
@@ -63,23 +65,79 @@ static int setup_read(const char *path, struct setup *ret_setup)
         fputs(sentences, stderr);
         return -1;
     }
-    const struct templates_config *t = &setup.config->templates;
-    const char *own = t->own_folder && *t->own_folder ? t->own_folder : NULL;
-    int failed = templates_load(t->folder, own, t->language, &setup.templates, &error);
+    int failed = wording_open(setup.config, &setup.wording, &error);
     if (failed) fprintf(stderr, "%s\n", error.sentence);
     failed |= check_ways(setup.config);
-    if (failed) setup_free(&setup);
-    else *ret_setup = setup;
+    if (failed)
+        setup_free(&setup);
+    else
+        *ret_setup = setup;
     return failed ? -1 : 0;
 }
 
-static int command_check(const char *path)
+static int command_check(const char *path, char **arguments)
 {
+    (void)arguments;
     struct setup setup;
     if (setup_read(path, &setup)) return EXIT_CONFIG;
     printf("%s: %u subscriptions, %u sites\n", path, setup.config->lanes_count, setup.config->sites_count);
     setup_free(&setup);
     return EXIT_DONE;
+}
+
+/* --- a test message ------------------------------------------------------------------------------------------ */
+
+static int send_test(const struct setup *setup, struct channel *channel, const char *to)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    int64_t at_ms = (int64_t)now.tv_sec * 1000;
+    const struct site_config *site = &setup->config->sites[0];
+    struct rendered rendered = {0};
+    if (wording_write_test(setup->wording, site, at_ms, &rendered)) return EXIT_FAILED;
+    char id[64];
+    snprintf(id, sizeof id, "test-%lld", (long long)at_ms);
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "type", "handoff.message", "id", id, "kind", "test",
+                             "to", to, "subject", rendered.subject, "text", rendered.body);
+    char *text = json_dumps(json, JSON_COMPACT);
+    const struct outgoing outgoing = {.id = id,
+                                      .to = to,
+                                      .from_name = site->name,
+                                      .from = site->from,
+                                      .subject = rendered.subject,
+                                      .body = rendered.body,
+                                      .language = rendered.language,
+                                      .kind = "test",
+                                      .json = text ? text : "{}",
+                                      .at_ms = at_ms};
+    struct send_report report = channel_send(channel, &outgoing);
+    printf("%s: %s\n", send_result_word(report.result), report.reason);
+    free(text);
+    json_decref(json);
+    rendered_free(&rendered);
+    return report.result == SEND_DONE ? EXIT_DONE : EXIT_FAILED;
+}
+
+static int command_test(const char *path, char **arguments)
+{
+    struct setup setup;
+    struct ways ways;
+    char sentence[512];
+    const ProtobufCEnumValue *value = handoff_enum_find(&handoff__v1__channel__descriptor, arguments[0]);
+    if (setup_read(path, &setup)) return EXIT_CONFIG;
+    int code = ways_open(setup.config, &ways, sentence, sizeof sentence) ? EXIT_CONFIG : EXIT_USAGE;
+    if (code == EXIT_CONFIG) {
+        fprintf(stderr, "%s\n", sentence);
+    } else {
+        struct channel *channel = value && value->value < WAYS_CHANNELS ? ways.channels[value->value] : NULL;
+        if (channel)
+            code = send_test(&setup, channel, arguments[1]);
+        else
+            fprintf(stderr, "handoff-notify: no channel \"%s\" is configured\n", arguments[0]);
+        ways_close(&ways);
+    }
+    setup_free(&setup);
+    return code;
 }
 
 /* --- running ------------------------------------------------------------------------------------------------- */
@@ -105,7 +163,7 @@ static int add_lane(struct crew *crew, const struct lane_config *config)
     *lane = (struct lane){.config = crew->setup.config,
                           .lane = config,
                           .ledger = crew->ledger,
-                          .words = {wording_write, &crew->setup},
+                          .words = {wording_write, crew->setup.wording},
                           .is_stopping = &crew->is_stopping};
     atomic_store(&lane->turned_ms, lane_now_ms());
     if (ways_open(crew->setup.config, &lane->ways, sentence, sizeof sentence)) {
@@ -174,8 +232,7 @@ static int run_lanes(struct crew *crew, const sigset_t *signals)
     bool is_whole = begun == crew->count;
     if (is_whole) {
         service_ready();
-        notify_log(NOTIFY_INFO, "ready: %zu workers of %u subscriptions", crew->count,
-                   crew->setup.config->lanes_count);
+        notify_log(NOTIFY_INFO, "ready: %zu workers of %u subscriptions", crew->count, crew->setup.config->lanes_count);
         watch_over(crew, signals);
     } else {
         notify_log(NOTIFY_ERROR, "threads cannot be made: %s", strerror(errno));
@@ -206,8 +263,9 @@ static int run_crew(struct crew *crew)
     return code;
 }
 
-static int command_run(const char *path)
+static int command_run(const char *path, char **arguments)
 {
+    (void)arguments;
     static struct crew crew;
     if (setup_read(path, &crew.setup)) return EXIT_CONFIG;
     int code = run_crew(&crew);
@@ -215,8 +273,9 @@ static int command_run(const char *path)
     return code;
 }
 
-static int command_help(const char *path)
+static int command_help(const char *path, char **arguments)
 {
+    (void)arguments;
     (void)path;
     fputs(usage, stdout);
     return EXIT_DONE;
@@ -224,8 +283,10 @@ static int command_help(const char *path)
 
 static const struct {
     const char *name;
-    int (*run)(const char *path);
-} commands[] = {{"run", command_run}, {"check", command_check}, {"help", command_help}};
+    int arguments;
+    int (*run)(const char *path, char **arguments);
+} commands[] = {
+    {"run", 0, command_run}, {"check", 0, command_check}, {"test", 2, command_test}, {"help", 0, command_help}};
 
 int main(int argc, char **argv)
 {
@@ -233,13 +294,14 @@ int main(int argc, char **argv)
         {"config", required_argument, NULL, 'c'}, {"help", no_argument, NULL, 'h'}, {0}};
     const char *path = DEFAULT_CONFIG;
     for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) >= 0;) {
-        if (option == 'h') return command_help(path);
+        if (option == 'h') return command_help(path, NULL);
         if (option != 'c') return EXIT_USAGE;
         path = optarg;
     }
     curl_global_init(CURL_GLOBAL_DEFAULT); /* before there are threads */
-    for (size_t i = 0; optind == argc - 1 && i < sizeof commands / sizeof *commands; i++)
-        if (strcmp(argv[optind], commands[i].name) == 0) return commands[i].run(path);
+    for (size_t i = 0; optind < argc && i < sizeof commands / sizeof *commands; i++)
+        if (strcmp(argv[optind], commands[i].name) == 0 && argc - optind - 1 == commands[i].arguments)
+            return commands[i].run(path, argv + optind + 1);
     fputs(usage, stderr);
     return EXIT_USAGE;
 }

@@ -68,7 +68,8 @@ enum {
     ENGINE_E_UNKNOWN = -306,   /* no such patient */
     ENGINE_E_MEMORY = -307,
     ENGINE_E_INDEX = -308,     /* the index does not read, or does not take what it is given */
-    ENGINE_E_LIMIT = -309      /* more than fits one batch */
+    ENGINE_E_LIMIT = -309,     /* more than fits one batch */
+    ENGINE_E_TOO_LARGE = -310  /* the record would become larger than is stored */
 };
 
 /* Opens: reads the epoch, folds rules entries, recovers the table of changes from the entry headers behind the
@@ -100,6 +101,12 @@ void engine_turn_begin(struct engine *e);
 void engine_publish(struct engine *e, struct bytes event, uint64_t ticket, uint32_t position);
 bool engine_is_batch_full(const struct engine *e);
 bool engine_can_accept(const struct engine *e); /* false: the table of changes is full; leave events in the socket */
+/* What the daemon itself has to say to a subject: step decides it on the newest record, this batch's too (an alias
+ * counts as the patient that it became), and it becomes a COMMAND entry of the batch. The command is packed at once. A
+ * verdict NO_OP says nothing new: then there is no entry. 0; ENGINE_E_UNKNOWN: no such patient (a site's or a source's
+ * record begins); ENGINE_E_LIMIT: the batch has no room, commit it and say so again in the next; ENGINE_E_FULL,
+ * ENGINE_E_STOPPED: nothing can be written now; ENGINE_E_TOO_LARGE; or what could not be read. */
+int engine_command(struct engine *e, enum subject_kind kind, const char *name, const Handoff__V1__CommandInput *command);
 /* Fires at most limit due things whose time is <= the turn's; returns how many entries it added. */
 uint32_t engine_fire(struct engine *e, uint32_t limit);
 /* 0, or an error that was already told to the publishers as UNAVAILABLE. */

@@ -348,6 +348,7 @@ static const char *command_words(const struct view *v, const Handoff__V1__Comman
     case HANDOFF__V1__COMMAND_INPUT__BODY_DISCLOSED: return "disclosed";
     case HANDOFF__V1__COMMAND_INPUT__BODY_MESSAGE_DROPPED: return "message dropped";
     case HANDOFF__V1__COMMAND_INPUT__BODY_MESSAGE_DEAD: return "message given up";
+    case HANDOFF__V1__COMMAND_INPUT__BODY_MESSAGE_UNREACHABLE: return "message without an address";
     case HANDOFF__V1__COMMAND_INPUT__BODY_DELIVERY_SERVED:
         return command->delivery_served->is_served ? "subscription served" : "subscription not served";
     case HANDOFF__V1__COMMAND_INPUT__BODY__NOT_SET:

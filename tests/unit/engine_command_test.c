@@ -1,4 +1,5 @@
 /* What the daemon itself says to a record: decided on the newest one, in the turn's own batch. */
+#include "engine/audit.h"
 #include "unit/engine_world.h"
 
 static Handoff__V1__MessageDropped dropped;
@@ -129,6 +130,38 @@ static void of_a_batch_that_did_not_become_durable_nothing_was_said(void **state
     world_free(w);
 }
 
+static void note_damage(void *context, uint64_t batch, uint64_t sequence, const char *sentence)
+{
+    (void)context;
+    fprintf(stderr, "batch %llu, entry %llu: %s\n", (unsigned long long)batch, (unsigned long long)sequence, sentence);
+}
+
+static void what_says_nothing_new_is_no_entry_and_all_of_it_is_decided_alike_again(void **state)
+{
+    (void)state;
+    struct world *w = world_new(true);
+    Handoff__V1__DeliveryServed served = HANDOFF__V1__DELIVERY_SERVED__INIT;
+    Handoff__V1__CommandInput command = HANDOFF__V1__COMMAND_INPUT__INIT;
+    command.body_case = HANDOFF__V1__COMMAND_INPUT__BODY_DELIVERY_SERVED;
+    command.delivery_served = &served;
+    served.subscription = (char *)"notify";
+    served.reason = (char *)"no worker for 2 minutes";
+    for (int i = 0; i < 4; i++) {
+        served.is_served = i >= 2;
+        engine_turn_begin(w->engine);
+        assert_int_equal(engine_command(w->engine, SUBJECT_IS_SITE, "main", &command), 0);
+        uint64_t before = world_state(w).last_sequence;
+        assert_int_equal(engine_turn_commit(w->engine), 0);
+        assert_int_equal(world_state(w).last_sequence, before + (i % 2 == 0)); /* each said twice */
+        world_crash(w);
+    }
+    struct audit_summary summary;
+    struct audit audit = {"test", NULL, note_damage};
+    assert_int_equal(audit_journal(w->journal, &audit, &summary), 0);
+    assert_int_equal(summary.damages, 0);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +172,7 @@ int main(void)
         cmocka_unit_test(what_is_said_to_an_alias_its_survivor_hears),
         cmocka_unit_test(without_room_in_the_batch_it_is_said_again_in_the_next),
         cmocka_unit_test(of_a_batch_that_did_not_become_durable_nothing_was_said),
+        cmocka_unit_test(what_says_nothing_new_is_no_entry_and_all_of_it_is_decided_alike_again),
     };
     return cmocka_run_group_tests_name("engine: commands", tests, NULL, NULL);
 }

@@ -87,3 +87,33 @@ int engine_command(struct engine *e, enum subject_kind kind, const char *name, c
     if (!turn_has_room(e)) return ENGINE_E_LIMIT;
     return command_add(e, kind, name, command);
 }
+
+/* Whose key it is, by the name that its record has. */
+static int find_kind(const struct engine *e, const struct patient_key *key, const char *name, enum subject_kind *ret_kind)
+{
+    static const enum subject_kind kinds[] = {SUBJECT_IS_PATIENT, SUBJECT_IS_SITE, SUBJECT_IS_SOURCE};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct patient_key of;
+        subject_key(e->hash_key, (int)kinds[i], name, &of);
+        *ret_kind = kinds[i];
+        if (key_equals(&of, key)) return 0;
+    }
+    return ENGINE_E_UNKNOWN;
+}
+
+int engine_command_to(struct engine *e, const struct patient_key *key, const Handoff__V1__CommandInput *command,
+                      uint64_t *ret_sequence)
+{
+    Handoff__V1__PatientRecord *record = NULL;
+    struct found found;
+    enum subject_kind kind;
+    uint64_t next = turn_next_sequence(e);
+    size_t mark = arena_used(e->arena);
+    int code = lookup_subject(e, key, &found);
+    if (!code) code = lookup_record(e, &found, e->arena, &record);
+    if (!code) code = record ? find_kind(e, key, record->patient_id, &kind) : ENGINE_E_UNKNOWN;
+    if (!code) code = engine_command(e, kind, record->patient_id, command);
+    arena_rewind(e->arena, mark);
+    if (!code && ret_sequence) *ret_sequence = turn_next_sequence(e) > next ? next : 0;
+    return code;
+}

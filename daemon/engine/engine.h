@@ -159,6 +159,29 @@ int engine_forecast(struct engine *e, const struct patient_key *key, uint32_t li
                     void (*visit)(void *context, int64_t at_ms, const Handoff__V1__TimerInput *firing,
                                   const struct outcome *outcome));
 
+/* --- delivery (daemon/delivery) ------------------------------------------------------------------------------- */
+/* The same for the record that has this key, of whatever kind. ENGINE_E_UNKNOWN: none has. ret_sequence, which may be NULL, is the
+ * entry's; 0: it changed nothing, so there is none. */
+int engine_command_to(struct engine *e, const struct patient_key *key, const Handoff__V1__CommandInput *command,
+                      uint64_t *ret_sequence);
+/* In a turn: another entry fits this batch. */
+bool engine_has_room(const struct engine *e);
+/* In a turn: an entry on the subscription's own chain; "" is the chain that names them all. ENGINE_E_LIMIT: no room. */
+int engine_add_delivery(struct engine *e, const char *subscription, const Handoff__V1__DeliveryInput *input);
+/* That chain, from the newest entry backwards; false stops. ENGINE_E_UNKNOWN: there is none. */
+int engine_walk_delivery(struct engine *e, const char *subscription, void *context,
+                         bool (*visit)(void *context, const struct entry *entry));
+/* What engine_entry returns stays valid between the two. Not around a turn. */
+int engine_hold(struct engine *e);
+void engine_let_go(struct engine *e);
+/* In a turn, that of its batch too. */
+int engine_entry(struct engine *e, uint64_t sequence, struct entry *ret_entry);
+/* The newest record, of the patient that this one has become; in a turn, as of its batch. ENGINE_E_UNKNOWN. */
+int engine_newest(struct engine *e, const struct patient_key *key, struct arena *arena,
+                  Handoff__V1__PatientRecord **ret_record, uint64_t *ret_sequence);
+/* The last sequence whose journal time is before this; 0: none. */
+int engine_sequence_before(struct engine *e, int64_t at_ms, uint64_t *ret_sequence);
+
 struct engine_state {
     uint64_t last_sequence, indexed_sequence;
     int64_t totals[TOTAL_COUNT];

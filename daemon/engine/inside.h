@@ -8,6 +8,7 @@
  *     merging.c   two patients that become one      retraction.c  what is taken back
  *     versions.c  what open episodes run on
  *     round.c     what concerns many patients        heard.c    sources that somebody waits for
+ *     deliver.c   what daemon/delivery asks
  *     command.c   what the daemon itself says to a record
  */
 #ifndef HANDOFF_ENGINE_INSIDE_H

@@ -73,7 +73,7 @@ static void begin(struct moment *m, const Handoff__V1__DeliveryServed *d)
 
 static void end(struct moment *m, const Handoff__V1__DeliveryServed *d, Handoff__V1__Unserved *u)
 {
-    audit(m, d, d->reason[0] ? d->reason : "served again");
+    audit(m, d, d->is_served ? "served again, or gone" : "escalations are in it now");
     work_resolve_undelivered(m, u->escalation);
     forget(m, u);
 }

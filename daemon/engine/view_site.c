@@ -37,7 +37,7 @@ const char *view_undelivered(const struct view *v, const struct view_undelivered
     bool is_emergent = u->severity == HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT;
     if (u->why == NULL && u->subscription[0] == 0) return "Heartbeats come through again.";
     if (u->why == NULL)
-        return view_format(v->arena, "What the subscription %s carries is received again.", u->subscription);
+        return view_format(v->arena, "The subscription %s is served again, or gone.", u->subscription);
     if (u->subscription[0] == 0) return as_sentence(v, u->why);
     return view_format(v->arena, "Nobody receives in time what the subscription %s carries%s. %s", u->subscription,
                        is_emergent ? ", escalations among it: look at those that are open" : "", as_sentence(v, u->why));

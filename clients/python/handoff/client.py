@@ -61,8 +61,8 @@ def event(
 ) -> event_pb2.Event:
     """An event, its body by its field's name: `event("mary", source="my-ehr", intake_completed={})`.
 
-    An id is made up unless given; whoever publishes it again after a crash needs one that is the same then.
-    `occurred_at` is now, a datetime with a zone, or milliseconds since 1970.
+    An id is made up unless given, and it happened now unless `occurred_at` says otherwise: a datetime with a zone, or
+    milliseconds since 1970. Whoever may publish it again after a crash gives both, so that they are the same then.
     """
     made = event_pb2.Event(id=id or str(uuid.uuid4()), source=source, patient_id=patient_id, **fields)
     made.occurred_at_ms = round(time() * 1000) if occurred_at is None else milliseconds(occurred_at)

@@ -43,6 +43,7 @@ class Call:
     may_repeat: bool
     try_at: float = 0.0
     tries: int = 0
+    sent_at: float = NEVER  # first
     was_unavailable: bool = False
     is_waiting: bool = True
     reply: api_pb2.Reply | None = None
@@ -93,9 +94,10 @@ class Monitor:
 
 
 def may_repeat(request: api_pb2.Request) -> bool:
-    """What would act twice is sent once. An advance to a date finds itself done."""
+    """What would act twice is sent once. An advance to a date finds itself done; a subscription asks again itself, under
+    another tag, since subscribing twice begins anew."""
     kind = request.WhichOneof("body")
-    return kind != "backup" and not (kind == "clock" and request.clock.advance_ms)
+    return kind not in ("backup", "subscribe") and not (kind == "clock" and request.clock.advance_ms)
 
 
 class Front:
@@ -106,7 +108,7 @@ class Front:
         self.deliveries: dict[int, Callable[[api_pb2.Deliveries, float], None]] = {}  # by the subscribe's tag
         self.turned_at = 0.0
         self.emptied_at = monotonic()  # all that had come before was received
-        self._retry_s = retry_s
+        self.retry_s = retry_s
         self._tag = 0
         self._calls: dict[int, Call] = {}  # in the order started
         self._poller = zmq.Poller()
@@ -157,7 +159,7 @@ class Front:
     def put_off(self, call: Call, rounds: int) -> None:
         """Until after a pause: the daemon could not."""
         call.was_unavailable = True
-        call.try_at = monotonic() + self._backoff(self._retry_s / 4, rounds)
+        call.try_at = monotonic() + self.backoff(self.retry_s / 4, rounds)
 
     def run(self, call: Call) -> api_pb2.Reply:
         """Until it is done. Bounded by its deadline."""
@@ -171,7 +173,7 @@ class Front:
         assert call.reply is not None
         return call.reply
 
-    def _backoff(self, first_s: float, tries: int) -> float:
+    def backoff(self, first_s: float, tries: int) -> float:
         return first_s * float(2 ** min(tries, 3)) * random.uniform(0.75, 1.25)
 
     # --- a turn
@@ -216,8 +218,9 @@ class Front:
                 self._dealer.send(call.frame, zmq.NOBLOCK)
             except zmq.Again:
                 return False
-            call.try_at = now + self._backoff(self._retry_s, call.tries) if call.may_repeat else NEVER
+            call.try_at = now + self.backoff(self.retry_s, call.tries) if call.may_repeat else NEVER
             call.tries += 1
+            call.sent_at = min(call.sent_at, now)
         return True
 
     def _on_lost(self) -> None:

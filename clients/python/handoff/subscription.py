@@ -8,8 +8,8 @@
                   '--half a lease--> settled (given back, without spending an attempt)
 
 A message that waits here for long is given back, so that the gate is asked anew before it leaves, and others may have it.
-The daemon's numbers begin anew with it: each subscribing has a tag of its own, and what comes under an earlier one is not
-heard. What is settled goes out before the next subscribing, so a late ack never hits another message. Refuses to know what
+Each subscribing begins anew, and after a restart the daemon's numbers do too: so it has a tag of its own, and what comes under
+an earlier one is not heard. What is settled goes out before the next subscribing, so a late ack never hits another message. Refuses to know what
 a message says.
 """
 
@@ -25,7 +25,7 @@ from typing import Literal, Union
 
 from handoff.v1 import api_pb2, delivery_pb2, emission_pb2
 
-from .errors import HandoffError, Refused, Timeout
+from .errors import HandoffError, Refused, Timeout, Unavailable
 from .front import NEVER, Call, Front
 
 GATHER_S = 0.01  # an ack waits no longer for others
@@ -112,7 +112,7 @@ class Settle:
     """What is on its way."""
 
     call: Call
-    settled: list[Delivery]
+    settled: list[tuple[int, Delivery]]  # under the number by which it would be refused: of a range, its first
     extended: list[Delivery]
     at: float
 
@@ -149,6 +149,8 @@ class Subscription(Iterator[Delivery]):
         self._is_closed = False
         self._subscribing: Call | None = None
         self._tag = 0
+        self._asks = 0
+        self._patience_s = 0.0  # from the sending of one subscribe to the next
         self._asked, self._asked_at, self._deadline = asked, 0.0, monotonic() + timeout_s
         front.participants.append(self)
         try:
@@ -300,7 +302,12 @@ class Subscription(Iterator[Delivery]):
 
     def tick(self, now: float) -> float:
         self._take_answers()
-        if self._subscribing is not None or self._settling is not None or self._is_closed:
+        if self._subscribing is not None:
+            again_at = self._subscribing.sent_at + self._patience_s
+            if now >= again_at:
+                self._ask()
+            return again_at
+        if self._settling is not None or self._is_closed:
             return NEVER
         while self._queue and self._is_old(self._queue[0], now):
             oldest = self._queue.popleft()
@@ -323,7 +330,7 @@ class Subscription(Iterator[Delivery]):
     def _send_settle(self, now: float) -> None:
         acks = sorted(self._acks, key=lambda delivery: delivery.number)
         ranges: list[delivery_pb2.NumberRange] = []
-        taken = 0
+        settled: list[tuple[int, Delivery]] = []
         for delivery in acks:  # only neighbours share a range: whatever lies between is not acknowledged
             if ranges and ranges[-1].last + 1 == delivery.number:
                 ranges[-1].last = delivery.number
@@ -331,10 +338,10 @@ class Subscription(Iterator[Delivery]):
                 ranges.append(delivery_pb2.NumberRange(first=delivery.number, last=delivery.number))
             else:
                 break
-            taken += 1
+            settled.append((ranges[-1].first, delivery))
+        self._acks = acks[len(settled) :]
         nacked, self._nacked = self._nacked[:SETTLE_MOST], self._nacked[SETTLE_MOST:]
         extended, self._extends = self._extends[:SETTLE_MOST], self._extends[SETTLE_MOST:]
-        self._acks = acks[taken:]
         message = delivery_pb2.SettleRequest(
             name=self.name,
             acks=ranges,
@@ -342,7 +349,8 @@ class Subscription(Iterator[Delivery]):
             extends=[delivery_pb2.Extend(number=delivery.number) for delivery in extended],
         )
         call = self._front.start(api_pb2.Request(settle=message))
-        self._settling = Settle(call, acks[:taken] + nacked, extended, now)
+        settled += [(delivery.number, delivery) for delivery in nacked]
+        self._settling = Settle(call, settled, extended, now)
         self._said_at = now
         self._is_hurried = False
 
@@ -356,16 +364,15 @@ class Subscription(Iterator[Delivery]):
     def _on_settled(self, settling: Settle) -> None:
         call = settling.call
         if call.reply is None:
-            self._forget(settling.settled)
+            self._forget([delivery for _, delivery in settling.settled])
             if isinstance(call.error, Refused) and call.error.code == api_pb2.CODE_NOT_SUBSCRIBED:
-                self._void_all()
                 self._ask()
             else:
                 self._error = call.error
             return
         refused = {row.number for row in call.reply.settle.refused}
         if call.tries == 1:  # of a settle that was sent twice nobody knows which of the two is answered
-            self.forgotten += sum(1 for row in settling.settled if row.number in refused and not row._is_void)
+            self._forget([delivery for number, delivery in settling.settled if number in refused])
         for delivery in settling.extended:
             if delivery.number in refused:
                 delivery._is_void = True
@@ -376,6 +383,9 @@ class Subscription(Iterator[Delivery]):
 
     def _ask(self) -> Call:
         """Under a tag of its own: what comes under an earlier one is void."""
+        self._void_all()
+        self._patience_s = self._front.backoff(self._front.retry_s, self._asks)
+        self._asks += 1
         if self._subscribing is not None:
             self._front.cancel(self._subscribing)
         self._front.deliveries.pop(self._tag, None)
@@ -389,9 +399,11 @@ class Subscription(Iterator[Delivery]):
         call, self._subscribing = self._subscribing, None
         assert call is not None
         if call.reply is None:
-            self._error = call.error
-            self._front.put_off(self._ask(), 3)
+            if not isinstance(call.error, Unavailable) or monotonic() >= self._deadline:
+                self._error = call.error
+            self._front.put_off(self._ask(), self._asks)
             return
+        self._asks = 0
         self.settings = call.reply.subscribe.settings
         self.is_new |= call.reply.subscribe.is_new
         self._said_at = monotonic()
@@ -414,7 +426,7 @@ class Subscription(Iterator[Delivery]):
         self._forget(self._acks + self._nacked)
         if self._settling is not None:
             self._front.cancel(self._settling.call)
-            self._forget(self._settling.settled)
+            self._forget([delivery for _, delivery in self._settling.settled])
             self._settling = None
         for delivery in self._held.values():
             delivery._is_void = True

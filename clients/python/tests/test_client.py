@@ -354,11 +354,11 @@ def test_a_lost_answer_to_a_subscribe_and_a_daemon_that_comes_later(fake):
         fake.set(swallowed=1)
         fake.do(lambda: [fake.restart(), fake.emit(2)])
         with subscribe(client) as work:
-            for delivery in work:
+            for delivery in take(work, 2):
+                assert delivery.is_held
                 delivery.ack()
-                work.flush()
-                if len(fake.over) == 2:
-                    break
+            work.flush()
+            assert len(fake.over) == 2 and work.forgotten == 0
 
 
 def test_what_waits_for_half_a_lease_is_given_back_without_spending_an_attempt(fake, client):

@@ -1,7 +1,7 @@
 """Says that Mary's mother left a message with intake: publish_event.py CALL TIME
 
-CALL is the phone system's own id of the call, TIME when it was, such as 2026-03-05T16:40:00-05:00. As both stay what they
-are the event can be published again, after a crash too, and counts once.
+CALL is the phone system's own id of the call, TIME when it was, such as 2026-03-05T16:40:00-05:00. As both stay what
+they are the event can be published again, after a crash too, and counts once.
 """
 
 import os

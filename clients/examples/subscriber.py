@@ -1,7 +1,7 @@
 """Keeps every task that is opened in a table, for a report: subscriber.py FILE
 
-Messages come at least once, so the table knows them by the emission's id: one that comes again changes nothing. Several of
-these may run under the one name, also on other machines; each message goes to one of them.
+Messages come at least once, so the table knows them by the emission's id: one that comes again changes nothing. Several
+of these may run under the one name, also on other machines; each message goes to one of them.
 """
 
 import os

@@ -1,7 +1,7 @@
 """Shows a supervisor each escalation as it comes: watch_escalations.py FILE
 
-FILE keeps the place from which to go on: nothing is missed while nobody watches, and only what was shown in the very moment
-of a crash is shown again.
+FILE keeps the place from which to go on: nothing is missed while nobody watches, and only what was shown in the very
+moment of a crash is shown again.
 """
 
 import os

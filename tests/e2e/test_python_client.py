@@ -1,5 +1,5 @@
-"""The package clients/python/handoff, and clients/examples in Python, with the real daemon. clients/python/tests has what a
-daemon seldom does."""
+"""The package clients/python/handoff, and clients/examples in Python, with the real daemon. clients/python/tests has
+what a daemon seldom does."""
 
 import json
 import os
@@ -92,7 +92,7 @@ def test_a_watch_and_a_publisher_live_through_power_cuts(daemon, user):
 
 
 def environment(daemon):
-    return dict(os.environ, PYTHONPATH=f"{BUILD}/python", HANDOFF_FRONT=daemon.endpoints["front"], TZ="America/New_York")
+    return dict(os.environ, PYTHONPATH=f"{BUILD}/python", HANDOFF_FRONT=daemon.endpoints["front"])
 
 
 def example(daemon, name, *arguments):
@@ -119,7 +119,8 @@ def test_the_example_publishes_an_event_once(live):
 
 def test_the_example_shows_a_work_list_and_completes_a_task(live):
     live.client().accept(voicemail("mary"))
-    due, task, reason = re.match(r"(.+) test (\w+-t1) review-event supervisor-1\n    (.+)\n$", said(live, "work_list.py")).groups()
+    line = r"(.+) test (\w+-t1) review-event supervisor-1\n    (.+)\n$"
+    due, task, reason = re.match(line, said(live, "work_list.py")).groups()
     assert re.fullmatch(r"\w+ 20\d\d-\d\d-\d\d \d\d:\d\d", due) and reason
     assert said(live, "work_list.py", "test", task, "supervisor-1").startswith("accepted")
     assert said(live, "work_list.py") == ""

@@ -2,8 +2,8 @@
 
 The messages are the generated ones of `handoff.v1`; nothing here mirrors them, and PROTOCOL.md describes them.
 
-One thread owns a client with its watches and subscriptions, and nothing here starts another: work is done while a method
-runs. Several clients in a process are independent.
+One thread owns a client with its watches and subscriptions, and nothing here starts another: work is done while a
+method runs. Several clients in a process are independent.
 """
 
 from .client import DEFAULT_FRONT, Client, Result, event

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic, time
-from types import TracebackType
 from typing import Any, Literal, overload
 
 from handoff.v1 import api_pb2, common_pb2, delivery_pb2, emission_pb2, event_pb2
@@ -24,7 +23,8 @@ PUBLISH_EVENTS = 256
 REQUEST_OVERHEAD_BYTES = 32  # tag, and the header of the publish body
 EVENT_OVERHEAD_BYTES = 4  # field number and length, up to 64 KiB
 
-Stream = Literal["task", "escalation", "status", "audit"]  # and "record", whose items are others
+Stream = Literal["task", "escalation", "status", "audit"]
+Record = Literal["record"]  # a stream too; its items are others
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Client:
     def __enter__(self) -> Client:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -98,8 +98,8 @@ class Client:
     def publish(self, *events: event_pb2.Event) -> list[Result]:
         """One result an event, in order; a refused one is a result too (`Result.check` raises).
 
-        Each batch is sent again, the same bytes under the same ids, until it is answered. Timeout or Unavailable when one
-        was not, with `results` as far as they are known: publishing all again under their ids is safe.
+        Each batch is sent again, the same bytes under the same ids, until it is answered. Timeout or Unavailable when
+        one was not, with `results` as far as they are known: publishing all again under their ids is safe.
         """
         packed = [each.SerializeToString() for each in events]
         for each, frame in zip(events, packed):
@@ -136,8 +136,8 @@ class Client:
     def request(self, **body: Any) -> Any:
         """The body of the reply: `request(info=api_pb2.InfoRequest())`. Any request but subscribe and settle.
 
-        Raises Refused, or Timeout or Unavailable. What would act twice (a backup, advancing a clock by a duration) is sent
-        once.
+        Raises Refused, or Timeout or Unavailable. What would act twice (a backup, advancing a clock by a duration) is
+        sent once.
         """
         request = api_pb2.Request(**body)
         if len(body) != 1 or request.WhichOneof("body") is None:
@@ -199,7 +199,7 @@ class Client:
 
     @overload
     def watch(
-        self, stream: Literal["record"], *, after: int = 0, from_now: bool = False, endpoint: str = "", poll: float = 5.0
+        self, stream: Record, *, after: int = 0, from_now: bool = False, endpoint: str = "", poll: float = 5.0
     ) -> Watch[api_pb2.RecordEmission]: ...
 
     def watch(
@@ -207,8 +207,9 @@ class Client:
     ) -> Watch[Any]:
         """Each emission of a stream once and in order, across lost doorbells, reconnects and restarts.
 
-        From the beginning, `after` an earlier watch's `position`, or from now. `endpoint` is the stream socket's, if it is
-        not what the daemon says. It is asked without a doorbell too, every `poll` seconds. The daemon must answer once.
+        From the beginning, `after` an earlier watch's `position`, or from now. `endpoint` is the stream socket's, if it
+        is not what the daemon says. It is asked without a doorbell too, every `poll` seconds. The daemon must answer
+        once.
         """
         known = number(emission_pb2.Stream, stream)
         info = self.info()
@@ -238,10 +239,11 @@ class Client:
     ) -> Subscription:
         """Serves a durable subscription: an iterator of deliveries, each to be acknowledged.
 
-        The first who subscribes under a name fixes its settings; later ones say the same, or give the name alone. All that
-        is given of the filter must hold, in words: `subscribe("on-call", "escalation", severities=["emergent"])`.
-        `start` of a new one: "now", "beginning", a sequence to go on after, or a datetime. Durations are seconds; 0 is the
-        daemon's default. At most `credit` messages are handed out and not settled at a time. The daemon must answer once.
+        The first who subscribes under a name fixes its settings; later ones say the same, or give the name alone. All
+        that is given of the filter must hold, in words: `subscribe("on-call", "escalation", severities=["emergent"])`.
+        `start` of a new one: "now", "beginning", a sequence to go on after, or a datetime. Durations are seconds; 0 is
+        the daemon's default. At most `credit` messages are handed out and not settled at a time. The daemon must answer
+        once.
         """
         settings = delivery_pb2.SubscriptionSettings(
             stream=number(emission_pb2.Stream, stream) if stream else None,

@@ -5,8 +5,8 @@
                 |   ^ '--deadline-------------> done (Timeout, or Unavailable if that was the last answer)
                 '---' not answered in time, UNAVAILABLE, or the connection lost: sent again if it may be
 
-Neighbours: client, watch and subscription own calls; nobody else touches the socket. Refuses to know what a request means,
-but for whether it may be sent twice. Times are seconds of the machine's monotonic clock.
+Neighbours: client, watch and subscription own calls; nobody else touches the socket. Refuses to know what a request
+means, but for whether it may be sent twice. Times are seconds of the machine's monotonic clock.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ class Monitor:
 
 
 def may_repeat(request: api_pb2.Request) -> bool:
-    """What would act twice is sent once. An advance to a date finds itself done; a subscription asks again itself, under
-    another tag, since subscribing twice begins anew."""
+    """What would act twice is sent once. An advance to a date finds itself done; a subscription asks again itself,
+    under another tag, since subscribing twice begins anew."""
     kind = request.WhichOneof("body")
     return kind not in ("backup", "subscribe") and not (kind == "clock" and request.clock.advance_ms)
 

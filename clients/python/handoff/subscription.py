@@ -7,10 +7,10 @@
     a message:  queued --handed out--> the caller's --ack, nack--> settled --sent, committed--> over
                   '--half a lease--> settled (given back, without spending an attempt)
 
-A message that waits here for long is given back, so that the gate is asked anew before it leaves, and others may have it.
-Each subscribing begins anew, and after a restart the daemon's numbers do too: so it has a tag of its own, and what comes under
-an earlier one is not heard. What is settled goes out before the next subscribing, so a late ack never hits another message. Refuses to know what
-a message says.
+A message that waits here for long is given back, so that the gate is asked anew before it leaves, and others may have
+it. Each subscribing begins anew, and after a restart the daemon's numbers do too: so it has a tag of its own, and what
+comes under an earlier one is not heard. What is settled goes out before the next subscribing, so a late ack never hits
+another message. Refuses to know what a message says.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
-from types import TracebackType
 from typing import Literal, Union
 
 from handoff.v1 import api_pb2, delivery_pb2, emission_pb2
@@ -80,8 +79,8 @@ class Delivery:
     def nack(self, delay: float = 0, *, permanent: bool = False, unspent: bool = False, reason: str = "") -> None:
         """It failed, and comes again after `delay` seconds, or after the subscription's backoff if that is 0.
 
-        Permanent: no attempt can succeed, so that it becomes a dead letter. Unspent: the attempt does not count. The reason is
-        one sentence for operators, without patient content.
+        Permanent: no attempt can succeed, so that it becomes a dead letter. Unspent: the attempt does not count. The
+        reason is one sentence for operators, without patient content.
         """
         if not 0 <= delay <= LONGEST_DELAY_S:
             raise ValueError(f"a delay of {delay} s; at most {LONGEST_DELAY_S}")
@@ -120,10 +119,10 @@ class Settle:
 class Subscription(Iterator[Delivery]):
     """An iterator of deliveries that waits for the next one without end. Made by Client.subscribe.
 
-    At least once: a message comes again, with the same emission id and a higher attempt, when its lease ended, its worker
-    or the daemon went away, or it was nacked. What was acknowledged and committed never comes again.
+    At least once: a message comes again, with the same emission id and a higher attempt, when its lease ended, its
+    worker or the daemon went away, or it was nacked. What was acknowledged and committed never comes again.
 
-    Signs of life are sent by whatever the client does. Whoever works on one message for longer than a third of a lease calls
+    Signs of life are sent by whatever the client does. Whoever works on one message for longer than half a lease calls
     its `extend` in between, or the daemon takes the worker for gone and lends its messages to others.
     """
 
@@ -165,12 +164,12 @@ class Subscription(Iterator[Delivery]):
     def __enter__(self) -> Subscription:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Sends what was settled, and unsubscribes: the rest goes to others at once. Waits a second for that at most; whoever
-        must know that it is committed flushes first."""
+        """Sends what was settled, and unsubscribes: the rest goes to others at once. Waits a second for that at most;
+        whoever must know that it is committed flushes first."""
         if self._is_closed:
             return
         until = monotonic() + CLOSE_S

@@ -1,5 +1,5 @@
-"""Following a stream. Doorbells say that something is there; pages fetched from the front are what is delivered, so a lost
-doorbell costs time and never an emission.
+"""Following a stream. Doorbells say that something is there; pages fetched from the front are what is delivered, so a
+lost doorbell costs time and never an emission.
 
              doorbell beyond what is fetched, poll due, connected again
     resting ------------------------------------------------------------> fetching
@@ -7,15 +7,15 @@ doorbell costs time and never an emission.
        '-- nothing more is known <-- delivered, item by item <-- page -----'
                                        '-- more is known --> fetching
 
-Everything up to `_through` is fetched; a page's items beyond `_delivered` are delivered, whatever a page repeats. A new watch
-and a reconnected one ask more often for a while: the subscription may take effect after the doorbell that mattered.
+Everything up to `_through` is fetched; a page's items beyond `_delivered` are delivered, whatever a page repeats. A new
+watch and a reconnected one ask more often for a while: the subscription may take effect after the doorbell that
+mattered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from time import monotonic
-from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
 import zmq
@@ -46,8 +46,8 @@ def reach(front: str, bound: str) -> str:
 class Watch(Iterator[Item], Generic[Item]):
     """An iterator of Emission, or of RecordEmission for the stream record, that waits for the next one without end.
 
-    Made by Client.watch. What was wrong with a fetch (Refused; Rewound where the daemon's journal ends before `position`) is
-    raised by the iterator, which can be asked again.
+    Made by Client.watch. What was wrong with a fetch (Refused; Rewound where the daemon's journal ends before
+    `position`) is raised by the iterator, which can be asked again.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Watch(Iterator[Item], Generic[Item]):
     def __enter__(self) -> Watch[Item]:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -13,7 +13,8 @@ def _prefix(enum: Any) -> str:
 
 
 def word(enum: type[int], value: int) -> str:
-    """Of a value of `enum`, such as common_pb2.TaskKind. "" of what is absent, digits of what this version does not know."""
+    """Of a value of `enum`, such as common_pb2.TaskKind. "" of what is absent, digits of what this version does not
+    know."""
     known = cast(Any, enum)
     if value not in known.values():
         return str(value)

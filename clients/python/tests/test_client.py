@@ -1,4 +1,5 @@
-"""The package against a front that loses replies, restarts and refuses. tests/e2e/test_python_client.py has the real daemon.
+"""The package against a front that loses replies, restarts and refuses. tests/e2e/test_python_client.py has the real
+daemon.
 
 No test sleeps: it waits for the thing itself, with a bound.
 """

@@ -68,6 +68,13 @@ bool view_is_record(const struct entry *entry);
  * shown without a body and with the gate's reason. */
 Handoff__V1__Emission *view_emission(const struct view *v, const struct view_entry *of,
                                      const Handoff__V1__PatientRecord *now, uint32_t position);
+/* The same when the gate was asked and lets it out. Of the entry only emissions and record must be unpacked. */
+struct gate_decision;
+Handoff__V1__Emission *view_delivered(const struct view *v, const struct view_entry *of,
+                                      const Handoff__V1__PatientRecord *now, uint32_t position,
+                                      const struct gate_decision *decision);
+/* As view_open_entry, without the input. */
+struct view_entry *view_open_outcome(const struct view *v, const struct entry *entry);
 /* The id of what an emission is about, "KEY-t4", and of the emission itself, "KEY-t4.2". */
 const char *view_subject_id(struct arena *arena, const char *key, const Handoff__V1__Emission *emission);
 const char *view_emission_id(struct arena *arena, const char *key, const Handoff__V1__Emission *emission);

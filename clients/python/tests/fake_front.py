@@ -27,6 +27,8 @@ class FakeFront:
         self.half_unavailable = 0  # the next publishes of which every other event is
         self.page = 100
         self.rewound_to = None
+        self.overlap = 0  # entries that a page repeats of what was there before it
+        self.is_stuck = False  # says that there is more and does not get further
         self.lease_ms = 30_000
         self.sessions = {}  # (connection, name): Session
         self.subscriptions = {}  # name: settings
@@ -206,12 +208,14 @@ class FakeFront:
         page = api_pb2.EmissionsReply(last_sequence=last, through_sequence=last)
         limit = min(self.page, body.limit or self.page)
         for made in self.emissions:
-            if made.sequence <= body.after_sequence:
+            if made.sequence <= body.after_sequence - self.overlap:
                 continue
             if len(page.emissions) >= limit and made.sequence != page.emissions[-1].sequence:
                 page.through_sequence = made.sequence - 1
                 break
             page.emissions.append(made)
+        if self.is_stuck:
+            page.last_sequence += 1
         return page
 
     # --- delivery

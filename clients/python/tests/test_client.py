@@ -6,6 +6,7 @@ No test sleeps: it waits for the thing itself, with a bound.
 
 import os
 import pathlib
+import random
 import subprocess
 import sys
 import time
@@ -207,6 +208,20 @@ def test_pages_of_a_watch_have_no_row_twice(fake, client):
     with client.watch("task") as watch:
         seen = ids(watch, 40)
     assert seen == [f"k{s}-n{p}" for s in range(1, 21) for p in range(2)]
+
+
+def test_what_a_page_repeats_is_delivered_once(fake, client):
+    fake.set(page=4, overlap=1)
+    fake.do(lambda: [fake.emit(2) for _ in range(10)])
+    with client.watch("task") as watch:
+        assert ids(watch, 20) == [f"k{s}-n{p}" for s in range(1, 11) for p in range(2)]
+
+
+def test_a_front_that_does_not_get_further_is_not_asked_in_a_tight_loop(fake, client):
+    fake.set(is_stuck=True)
+    with client.watch("task", poll=0.1) as watch:
+        assert watch.next(0.3) is None
+    assert fake.requests["emissions"] <= 6
 
 
 def test_a_watch_goes_on_over_restarts_and_lost_replies(fake, client):
@@ -450,6 +465,33 @@ def test_two_workers_share_a_name(fake, client):
         one.flush()
         two.flush()
     assert sorted(seen) == sorted(made.id for made in fake.emissions) and fake.over == set(seen)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_lost_nothing_is_acknowledged_but_what_was_done(fake, seed):
+    chance = random.Random(seed)
+    fake.set(lease_ms=1000)
+    faults = [fake.restart, fake.forget, lambda: setattr(fake, "swallowed", 1), lambda: setattr(fake, "unavailable", 2)]
+    done = set()
+    with handoff.Client(fake.endpoint, timeout=BOUND_S, retry=0.02) as client, subscribe(client, credit=20) as work:
+
+        def work_off_one(share):
+            if (delivery := work.next(0.02)) is None:
+                return
+            if chance.random() < share:
+                done.add(delivery.emission.id)
+                delivery.ack()
+            else:
+                delivery.nack(unspent=True)
+
+        for _ in range(12):
+            fake.do(lambda: fake.emit(chance.randrange(1, 15)))
+            for _ in range(chance.randrange(10)):
+                work_off_one(0.8)
+            fake.do(chance.choice(faults))
+            assert fake.do(lambda: fake.over <= done)
+        until(lambda: work_off_one(1) or fake.do(lambda: len(fake.over) == len(fake.emissions)))
+    assert done == fake.over
 
 
 # --- the package

@@ -336,7 +336,7 @@ static bool is_notice_of_escalation(const Handoff__V1__EscalationEmission *e)
     case CLIMB(CLIMBED):
     case CLIMB(REPEATED):
     case CLIMB(RESUMED): return true;
-    case CLIMB(RESOLVED): return e->is_taken_back;
+    case CLIMB(RESOLVED): return e->is_taken_back || e->is_over;
     case CLIMB(UNSPECIFIED):
     case CLIMB(ACKNOWLEDGED):
     case _HANDOFF__V1__ESCALATION_CHANGE_IS_INT_SIZE: break;
@@ -370,7 +370,7 @@ static const char *escalation_is_stale(const Handoff__V1__PatientRecord *record,
                                        bool is_at_once)
 {
     const Handoff__V1__Escalation *open = work_find_escalation(record, e->number);
-    if (e->change == CLIMB(RESOLVED)) return NULL; /* that it was taken back is the last that is said of it */
+    if (e->change == CLIMB(RESOLVED)) return NULL; /* that it was taken back, or is over, is said last */
     if (!open) return "it was resolved meanwhile";
     if (is_overtaken(open, e)) return "a newer notice of the same matter has overtaken it";
     bool is_acknowledged = open->state == HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_ACKNOWLEDGED;

@@ -9,7 +9,7 @@
  *
  * What people are told of a task: that it was opened or stands again, and that it must be done sooner or is graver than
  * they were told, or is another list. Of an escalation: that it was raised, climbed, is repeated or resumed, and that
- * the list it was about was taken back. All else (completed, attempted, acknowledged, ...) answers what somebody did, and
+ * the list it was about was taken back, or that messages are delivered again. All else (completed, attempted, acknowledged, ...) answers what somebody did, and
  * is for read models: the gate drops it silently.
  *
  * When staff are told: what is emergent, and what a safety finding asks for, at once, at any hour; what is urgent in the

@@ -104,6 +104,16 @@ static bool is_taken_back(const Handoff__V1__PatientRecord *record, const Handof
     return false;
 }
 
+/* The newest says all that an older one would, so nothing is recorded of that. */
+static struct gate_decision heartbeat(const Handoff__V1__PatientRecord *record, const Handoff__V1__StatusEmission *s)
+{
+    const Handoff__V1__Heartbeat *h = record->heartbeat;
+    bool is_newest = h && h->every_ms && h->notice_number == s->notice_number;
+    struct gate_decision dropped = drop("a newer heartbeat has fired, or it was turned off");
+    dropped.is_silent = true;
+    return is_newest ? deliver(NULL) : dropped;
+}
+
 struct gate_decision gate(const struct rules *rules, const Handoff__V1__PatientRecord *record,
                           const Handoff__V1__Emission *emission, const Handoff__V1__Recipient *recipient,
                           int64_t now_ms)
@@ -115,6 +125,8 @@ struct gate_decision gate(const struct rules *rules, const Handoff__V1__PatientR
     if (emission->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER)
         return reminder(rules, site, record, emission->reminder, recipient, now_ms);
     if (emission->body_case != HANDOFF__V1__EMISSION__BODY_STATUS) return deliver(NULL);
+    if (emission->status->kind == HANDOFF__V1__STATUS_KIND__STATUS_KIND_HEARTBEAT)
+        return heartbeat(record, emission->status);
     const Handoff__V1__Recipient *to = recipient ? recipient : emission->status->recipient;
     if (!to) return withhold("it names no recipient");
     return disclosure(rules, site, record, emission->status, to, now_ms);

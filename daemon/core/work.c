@@ -475,6 +475,8 @@ static void tell_role(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1_
     x->generation = ++e->generation;
     x->next_at_ms = e->next_at_ms;
     x->about = e->about;
+    x->subscription = e->subscription;
+    x->why = e->why;
     if (change != CLIMB(ACKNOWLEDGED) && change != CLIMB(RESOLVED)) note_notice(m, e, role);
 }
 
@@ -859,6 +861,25 @@ void work_raise_list(struct moment *m, uint64_t round, const char *about, const 
     told->lines = list->lines;
     told->n_lines = list->n_lines;
     told->total = list->total;
+}
+
+/* --- what is not delivered ----------------------------------------------------------------------------------- */
+uint32_t work_raise_undelivered(struct moment *m, const struct undelivered *u)
+{
+    Handoff__V1__Escalation *e = new_escalation(m, UINT32_C(1) << u->role, u->severity, new_cause(m, 0), 0);
+    if (!e) return 0;
+    e->subscription = arena_string(m->arena, u->subscription);
+    e->why = arena_string(m->arena, u->why);
+    tell_escalation(m, e, CLIMB(RAISED));
+    return e->number;
+}
+
+void work_resolve_undelivered(struct moment *m, uint32_t number)
+{
+    Handoff__V1__Escalation *e = work_find_escalation(m->record, number);
+    if (!e) return;
+    work_resolve(m, e);
+    m->out->emissions[m->out->n_emissions - 1]->escalation->is_over = true;
 }
 
 /* --- taking back --------------------------------------------------------------------------------------------- */

@@ -54,6 +54,8 @@ bool delivery_is_request(const Handoff__V1__Request *request);
 /* False: no more requests fit this turn. */
 bool delivery_can_take(const struct delivery *d);
 void delivery_stage(struct delivery *d);
+/* After delivery_turn_end: not all of it fitted; another turn at once. */
+bool delivery_wants_batch(const struct delivery *d);
 /* code: the commit's. */
 void delivery_turn_end(struct delivery *d, int code);
 void delivery_hand_out(struct delivery *d);

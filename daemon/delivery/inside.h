@@ -19,6 +19,7 @@ enum {
     HELD_MAX = 2 * WINDOW_MAX,  /* numbers between the oldest that is out and the newest; full: nothing more goes out */
     PREPARE_MAX = 256,          /* messages of a turn that need an entry first */
     STAGED_MAX = 4096,          /* rows of one turn's entry */
+    COMMANDS_MAX = 1024,        /* what one turn's rows have to say to their patients */
     ANSWERS_MAX = 1024,         /* requests of one turn */
     SCAN_ENTRIES = 2048,        /* looked at in one turn, of one subscription that is behind */
     HAND_OUT_MAX = 4096,        /* messages handed out in one turn, of all subscriptions */
@@ -28,6 +29,8 @@ enum {
     WITHHELD_AGAIN_MS = 3600000 /* withheld ones are asked again, since ages and releases change with time too */
 };
 
+#define NOBODY UINT32_MAX /* no session */
+
 struct session {
     uint64_t connection;
     uint64_t tag;       /* of its subscribe */
@@ -35,6 +38,7 @@ struct session {
     int64_t heard_ms;
     bool is_open;
     bool is_choked;     /* does not read: tried again next turn */
+    bool is_silent;     /* let a lease end: gets nothing more until it says something */
 };
 
 /* What must be journaled before it can leave, or instead of leaving. */
@@ -45,10 +49,20 @@ struct preparation {
     char addressee[LEDGER_ADDRESSEE_BYTES];
 };
 
+/* What is said to a patient's record together with the subscription's entry. */
+struct staged_command {
+    struct patient_key key;
+    Handoff__V1__CommandInput *command;
+    Handoff__V1__Aside *row; /* of the disclosure that it authorises; NULL */
+    bool is_written;         /* in this batch or, when all did not fit, one before */
+};
+
 struct held {
     uint64_t number;   /* 0: free */
     uint64_t position; /* in the window; UINT64_MAX: aside */
 };
+
+enum said { SAID_NOTHING, SAID_SERVED, SAID_UNSERVED };
 
 struct subscription {
     char name[LEDGER_NAME_BYTES];
@@ -59,7 +73,7 @@ struct subscription {
     struct session sessions[DELIVERY_SESSIONS_MAX];
     uint32_t session_count;     /* places in use, open or not */
     uint64_t scanned;           /* entries up to here were looked at */
-    uint64_t next_number, oldest_number;
+    uint64_t next_number;
     uint64_t pass;              /* of scans for something to hand out */
     int64_t aside_next_ms, aside_next_journal_ms; /* when a row may go */
     uint64_t withheld_filter;   /* bit set by keys: whose messages are withheld */
@@ -76,6 +90,8 @@ struct subscription {
     Handoff__V1__SubscriptionMade *making;
     Handoff__V1__Aside **rows;
     uint32_t row_count;
+    struct staged_command *commands;
+    uint32_t command_count;
     uint32_t acknowledged, dropped;
     bool is_written;            /* the entry is in the batch */
     Handoff__V1__DeliveryInput *input;
@@ -84,7 +100,8 @@ struct subscription {
 
     /* Whether somebody serves it. */
     int64_t absent_since_ms;    /* 0: somebody is there */
-    bool is_unserved, was_told; /* was_told: the journal has heard of it */
+    bool is_unserved;
+    enum said said, said_before; /* what the journal has heard of that; before this turn */
     const char *sentence;
     uint64_t redelivered;
     int64_t oldest_waiting_ms;
@@ -94,7 +111,6 @@ struct answer {
     uint64_t connection;
     Handoff__V1__Reply *reply; /* in the staging arena */
     struct subscription *of;   /* NULL: does not hang on an entry */
-    struct session *opens;     /* to be opened with it */
 };
 
 struct delivery {
@@ -107,12 +123,11 @@ struct delivery {
     struct answer answers[ANSWERS_MAX];
     uint32_t answer_count;
     bool has_new_names;        /* the list of names must be written */
-    bool is_in_turn;
-    int64_t machine_ms;
+    bool has_written_names;    /* it is in this batch */
+    bool wants_tick;
+    int64_t machine_ms, ticked_ms;
     bool has_more;             /* a bound ended the last hand-out or scan */
     uint32_t turn_of;          /* whose turn it is to be first */
-    uint64_t last_sequence;    /* heard of */
-    uint64_t second_ms;
 };
 
 /* delivery.c */
@@ -181,6 +196,12 @@ struct view delivery_view(struct delivery *d);
 /* prepare.c */
 void prepare_all(struct delivery *d, struct subscription *s);
 void prepare_later(struct subscription *s, const struct preparation *what);
+/* Of a row that has just been given up. */
+void stage_dead(struct delivery *d, struct subscription *s, const struct aside *row);
+/* Of an acknowledged one that was a disclosure. */
+void stage_disclosed(struct delivery *d, struct subscription *s, const struct aside *row);
+/* False: no room, the rest in the next batch. */
+bool write_commands(struct delivery *d, struct subscription *s);
 
 /* hand_out.c */
 void hand_out(struct delivery *d, struct subscription *s, uint32_t *budget);

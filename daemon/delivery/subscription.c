@@ -22,9 +22,10 @@ struct subscription *subscription_new(const char *name)
     s->held = calloc(HELD_MAX, sizeof *s->held);
     s->preparations = calloc(PREPARE_MAX, sizeof *s->preparations);
     s->rows = calloc(STAGED_MAX, sizeof *s->rows);
+    s->commands = calloc(COMMANDS_MAX, sizeof *s->commands);
     s->aside_next_ms = s->aside_next_journal_ms = INT64_MAX;
-    if (s->held != NULL && s->preparations != NULL && s->rows != NULL && ledger_open(&s->ledger) == 0 &&
-        window_open(&s->window) == 0)
+    if (s->held != NULL && s->preparations != NULL && s->rows != NULL && s->commands != NULL &&
+        ledger_open(&s->ledger) == 0 && window_open(&s->window) == 0)
         return s;
     subscription_free(s);
     return NULL;
@@ -38,6 +39,7 @@ void subscription_free(struct subscription *s)
     free(s->held);
     free(s->preparations);
     free(s->rows);
+    free(s->commands);
     free(s);
 }
 
@@ -92,7 +94,10 @@ static bool is_of_site(struct delivery *d, const struct subscription *s, const s
 static void add_message(struct delivery *d, struct subscription *s, const struct entry *entry, uint32_t position)
 {
     struct place at = {entry->sequence, position};
-    if (!ledger_is_past(&s->ledger, at)) window_add(&s->window, at, &entry->key, d->machine_ms);
+    struct message *m = window_add(&s->window, at, &entry->key, d->machine_ms);
+    if (!ledger_is_past(&s->ledger, at)) return;
+    m->state = MESSAGE_PAST; /* settled before a restart: it still belongs to a range that is done */
+    window_trim(&s->window);
 }
 
 static bool has_room_for(const struct subscription *s, size_t messages)
@@ -177,8 +182,7 @@ struct session *session_find(struct subscription *s, uint64_t connection)
 
 void session_let_go(struct subscription *s, uint32_t session)
 {
-    struct session *of = &s->sessions[session];
-    if (of->is_open && of->held > 0) of->held--;
+    if (session != NOBODY && s->sessions[session].held > 0) s->sessions[session].held--;
 }
 
 /* A message that is out comes back without an entry: its cursor waits for it in the window. */
@@ -206,13 +210,17 @@ static void take_back_row(struct subscription *s, struct aside *row, int64_t now
 void session_end(struct delivery *d, struct subscription *s, struct session *session, bool counts)
 {
     uint32_t index = (uint32_t)(session - s->sessions);
-    for (uint64_t p = s->window.first; p < s->window.end && session->held > 0; p++) {
+    for (uint64_t p = s->window.first; p < s->window.end; p++) {
         struct message *m = window_at(&s->window, p);
-        if (m->state == MESSAGE_OUT && m->session == index) take_back(s, p, counts);
+        if (m->number == 0 || m->session != index) continue;
+        m->session = NOBODY; /* another may get this place before what is staged is durable */
+        if (m->state == MESSAGE_OUT) take_back(s, p, counts);
     }
     for (uint32_t i = 0; i < s->ledger.aside_count; i++) {
         struct aside *row = &s->ledger.aside[i];
-        if (row->number != 0 && row->session == index && !row->is_staged) take_back_row(s, row, d->machine_ms, counts);
+        if (row->number == 0 || row->session != index) continue;
+        row->session = NOBODY;
+        if (!row->is_staged) take_back_row(s, row, d->machine_ms, counts);
     }
     *session = (struct session){0};
 }
@@ -220,7 +228,8 @@ void session_end(struct delivery *d, struct subscription *s, struct session *ses
 /* --- staging ------------------------------------------------------------------------------------------------------- */
 bool stage_has_room(const struct subscription *s, uint32_t rows)
 {
-    return s->row_count + rows <= STAGED_MAX && ledger_has_room(&s->ledger, s->row_count + rows) && !s->is_written;
+    return s->row_count + rows <= STAGED_MAX && s->command_count + rows <= COMMANDS_MAX &&
+           ledger_has_room(&s->ledger, s->row_count + rows) && !s->is_written;
 }
 
 void stage_past(struct subscription *s, uint64_t position)
@@ -262,20 +271,21 @@ static uint32_t backoff_ms(const struct subscription *s, struct place at, uint32
     return (uint32_t)(wait_ms - wait_ms / 4 + x % (wait_ms / 4 + 1));
 }
 
-static void fail_row(struct subscription *s, struct aside *row, const struct failure *f)
+static void fail_row(struct delivery *d, struct subscription *s, struct aside *row, const struct failure *f)
 {
     if (f->is_unspent && row->attempts > 0) row->attempts--;
     bool is_over = f->is_permanent || row->attempts >= s->ledger.settings->attempts;
     row->kind = is_over ? ASIDE(DEAD) : ASIDE(RETRY);
     row->delay_ms = f->delay_ms != 0 ? f->delay_ms : backoff_ms(s, row->at, row->attempts);
     snprintf(row->reason, sizeof row->reason, "%s", f->reason);
+    if (is_over) stage_dead(d, s, row);
 }
 
 void stage_failed_message(struct delivery *d, struct subscription *s, uint64_t position, const struct failure *f)
 {
     const struct message *m = window_at(&s->window, position);
     struct aside row = {.at = m->at, .attempts = m->attempts, .key = m->key};
-    fail_row(s, &row, f);
+    fail_row(d, s, &row, f);
     stage_past(s, position);
     stage_row(d, s, &row);
 }
@@ -283,7 +293,7 @@ void stage_failed_message(struct delivery *d, struct subscription *s, uint64_t p
 void stage_failed_row(struct delivery *d, struct subscription *s, struct aside *row, const struct failure *f)
 {
     struct aside next = *row;
-    fail_row(s, &next, f);
+    fail_row(d, s, &next, f);
     stage_row(d, s, &next);
 }
 
@@ -365,7 +375,7 @@ static bool write_snapshot(struct delivery *d, struct subscription *s)
 bool subscription_write(struct delivery *d, struct subscription *s)
 {
     if (s->is_written) return true;
-    if (!write_snapshot(d, s)) return false;
+    if (!write_commands(d, s) || !write_snapshot(d, s)) return false;
     s->input = s->is_making || s->is_leaving ? own_input(d, s) : settled_input(d, s);
     if (engine_add_delivery(d->engine, s->name, s->input) != 0) return false;
     s->is_written = true;
@@ -375,7 +385,7 @@ bool subscription_write(struct delivery *d, struct subscription *s)
 static void forget_staged(struct subscription *s)
 {
     s->is_dirty = s->is_written = s->is_making = s->is_leaving = false;
-    s->row_count = s->acknowledged = s->dropped = s->preparation_count = 0;
+    s->row_count = s->acknowledged = s->dropped = s->preparation_count = s->command_count = 0;
     s->input = NULL;
 }
 
@@ -467,17 +477,24 @@ void subscription_not_committed(struct subscription *s)
 /* --- leases ---------------------------------------------------------------------------------------------------------- */
 static const struct failure lease_over = {.reason = "its lease ended without a word"};
 
+static void note_silent(struct subscription *s, uint32_t session)
+{
+    if (session != NOBODY) s->sessions[session].is_silent = true;
+}
+
 static void end_leases(struct delivery *d, struct subscription *s)
 {
     for (uint64_t p = s->window.first; p < s->window.end; p++) {
         const struct message *m = window_at(&s->window, p);
-        if (m->state == MESSAGE_OUT && m->lease_ms <= d->machine_ms && stage_has_room(s, 1))
-            stage_failed_message(d, s, p, &lease_over);
+        if (m->state != MESSAGE_OUT || m->lease_ms > d->machine_ms || !stage_has_room(s, 1)) continue;
+        note_silent(s, m->session);
+        stage_failed_message(d, s, p, &lease_over);
     }
     for (uint32_t i = 0; i < s->ledger.aside_count; i++) {
         struct aside *row = &s->ledger.aside[i];
-        if (row->number != 0 && !row->is_staged && row->lease_ms <= d->machine_ms && stage_has_room(s, 1))
-            stage_failed_row(d, s, row, &lease_over);
+        if (row->number == 0 || row->is_staged || row->lease_ms > d->machine_ms || !stage_has_room(s, 1)) continue;
+        note_silent(s, row->session);
+        stage_failed_row(d, s, row, &lease_over);
     }
 }
 
@@ -491,7 +508,7 @@ void subscription_tick(struct delivery *d, struct subscription *s)
         int64_t silence_ms = subscription_lease_ms(s) < 1000 ? 1000 : subscription_lease_ms(s);
         if (session->is_open && session->held == 0 && d->machine_ms - session->heard_ms > silence_ms)
             *session = (struct session){0};
-        is_served |= session->is_open;
+        is_served |= session->is_open && !session->is_silent;
         session->is_choked = false;
     }
     if (is_served)

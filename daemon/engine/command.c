@@ -27,8 +27,8 @@ static int find_newest(struct engine *e, struct commanding *c)
         c->name = c->before->merged_into;
         code = find(e, c);
     }
-    if (!code && !c->before && c->kind == SUBJECT_IS_PATIENT) return ENGINE_E_UNKNOWN;
-    return code;
+    bool may_begin = c->kind != SUBJECT_IS_PATIENT || strcmp(c->name, HEARTBEAT_PATIENT) == 0;
+    return code || c->before || may_begin ? code : ENGINE_E_UNKNOWN;
 }
 
 static int decide(struct engine *e, struct commanding *c, const Handoff__V1__CommandInput *command)
@@ -64,6 +64,19 @@ int command_add(struct engine *e, enum subject_kind kind, const char *name, cons
     int code = decide(e, &c, command);
     arena_rewind(e->arena, mark);
     return code;
+}
+
+int engine_set_heartbeat(struct engine *e, int64_t every_ms)
+{
+    Handoff__V1__CommandInput command = HANDOFF__V1__COMMAND_INPUT__INIT;
+    Handoff__V1__HeartbeatSet set = HANDOFF__V1__HEARTBEAT_SET__INIT;
+    set.every_ms = every_ms;
+    command.body_case = HANDOFF__V1__COMMAND_INPUT__BODY_HEARTBEAT_SET;
+    command.heartbeat_set = &set;
+    engine_turn_begin(e);
+    int code = engine_command(e, SUBJECT_IS_PATIENT, HEARTBEAT_PATIENT, &command);
+    int committed = engine_turn_commit(e);
+    return code ? code : committed;
 }
 
 int engine_command(struct engine *e, enum subject_kind kind, const char *name, const Handoff__V1__CommandInput *command)

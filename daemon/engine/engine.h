@@ -107,6 +107,9 @@ bool engine_can_accept(const struct engine *e); /* false: the table of changes i
  * record begins); ENGINE_E_LIMIT: the batch has no room, commit it and say so again in the next; ENGINE_E_FULL,
  * ENGINE_E_STOPPED: nothing can be written now; ENGINE_E_TOO_LARGE; or what could not be read. */
 int engine_command(struct engine *e, enum subject_kind kind, const char *name, const Handoff__V1__CommandInput *command);
+/* In a turn of its own: how often the synthetic patient (HEARTBEAT_PATIENT) beats from now on; 0: not. What is so
+ * already is no entry. */
+int engine_set_heartbeat(struct engine *e, int64_t every_ms);
 /* Fires at most limit due things whose time is <= the turn's; returns how many entries it added. */
 uint32_t engine_fire(struct engine *e, uint32_t limit);
 /* 0, or an error that was already told to the publishers as UNAVAILABLE. */

@@ -103,6 +103,13 @@ const char *view_unused(const struct view *v, const char *reason, const Handoff_
 const char *view_ending(const struct view *v, const char *agency_id, uint32_t total);
 /* Why the supervisor's list is over: what said so was taken back, and `why`. */
 const char *view_staying(const struct view *v, const char *agency_id, const char *why);
+/* What is not delivered as it should be. */
+struct view_undelivered {
+    const char *subscription; /* "": all of them may be concerned */
+    const char *why;          /* NULL: it is delivered again */
+    Handoff__V1__Severity severity; /* EMERGENT: escalations are among it */
+};
+const char *view_undelivered(const struct view *v, const struct view_undelivered *u);
 /* Why a new owner gets a list. */
 const char *view_hand_over(const struct view *v, const Handoff__V1__TaskEmission *e);
 /* A reason, and how often and in what way it was tried already. */

@@ -89,6 +89,8 @@ Handoff__V1__Severity view_severity(const Handoff__V1__Emission *e)
 /* Of what no pathway raised: the overdue task's, or that of the safety net. */
 static const char *escalated_reason(const struct view *v, const Handoff__V1__EscalationEmission *e)
 {
+    struct view_undelivered u = {e->subscription, e->is_over ? NULL : e->why, e->severity};
+    if (e->why[0]) return view_undelivered(v, &u);
     if (e->about[0] && e->is_taken_back) return view_staying(v, e->about, e->taken_back);
     if (e->about[0]) return view_ending(v, e->about, e->total);
     bool is_of_task = e->task != 0 && (uint32_t)e->task_kind < RULES_TASK_KINDS;
@@ -107,6 +109,9 @@ static const char *emission_reason(const struct view *v, const struct pathway *p
     if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_AUDIT) reason = e->audit->text;
     if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION)
         reason = escalated_reason(v, e->escalation);
+    if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_STATUS &&
+        e->status->kind == HANDOFF__V1__STATUS_KIND__STATUS_KIND_HEARTBEAT)
+        reason = "The daemon's own heartbeat: where it comes through, messages do.";
     return reason;
 }
 
@@ -320,6 +325,8 @@ static const char *firing_words(const struct view *v, const Handoff__V1__Patient
 {
     if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ROUND) return "work changes hands";
     if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_SOURCE) return "source silent";
+    if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_UNSERVED) return "subscription still not served";
+    if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_HEARTBEAT) return "heartbeat";
     if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION) return escalation_words(v, outcome, firing->number);
     if (firing->kind != HANDOFF__V1__DUE_KIND__DUE_KIND_TASK) return timer_words(v, after, firing, outcome);
     Handoff__V1__TaskKind kind = task_kind(after, outcome, firing->number);
@@ -351,6 +358,8 @@ static const char *command_words(const struct view *v, const Handoff__V1__Comman
     case HANDOFF__V1__COMMAND_INPUT__BODY_MESSAGE_UNREACHABLE: return "message without an address";
     case HANDOFF__V1__COMMAND_INPUT__BODY_DELIVERY_SERVED:
         return command->delivery_served->is_served ? "subscription served" : "subscription not served";
+    case HANDOFF__V1__COMMAND_INPUT__BODY_HEARTBEAT_SET:
+        return command->heartbeat_set->every_ms ? "heartbeat on" : "heartbeat off";
     case HANDOFF__V1__COMMAND_INPUT__BODY__NOT_SET:
     case _HANDOFF__V1__COMMAND_INPUT__BODY__CASE_IS_INT_SIZE: break;
     }

@@ -1,4 +1,6 @@
 /* What the daemon itself says to a record: decided on the newest one, in the turn's own batch. */
+#include "engine/audit.h"
+#include "engine/view.h"
 #include "unit/engine_world.h"
 
 static Handoff__V1__MessageDropped dropped;
@@ -129,6 +131,79 @@ static void of_a_batch_that_did_not_become_durable_nothing_was_said(void **state
     world_free(w);
 }
 
+static void note_damage(void *context, uint64_t batch, uint64_t sequence, const char *sentence)
+{
+    (void)context;
+    fprintf(stderr, "batch %llu, entry %llu: %s\n", (unsigned long long)batch, (unsigned long long)sequence, sentence);
+}
+
+static void what_says_nothing_new_is_no_entry_and_all_of_it_is_decided_alike_again(void **state)
+{
+    (void)state;
+    struct world *w = world_new(true);
+    Handoff__V1__DeliveryServed served = HANDOFF__V1__DELIVERY_SERVED__INIT;
+    Handoff__V1__CommandInput command = HANDOFF__V1__COMMAND_INPUT__INIT;
+    command.body_case = HANDOFF__V1__COMMAND_INPUT__BODY_DELIVERY_SERVED;
+    command.delivery_served = &served;
+    served.subscription = (char *)"notify";
+    served.reason = (char *)"no worker for 2 minutes";
+    for (int i = 0; i < 4; i++) {
+        served.is_served = i >= 2;
+        engine_turn_begin(w->engine);
+        assert_int_equal(engine_command(w->engine, SUBJECT_IS_SITE, "main", &command), 0);
+        uint64_t before = world_state(w).last_sequence;
+        assert_int_equal(engine_turn_commit(w->engine), 0);
+        assert_int_equal(world_state(w).last_sequence, before + (i % 2 == 0)); /* each said twice */
+        world_crash(w);
+    }
+    struct audit_summary summary;
+    struct audit audit = {"test", NULL, note_damage};
+    assert_int_equal(audit_journal(w->journal, &audit, &summary), 0);
+    assert_int_equal(summary.damages, 0);
+    world_free(w);
+}
+
+static void assert_words(struct world *w, struct view_undelivered u, const char *words)
+{
+    struct view v = {engine_rules(w->engine), w->arena, engine_now_ms(w->engine)};
+    assert_string_equal(view_undelivered(&v, &u), words);
+}
+
+static void whoever_is_told_reads_what_is_not_received_and_why(void **state)
+{
+    (void)state;
+    struct world *w = world_new(false);
+    Handoff__V1__DeliveryServed served = HANDOFF__V1__DELIVERY_SERVED__INIT;
+    Handoff__V1__CommandInput command = HANDOFF__V1__COMMAND_INPUT__INIT;
+    Handoff__V1__PatientRecord *record;
+    struct patient_key key;
+    uint64_t sequence;
+    int64_t time_ms;
+    char key_text[33];
+    command.body_case = HANDOFF__V1__COMMAND_INPUT__BODY_DELIVERY_SERVED;
+    command.delivery_served = &served;
+    served.subscription = (char *)"notify";
+    served.reason = (char *)"no worker for 2 minutes";
+    served.is_escalation = true;
+    engine_turn_begin(w->engine);
+    assert_int_equal(engine_command(w->engine, SUBJECT_IS_SITE, "main", &command), 0);
+    assert_int_equal(engine_turn_commit(w->engine), 0);
+    engine_subject_key(w->engine, SUBJECT_IS_SITE, "main", &key);
+    engine_key_text(&key, key_text);
+    assert_int_equal(engine_record(w->engine, &key, w->arena, &record, &sequence, &time_ms), 0);
+    struct view v = {engine_rules(w->engine), w->arena, engine_now_ms(w->engine)};
+    const Handoff__V1__EscalationView *row =
+        view_escalation(&v, &(struct view_subject){key_text, record}, record->escalations[0]);
+    assert_string_equal(row->reason, "Nobody receives in time what the subscription notify carries, escalations among it: "
+                                     "look at those that are open. No worker for 2 minutes.");
+    assert_string_equal(row->person_id, "on-call-1");
+    assert_words(w, (struct view_undelivered){"board", "The oldest waits.", HANDOFF__V1__SEVERITY__SEVERITY_URGENT},
+                 "Nobody receives in time what the subscription board carries. The oldest waits.");
+    assert_words(w, (struct view_undelivered){"board", NULL, HANDOFF__V1__SEVERITY__SEVERITY_URGENT},
+                 "The subscription board is served again, or gone.");
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +214,8 @@ int main(void)
         cmocka_unit_test(what_is_said_to_an_alias_its_survivor_hears),
         cmocka_unit_test(without_room_in_the_batch_it_is_said_again_in_the_next),
         cmocka_unit_test(of_a_batch_that_did_not_become_durable_nothing_was_said),
+        cmocka_unit_test(whoever_is_told_reads_what_is_not_received_and_why),
+        cmocka_unit_test(what_says_nothing_new_is_no_entry_and_all_of_it_is_decided_alike_again),
     };
     return cmocka_run_group_tests_name("engine: commands", tests, NULL, NULL);
 }

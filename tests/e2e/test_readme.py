@@ -40,11 +40,11 @@ def pasted(text, daemon):
 
 
 def test_the_python_snippet_publishes(live, tmp_path):
-    snippet = block("python", "PublishRequest")
+    snippet = block("python", "contact_attempted")
     assert len(snippet.splitlines()) < 15
     (tmp_path / "publish.py").write_text(pasted(snippet, live))
     said = run([sys.executable, "publish.py"], cwd=tmp_path)
-    assert "CODE_ACCEPTED" in said
+    assert said.startswith("accepted as entry ")
 
 
 def test_the_c_snippet_publishes(live, tmp_path):

@@ -36,7 +36,7 @@ static const char usage[] =
     "  --front ENDPOINT    tcp://ADDRESS:PORT or ipc://PATH; tcp://127.0.0.1:* takes a free port\n"
     "  --stream ENDPOINT   the doorbell's socket\n"
     "  --http ADDRESS      ADDRESS:PORT of /metrics, /healthz, /readyz; \"\" for none\n\n"
-    "SIGHUP reloads sites, pathways and policy, or keeps the old ones and says why. SIGTERM ends cleanly.\n"
+    "SIGHUP reloads sites, pathways, policy and heartbeat, or keeps the old ones and says why. SIGTERM ends cleanly.\n"
     "The endpoints in use are written to DIR/endpoints.\n";
 
 struct run {
@@ -253,6 +253,13 @@ static int refuse_start(const struct run *run, const struct yaml_errors *errors,
     return EXIT_FAILED;
 }
 
+/* The synthetic patient beats as often as the configuration says. */
+static void set_heartbeat(struct engine *engine, const struct config *config)
+{
+    int rc = engine_rules(engine) != NULL ? engine_set_heartbeat(engine, config->heartbeat_every_ms) : 0;
+    if (rc != 0) log_warn("the heartbeat is as it was; the journal did not take the change", log_int("code", rc));
+}
+
 /* 0, or an exit code. */
 static int begin_rules(struct run *run)
 {
@@ -264,6 +271,7 @@ static int begin_rules(struct run *run)
     for (int i = 0; i < count; i++)
         log_info("rules changed", log_text("change", changes[i]));
     arena_reset(run->report);
+    set_heartbeat(run->engine, run->config);
     return 0;
 }
 
@@ -279,7 +287,7 @@ static struct reload_report refuse_reload(struct run *run, struct arena *arena, 
     return (struct reload_report){.refusal = refusal};
 }
 
-/* Sites, pathways and policy. The rest of the configuration counts from the next start. */
+/* Sites, pathways, policy and the heartbeat. The rest of the configuration counts from the next start. */
 static struct reload_report reload(void *context, struct arena *arena)
 {
     struct run *run = context;
@@ -292,6 +300,7 @@ static struct reload_report reload(void *context, struct arena *arena)
     int count = errors.count > 0 || config == NULL
                     ? -1
                     : run_rules_update(run->engine, config, arena, &errors, &report.changes, &why);
+    if (count >= 0) set_heartbeat(run->engine, config);
     config_free(config);
     sd_notify_ready();
     if (count < 0) return refuse_reload(run, arena, &errors, why);

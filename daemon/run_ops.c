@@ -3,6 +3,7 @@
 #include "run_ops.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@
 #define HEARTBEAT_MAX_MS 10000
 #define OVERDUE_MAX_MS (10 * MS_PER_MINUTE) /* a timer later than this: not ready */
 
+#define RECORD_BYTES (16 * 1024 * 1024) /* of address space */
+
 enum { CODES = 64 };
 
 struct run_ops {
@@ -22,6 +25,7 @@ struct run_ops {
     struct readiness *readiness;
     struct heartbeat heartbeat;
     struct http *http;
+    struct arena *arena; /* one record at a time */
     struct engine *engine;
     struct clock *clock;
     struct journal *const *journal;
@@ -70,8 +74,9 @@ int run_ops_new(const char *version, const char *http, struct run_ops **ret_ops)
     if (ops == NULL) return -ENOMEM;
     ops->metrics = metrics_new(version, refusal_names, CODES);
     ops->readiness = readiness_new();
+    ops->arena = arena_new(RECORD_BYTES);
     int rc = -ENOMEM;
-    if (ops->metrics != NULL && ops->readiness != NULL) {
+    if (ops->metrics != NULL && ops->readiness != NULL && ops->arena != NULL) {
         readiness_fail(ops->readiness, "start", "the daemon is starting");
         heartbeat_beat(&ops->heartbeat);
         rc = start_http(ops, http);
@@ -90,6 +95,7 @@ void run_ops_free(struct run_ops *ops)
     http_stop(ops->http);
     readiness_free(ops->readiness);
     metrics_free(ops->metrics);
+    arena_free(ops->arena);
     free(ops);
 }
 
@@ -175,6 +181,59 @@ static int64_t proven_silence_ms(const struct rules *rules)
     return longest_ms;
 }
 
+/* --- the way to a worker and back ----------------------------------------------------------------------------- */
+/* NULL: it has never beaten. */
+static const Handoff__V1__Heartbeat *read_heartbeat(struct run_ops *ops)
+{
+    struct patient_key key;
+    Handoff__V1__PatientRecord *record;
+    uint64_t sequence;
+    int64_t time_ms;
+    arena_reset(ops->arena);
+    engine_subject_key(ops->engine, SUBJECT_IS_PATIENT, HEARTBEAT_PATIENT, &key);
+    return engine_record(ops->engine, &key, ops->arena, &record, &sequence, &time_ms) == 0 ? record->heartbeat : NULL;
+}
+
+static int64_t not_negative(int64_t value) { return value > 0 ? value : 0; }
+
+static void measure_heartbeat(struct run_ops *ops)
+{
+    const Handoff__V1__Heartbeat *h = read_heartbeat(ops);
+    metrics_unset(ops->metrics, METRIC_HEARTBEAT_DELAY_MS);
+    metrics_unset(ops->metrics, METRIC_HEARTBEAT_AGE_MS);
+    if (h == NULL || h->every_ms == 0) return;
+    int64_t since_ms = h->delivered_at_ms > h->began_at_ms ? h->delivered_at_ms : h->began_at_ms;
+    metrics_set(ops->metrics, METRIC_HEARTBEAT_AGE_MS, not_negative(engine_now_ms(ops->engine) - since_ms));
+    if (h->delivered_at_ms == 0) return;
+    metrics_set(ops->metrics, METRIC_HEARTBEAT_DELAY_MS, not_negative(h->delivered_at_ms - h->delivered_due_at_ms));
+}
+
+/* A worker that is away is no reason not to be ready: the daemon serves, and a restart would bring nobody back. */
+static void note_unserved(struct run_ops *ops, const Handoff__V1__SubscriptionView *const *views, size_t count)
+{
+    char sentence[READINESS_SENTENCE_BYTES];
+    const Handoff__V1__SubscriptionView *first = NULL;
+    size_t unserved = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!views[i]->is_unserved) continue;
+        if (first == NULL) first = views[i];
+        unserved++;
+    }
+    if (first == NULL) {
+        readiness_pass(ops->readiness, "subscriptions");
+        return;
+    }
+    int len = snprintf(sentence, sizeof sentence, "%.64s is not served: %.120s", first->name, first->sentence);
+    if (unserved > 1) snprintf(sentence + len, sizeof sentence - (size_t)len, " (and %zu more)", unserved - 1);
+    readiness_note(ops->readiness, "subscriptions", sentence);
+}
+
+void run_ops_subscriptions(struct run_ops *ops, const Handoff__V1__SubscriptionView *const *views, size_t count)
+{
+    metrics_set_subscriptions(ops->metrics, views, count);
+    note_unserved(ops, views, count);
+}
+
 /* --- the loop's hooks ----------------------------------------------------------------------------------------- */
 void run_ops_turn(struct run_ops *ops)
 {
@@ -208,6 +267,7 @@ void run_ops_second(struct run_ops *ops)
     metrics_set(ops->metrics, METRIC_JOURNAL_BYTES, (int64_t)used_bytes);
     metrics_set(ops->metrics, METRIC_OLDEST_OVERDUE_TIMER_MS, overdue_ms);
     metrics_set(ops->metrics, METRIC_LONGEST_SILENCE_PROVEN_MS, proven_silence_ms(engine_rules(ops->engine)));
+    measure_heartbeat(ops);
     condition(ops, "timers", overdue_ms < OVERDUE_MAX_MS,
               "timers are due and do not fire; look at the clock and the journal");
     metrics_set(ops->metrics, METRIC_READY, readiness_is_ready(ops->readiness));

@@ -34,7 +34,7 @@ void field_flag_name(const ProtobufCMessageDescriptor *descriptor, const Protobu
     } else if (strncmp(plain, "is_", 3) == 0) {
         memmove(plain, plain + 3, len - 2);
     } else if (field->label == PROTOBUF_C_LABEL_REPEATED && ends_with(plain, "s")) {
-        plain[len - 1] = 0; /* given once an element */
+        plain[len - (ends_with(plain, "sses") ? 2 : 1)] = 0; /* given once an element: recipient, address */
     }
     dash(plain, name, size);
 }

@@ -141,9 +141,10 @@ static void check_values(const ProtobufCFieldDescriptor *field)
         if (strcmp(argument, "yes|no") == 0) snprintf(word, sizeof word, "yes");
         if (strcmp(argument, "KEY=VALUE,...") == 0) {
             const ProtobufCMessageDescriptor *parts = flag->field->descriptor;
-            bool is_text = parts->fields[0].type == PROTOBUF_C_TYPE_STRING;
-            snprintf(word, sizeof word, "%s=%s", parts->fields[0].name,
-                     is_text || parts->fields[0].type == PROTOBUF_C_TYPE_UINT32 ? "1" : "guardian");
+            char value[32] = "1";
+            if (parts->fields[0].type == PROTOBUF_C_TYPE_ENUM)
+                handoff_enum_word(parts->fields[0].descriptor, 1, value, sizeof value);
+            snprintf(word, sizeof word, "%s=%s", parts->fields[0].name, value);
         }
         give(flags, flag->name, word);
         give(flags, flag->name, word); /* twice is the last one, or two */
@@ -186,6 +187,18 @@ static void repeated_flags_make_a_list_of_messages(void **state)
         flags,
         "{\"consentGranted\": {\"recipients\": [{\"party\": \"PARTY_SCHOOL\", \"id\": \"oak-street\"}, "
         "{\"party\": \"PARTY_AGENCY\"}], \"treatmentFrom\": 20260101}}");
+}
+
+static void an_address_is_given_once_for_each_channel(void **state)
+{
+    (void)state;
+    struct flags *flags = open_flags("preference.updated");
+    give(flags, "person", "patient");
+    give(flags, "address", "channel=sms,address=+15550142");
+    give(flags, "address", "channel=email,address=tom@example.org");
+    assert_json(flags, "{\"preferenceUpdated\": {\"person\": \"PARTY_PATIENT\", \"addresses\": ["
+                       "{\"channel\": \"CHANNEL_SMS\", \"address\": \"+15550142\"}, "
+                       "{\"channel\": \"CHANNEL_EMAIL\", \"address\": \"tom@example.org\"}]}}");
 }
 
 static void parts_know_switches_short_names_and_protected_commas(void **state)
@@ -353,6 +366,7 @@ int main(void)
         cmocka_unit_test(every_flag_takes_the_value_its_help_asks_for),
         cmocka_unit_test(an_intake_voicemail_is_said_with_flags),
         cmocka_unit_test(repeated_flags_make_a_list_of_messages),
+        cmocka_unit_test(an_address_is_given_once_for_each_channel),
         cmocka_unit_test(parts_know_switches_short_names_and_protected_commas),
         cmocka_unit_test(a_count_takes_a_number_and_zero_is_one),
         cmocka_unit_test(a_switch_can_be_on_off_and_bare),

@@ -31,22 +31,6 @@ static bool is_family(Handoff__V1__Party party)
     return party == HANDOFF__V1__PARTY__PARTY_PATIENT || party == HANDOFF__V1__PARTY__PARTY_GUARDIAN;
 }
 
-/* A release that the patient signed and that still holds strikes the guardians; it may name this one all the same. */
-static bool is_guardian_struck(const Handoff__V1__PatientRecord *record, const char *id, int64_t now_ms)
-{
-    bool is_struck = false;
-    for (size_t i = 0; i < record->n_consents; i++) {
-        const Handoff__V1__Consent *c = record->consents[i];
-        if (c->signer != HANDOFF__V1__PARTY__PARTY_PATIENT || !c->is_guardian_struck || now_ms >= c->expires_at_ms)
-            continue;
-        is_struck = true;
-        for (size_t k = 0; k < c->n_recipients; k++)
-            if (c->recipients[k]->party == HANDOFF__V1__PARTY__PARTY_GUARDIAN && strcmp(c->recipients[k]->id, id) == 0)
-                return false;
-    }
-    return is_struck;
-}
-
 /* The hours in which the family may be reached; the first stated ones of patient or guardian. */
 static int64_t family_permitted_from(const struct site *site, const Handoff__V1__PatientRecord *record, int64_t now_ms)
 {
@@ -57,18 +41,18 @@ static int64_t family_permitted_from(const struct site *site, const Handoff__V1_
     return now_ms;
 }
 
+static const char nobody[] = "no safe channel is known; somebody calls instead";
+
 /* Why no reminder goes to this person, or to anybody of the family; NULL: it may. */
 static const char *is_shut(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
                            const Handoff__V1__Recipient *to, int64_t now_ms)
 {
-    static const char nobody[] = "no safe channel is known; somebody calls instead";
     if (!to) return reach_family(rules, site, record, now_ms) ? NULL : nobody;
     if (!is_family(to->party)) return "reminders go to the family alone";
     if (!reach_person(record, to->party, to->id)) return nobody;
     if (to->party == HANDOFF__V1__PARTY__PARTY_PATIENT) return NULL;
     if (!consent_has_say(record, to->party, to->id)) return "this guardian has no custody";
-    if (patient_age(site, record, now_ms) < (int32_t)rules->policy.bh_signing_age) return NULL;
-    return is_guardian_struck(record, to->id, now_ms) ? "the patient wants this guardian told nothing" : NULL;
+    return reach_is_struck(rules, site, record, to->id, now_ms) ? "the patient wants this guardian told nothing" : NULL;
 }
 
 static struct gate_decision reminder(const struct rules *rules, const struct site *site,
@@ -83,7 +67,7 @@ static struct gate_decision reminder(const struct rules *rules, const struct sit
     if (a->starts_at_ms != r->starts_at_ms) return drop("the visit was moved");
     if (a->starts_at_ms <= now_ms) return drop("the visit has begun");
     const char *shut = is_shut(rules, site, record, to, now_ms);
-    if (shut) return withhold(shut);
+    if (shut) return (struct gate_decision){.answer = GATE_WITHHOLD, .reason = shut, .is_unreachable = shut == nobody};
     int64_t from = to ? reach_permitted_from(site, reach_preference(record, to->party, to->id), now_ms)
                       : family_permitted_from(site, record, now_ms);
     if (from >= a->starts_at_ms) return drop("no permitted hour is left before the visit");
@@ -102,7 +86,7 @@ static struct gate_decision disclosure(const struct rules *rules, const struct s
     if (!consent_is_needed(&q)) return deliver(NULL);
     if (s->exception[0]) return deliver(NULL); /* invoked by a named human and journaled with its rule */
     switch (consent_ask(&q, &ground)) {
-    case CONSENT_COVERS: return (struct gate_decision){GATE_DELIVER, 0, NULL, ground.consent, ground.also};
+    case CONSENT_COVERS: return (struct gate_decision){.answer = GATE_DELIVER, .consent = ground.consent, .also = ground.also};
     case CONSENT_UNCERTAIN: return withhold("it is uncertain whether the release covers this recipient");
     case CONSENT_NONE: break;
     }
@@ -120,6 +104,16 @@ static bool is_taken_back(const Handoff__V1__PatientRecord *record, const Handof
     return false;
 }
 
+/* The newest says all that an older one would, so nothing is recorded of that. */
+static struct gate_decision heartbeat(const Handoff__V1__PatientRecord *record, const Handoff__V1__StatusEmission *s)
+{
+    const Handoff__V1__Heartbeat *h = record->heartbeat;
+    bool is_newest = h && h->every_ms && h->notice_number == s->notice_number;
+    struct gate_decision dropped = drop("a newer heartbeat has fired, or it was turned off");
+    dropped.is_silent = true;
+    return is_newest ? deliver(NULL) : dropped;
+}
+
 struct gate_decision gate(const struct rules *rules, const Handoff__V1__PatientRecord *record,
                           const Handoff__V1__Emission *emission, const Handoff__V1__Recipient *recipient,
                           int64_t now_ms)
@@ -131,6 +125,8 @@ struct gate_decision gate(const struct rules *rules, const Handoff__V1__PatientR
     if (emission->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER)
         return reminder(rules, site, record, emission->reminder, recipient, now_ms);
     if (emission->body_case != HANDOFF__V1__EMISSION__BODY_STATUS) return deliver(NULL);
+    if (emission->status->kind == HANDOFF__V1__STATUS_KIND__STATUS_KIND_HEARTBEAT)
+        return heartbeat(record, emission->status);
     const Handoff__V1__Recipient *to = recipient ? recipient : emission->status->recipient;
     if (!to) return withhold("it names no recipient");
     return disclosure(rules, site, record, emission->status, to, now_ms);

@@ -127,6 +127,7 @@ static bool is_exception(const struct invariants_step *s, const Handoff__V1__Sta
 static uint32_t look_at_status(const struct invariants_step *s, const Handoff__V1__StatusEmission *status)
 {
     const Handoff__V1__Recipient *to = status->recipient;
+    if (status->kind == HANDOFF__V1__STATUS_KIND__STATUS_KIND_HEARTBEAT && s->after->heartbeat) return 0;
     if (!to) return INVARIANT(GROUNDED);
     struct consent_question q = {s->rules,         s->site,          s->after, to->party, to->id,
                                  status->category, s->input->now_ms, NULL};
@@ -224,6 +225,10 @@ static bool is_due_again(const Handoff__V1__PatientRecord *r, const Handoff__V1_
         r->rounds[f->number - 1]->begins_at_ms == f->due_at_ms)
         return true;
     if (f->kind == DUE(SOURCE) && r->silent_at_ms == f->due_at_ms) return true;
+    if (f->kind == DUE(UNSERVED) && f->number && f->number <= r->n_unserved &&
+        r->unserved[f->number - 1]->again_at_ms == f->due_at_ms)
+        return true;
+    if (f->kind == DUE(HEARTBEAT) && r->heartbeat && r->heartbeat->next_at_ms == f->due_at_ms) return true;
     for (size_t i = 0; f->kind == DUE(TIMER) && i < r->n_timers; i++)
         if (r->timers[i]->generation == f->generation && r->timers[i]->due_at_ms == f->due_at_ms) return true;
     return false;

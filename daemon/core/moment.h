@@ -278,6 +278,15 @@ void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e);
 /* Of a round about an event: one list to the person whose work it is now, or one escalation about an agency. */
 void work_hand_over(struct moment *m, uint64_t round, const Handoff__V1__RoundList *list);
 void work_raise_list(struct moment *m, uint64_t round, const char *about, const Handoff__V1__RoundList *list);
+/* Messages are not delivered as they should be: raised to one role, until they are. */
+struct undelivered {
+    Handoff__V1__Role role;
+    Handoff__V1__Severity severity;
+    const char *subscription; /* "": all of them may be concerned */
+    const char *why;
+};
+uint32_t work_raise_undelivered(struct moment *m, const struct undelivered *u); /* its number; 0 after a fault */
+void work_resolve_undelivered(struct moment *m, uint32_t number); /* if it still stands */
 /* What the event alone asked for by its lists is withdrawn or resolved: it was taken back. */
 void work_forget_hand_over(struct moment *m, uint64_t round);
 void work_forget_list(struct moment *m, uint64_t round, const char *reason);
@@ -360,5 +369,15 @@ void machine_focus(struct moment *m, Handoff__V1__Episode *episode);
 /* --- sources (sources.c): on a source's record --------------------------------------------------------------- */
 void sources_by_command(struct moment *m);
 bool sources_fire(struct moment *m, const Handoff__V1__TimerInput *firing);
+
+/* --- who serves a subscription (served.c): on a site's record -------------------------------------------------- */
+void served_by_command(struct moment *m);
+void served_by_event(struct moment *m); /* after the answers: what a human resolved though nobody serves it yet */
+bool served_fire(struct moment *m, const Handoff__V1__TimerInput *firing);
+
+/* --- the synthetic patient (heartbeat.c) ------------------------------------------------------------------------ */
+void heartbeat_by_command(struct moment *m);
+bool heartbeat_by_event(struct moment *m); /* false: the record is another's */
+bool heartbeat_fire(struct moment *m, const Handoff__V1__TimerInput *firing);
 
 #endif

@@ -24,7 +24,7 @@ const Handoff__V1__Preference *reach_preference(const Handoff__V1__PatientRecord
 }
 
 /* A letter and a talk in person do not carry a message in time. */
-static bool carries_message(Handoff__V1__Channel channel)
+bool reach_carries_message(Handoff__V1__Channel channel)
 {
     return channel == HANDOFF__V1__CHANNEL__CHANNEL_PHONE || channel == HANDOFF__V1__CHANNEL__CHANNEL_SMS ||
            channel == HANDOFF__V1__CHANNEL__CHANNEL_EMAIL || channel == HANDOFF__V1__CHANNEL__CHANNEL_PORTAL;
@@ -35,13 +35,31 @@ static bool is_usable(const Handoff__V1__Preference *p)
     if (!p) return true;
     if (p->has_no_channel || p->is_opted_out) return false;
     for (size_t i = 0; i < p->n_permitted; i++)
-        if (carries_message(p->permitted[i])) return true;
+        if (reach_carries_message(p->permitted[i])) return true;
     return p->n_permitted == 0;
 }
 
 bool reach_person(const Handoff__V1__PatientRecord *record, Handoff__V1__Party party, const char *id)
 {
     return is_usable(reach_preference(record, party, id));
+}
+
+/* A release that the patient signed and that still holds strikes the guardians; it may name this one all the same. */
+bool reach_is_struck(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
+                     const char *id, int64_t now_ms)
+{
+    bool is_struck = false;
+    if (patient_age(site, record, now_ms) < (int32_t)rules->policy.bh_signing_age) return false;
+    for (size_t i = 0; i < record->n_consents; i++) {
+        const Handoff__V1__Consent *c = record->consents[i];
+        if (c->signer != PARTY(PATIENT) || !c->is_guardian_struck || now_ms >= c->expires_at_ms)
+            continue;
+        is_struck = true;
+        for (size_t k = 0; k < c->n_recipients; k++)
+            if (c->recipients[k]->party == PARTY(GUARDIAN) && strcmp(c->recipients[k]->id, id) == 0)
+                return false;
+    }
+    return is_struck;
 }
 
 /* A guardian without custody is not asked for the family. */

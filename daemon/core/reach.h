@@ -10,6 +10,11 @@ bool reach_family(const struct rules *rules, const struct site *site, const Hand
                   int64_t now_ms);
 /* A message may go to this person: not opted out, and a channel that carries one. */
 bool reach_person(const Handoff__V1__PatientRecord *record, Handoff__V1__Party party, const char *id);
+/* Carries a message in time: not a letter, nor a talk in person. */
+bool reach_carries_message(Handoff__V1__Channel channel);
+/* The patient signs, and wants this guardian told nothing. */
+bool reach_is_struck(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
+                     const char *guardian_id, int64_t now_ms);
 /* NULL: nothing is known. */
 const Handoff__V1__Preference *reach_preference(const Handoff__V1__PatientRecord *record, Handoff__V1__Party party,
                                                 const char *id);

@@ -43,6 +43,10 @@ void facts_preference(struct moment *m)
         p->permitted = u->permitted;
         p->has_no_channel = u->has_no_channel;
     }
+    if (u->n_addresses) {
+        p->n_addresses = u->n_addresses;
+        p->addresses = u->addresses;
+    }
     p->earliest_minute = u->earliest_minute;
     p->latest_minute = u->latest_minute;
     p->is_opted_out = u->is_opted_out;

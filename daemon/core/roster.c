@@ -24,6 +24,30 @@ const Handoff__V1__Person *roster_person(const struct site *site, const char *id
     return NULL;
 }
 
+static bool insert_opening(struct opening day[CALENDAR_OPENINGS_PER_DAY], const Handoff__V1__Opening *o)
+{
+    size_t at = CALENDAR_OPENINGS_PER_DAY - 1;
+    if (day[at].close_minute) return false;
+    for (; at > 0 && (!day[at - 1].close_minute || day[at - 1].open_minute > o->open_minute); at--) day[at] = day[at - 1];
+    day[at] = (struct opening){(uint16_t)o->open_minute, (uint16_t)o->close_minute};
+    return true;
+}
+
+/* Hours that no day has are as none: the site's hold. */
+struct calendar roster_hours(const struct site *site, const Handoff__V1__Person *p)
+{
+    struct calendar own = site->calendar;
+    bool is_read = p && p->n_openings > 0;
+    for (size_t i = 0; i < sizeof own.week / sizeof *own.week; i++)
+        for (size_t k = 0; k < CALENDAR_OPENINGS_PER_DAY; k++) own.week[i][k] = (struct opening){0, 0};
+    for (size_t i = 0; is_read && i < p->n_openings; i++) {
+        const Handoff__V1__Opening *o = p->openings[i];
+        is_read = o->weekday < 7 && o->open_minute < o->close_minute && o->close_minute <= 1440 &&
+                  insert_opening(own.week[o->weekday], o);
+    }
+    return is_read && calendar_is_valid(&own) ? own : site->calendar;
+}
+
 static const Handoff__V1__Absence *absence(const struct asking *a, const char *person_id)
 {
     for (uint32_t i = 0; i < a->rules->absence_count; i++) {

@@ -23,6 +23,8 @@ const char *roster_holder(const struct rules *rules, const struct site *site, co
 /* Who does a person's work then: that person, or the first delegate who is there. NULL: nobody was named, or all of
  * them are away too, or the one who would have it has no address or is not on the roster. */
 const char *roster_stand_in(const struct rules *rules, const struct site *site, const char *person_id, int64_t at_ms);
+/* A person's own working hours in the site's time zone, else the site's. The site's holidays are everybody's. */
+struct calendar roster_hours(const struct site *site, const Handoff__V1__Person *person);
 /* NULL: not on the roster. */
 const Handoff__V1__Person *roster_person(const struct site *site, const char *person_id);
 

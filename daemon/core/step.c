@@ -291,6 +291,10 @@ static void postpone(struct moment *m, const Handoff__V1__TimerInput *f)
     bool is_round = f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ROUND && f->number && f->number <= m->record->n_rounds;
     if (is_round) m->record->rounds[f->number - 1]->begins_at_ms = m->now_ms + MS_PER_DAY;
     if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_SOURCE) m->record->silent_at_ms = m->now_ms + MS_PER_DAY;
+    bool is_unserved = f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_UNSERVED && f->number <= m->record->n_unserved;
+    if (is_unserved && f->number) m->record->unserved[f->number - 1]->again_at_ms = m->now_ms + MS_PER_DAY;
+    if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_HEARTBEAT && m->record->heartbeat)
+        m->record->heartbeat->next_at_ms = m->now_ms + MS_PER_DAY;
 }
 
 static void arm_safety_net(struct moment *m)
@@ -377,6 +381,7 @@ static void undo_answer(struct moment *m, const struct rules *rules, const Hando
 /* --- inputs -------------------------------------------------------------------------------------------------- */
 static void run_event(struct moment *m)
 {
+    if (heartbeat_by_event(m)) return;
     bool is_patients = m->input->subject == SUBJECT_IS_PATIENT; /* others have no episodes */
     bool was_taken_back = retract_was_awaited(m);
     if (was_taken_back && !facts_finding(m->event)) {
@@ -389,6 +394,7 @@ static void run_event(struct moment *m)
     if (!was_silent && (m->record->is_deceased || m->record->is_opted_out)) work_fall_silent(m);
     answers_apply(m);
     if (m->input->subject == SUBJECT_IS_SITE) rounds_by_event(m);
+    served_by_event(m);
     if (!m->fault && !m->names_nothing && is_patients) offer_to_episodes(m);
     if (!m->fault && !m->names_nothing && is_patients) open_episodes(m);
     if (!m->fault && !m->names_nothing && is_patients) settle_episodes(m);
@@ -428,6 +434,10 @@ static void run_firing(struct moment *m)
     } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ROUND && rounds_fire(m, f)) {
         return;
     } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_SOURCE && sources_fire(m, f)) {
+        return;
+    } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_UNSERVED && served_fire(m, f)) {
+        return;
+    } else if (f->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_HEARTBEAT && heartbeat_fire(m, f)) {
         return;
     } else {
         m->out->verdict = VERDICT(NO_OP);
@@ -524,6 +534,8 @@ void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, c
     case STEP_COMMAND:
         rounds_by_command(&m);
         sources_by_command(&m);
+        served_by_command(&m);
+        heartbeat_by_command(&m);
         break;
     case STEP_JOIN: merge_join(&m); break;
     case STEP_DIFFERS: run_differs(&m); break;
@@ -587,6 +599,15 @@ int64_t step_next_due(const Handoff__V1__PatientRecord *r, Handoff__V1__TimerInp
     if (r->silent_at_ms && r->silent_at_ms < due) {
         due = r->silent_at_ms;
         fill_firing(f, HANDOFF__V1__DUE_KIND__DUE_KIND_SOURCE, due, 0, 0);
+    }
+    for (size_t i = 0; i < r->n_unserved; i++) {
+        if (!r->unserved[i]->again_at_ms || r->unserved[i]->again_at_ms >= due) continue;
+        due = r->unserved[i]->again_at_ms;
+        fill_firing(f, HANDOFF__V1__DUE_KIND__DUE_KIND_UNSERVED, due, (uint32_t)i + 1, 0);
+    }
+    if (r->heartbeat && r->heartbeat->next_at_ms && r->heartbeat->next_at_ms < due) {
+        due = r->heartbeat->next_at_ms;
+        fill_firing(f, HANDOFF__V1__DUE_KIND__DUE_KIND_HEARTBEAT, due, 0, 0);
     }
     return due;
 }

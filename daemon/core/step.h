@@ -22,6 +22,9 @@ struct site;
 
 enum subject_kind { SUBJECT_IS_PATIENT, SUBJECT_IS_SITE, SUBJECT_IS_SOURCE };
 
+/* The synthetic patient's id (core/heartbeat.c). Nobody else has it. */
+#define HEARTBEAT_PATIENT "handoffd-heartbeat"
+
 /* EVENT of a subject that is not the event's own: an event of the site that concerns this patient too.
  * JOIN: on the survivor's record, right after the patient.merged on the other's. */
 enum step_kind { STEP_EVENT, STEP_FIRING, STEP_UNKNOWN_SUBJECT, STEP_COMMAND, STEP_JOIN, STEP_DIFFERS };
@@ -78,8 +81,8 @@ struct step_input {
     const Handoff__V1__PatientRecord *loser, *alias; /* STEP_JOIN: the other's record before it became an alias, and after */
     const Handoff__V1__TimerInput *firing;          /* STEP_FIRING */
     const Handoff__V1__UnknownSubject *unknown;     /* STEP_UNKNOWN_SUBJECT, on a source's record */
-    const Handoff__V1__CommandInput *command;       /* STEP_COMMAND: what the engine itself has to say to a site's or
-                                                       source's record (round_wanted, round_done, source_heard) */
+    const Handoff__V1__CommandInput *command;       /* STEP_COMMAND: what the daemon itself has to say to a record
+                                                       (round_wanted, source_heard, delivery_served ...) */
 };
 
 struct outcome {

@@ -2,6 +2,7 @@
  * record says, and the other's where it says nothing. What forbids (a death, all contact declined, a revocation, a doubt
  * about custody) counts whoever's it is: uncertain means no. */
 #include "core/moment.h"
+#include "core/reach.h"
 #include "core/consent.h"
 
 #include <string.h>
@@ -81,7 +82,10 @@ static void unite_preference(struct moment *m, Handoff__V1__Preference **mine, H
     p->is_opted_out |= others->is_opted_out;
     p->needs_interpreter |= others->needs_interpreter;
     p->is_phone_shared |= others->is_phone_shared;
+    if (reach_content(others) < reach_content(p)) p->message_content = others->message_content;
     if (!p->language[0]) p->language = others->language;
+    if (others->n_addresses && (!p->n_addresses || others->changed_at_ms > p->changed_at_ms))
+        p->addresses = others->addresses, p->n_addresses = others->n_addresses; /* the newer: people move */
     if (p->latest_minute > p->earliest_minute) return;
     p->earliest_minute = others->earliest_minute;
     p->latest_minute = others->latest_minute;

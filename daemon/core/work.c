@@ -69,7 +69,15 @@ static Handoff__V1__TaskEmission *tell_task(struct moment *m, Handoff__V1__Task 
     told->owner_id = t->owner_id;
     told->instead_of = t->instead_of;
     told->generation = ++t->generation;
+    if (change == CHANGE(OPENED) || change == CHANGE(REOPENED)) t->told_generation = t->generation;
     return told;
+}
+
+/* Its owner hears of it when it must be done sooner or is graver. Another cause alone is in the work list. */
+static void tell_joined(struct moment *m, Handoff__V1__Task *t, uint32_t rule, bool is_told)
+{
+    tell_task(m, t, CHANGE(JOINED), rule);
+    if (is_told) t->told_generation = t->generation;
 }
 
 static uint32_t rule_of(const Handoff__V1__Task *t) { return t->n_causes ? t->causes[0]->rule : 0; }
@@ -125,7 +133,7 @@ static void join(struct moment *m, Handoff__V1__Task *t, Handoff__V1__Cause *cau
     if (e && severity > e->severity) repeat(m, e, severity);
     review_note(m, t);
     m->is_changed = m->is_used = true;
-    if (is_new_cause || is_sooner || is_graver) tell_task(m, t, CHANGE(JOINED), cause->rule);
+    if (is_new_cause || is_sooner || is_graver) tell_joined(m, t, cause->rule, is_sooner || is_graver);
 }
 
 static Handoff__V1__Severity severity_for(const struct moment *m, Handoff__V1__Severity ordered,
@@ -434,6 +442,20 @@ void work_withdraw_family(struct moment *m)
 /* Everybody who holds it: those told together, and the rung that it has reached. */
 static uint32_t holders(const Handoff__V1__Escalation *e) { return e->roles | UINT32_C(1) << e->rung; }
 
+/* What was told to a role before is overtaken by what it is told now. */
+static void note_notice(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Role role)
+{
+    Handoff__V1__RoleTold *told = MESSAGE_NEW(m->arena, Handoff__V1__RoleTold, role_told);
+    told->role = role;
+    told->generation = e->generation;
+    for (size_t i = 0; i < e->n_told; i++) {
+        if (e->told[i]->role != role) continue;
+        e->told[i] = told;
+        return;
+    }
+    list_append(m->arena, &e->told, &e->n_told, told);
+}
+
 static void tell_role(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Role role,
                       Handoff__V1__EscalationChange change)
 {
@@ -453,6 +475,9 @@ static void tell_role(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1_
     x->generation = ++e->generation;
     x->next_at_ms = e->next_at_ms;
     x->about = e->about;
+    x->subscription = e->subscription;
+    x->why = e->why;
+    if (change != CLIMB(ACKNOWLEDGED) && change != CLIMB(RESOLVED)) note_notice(m, e, role);
 }
 
 /* An acknowledgement and the end are said once; anything else each who holds the matter hears. What changed is the
@@ -801,6 +826,7 @@ void work_hand_over(struct moment *m, uint64_t round, const Handoff__V1__RoundLi
         told->lines = list->lines;
         told->n_lines = list->n_lines;
         told->total = list->total;
+        t->told_generation = t->generation; /* the newest list is theirs */
         return;
     }
 }
@@ -835,6 +861,25 @@ void work_raise_list(struct moment *m, uint64_t round, const char *about, const 
     told->lines = list->lines;
     told->n_lines = list->n_lines;
     told->total = list->total;
+}
+
+/* --- what is not delivered ----------------------------------------------------------------------------------- */
+uint32_t work_raise_undelivered(struct moment *m, const struct undelivered *u)
+{
+    Handoff__V1__Escalation *e = new_escalation(m, UINT32_C(1) << u->role, u->severity, new_cause(m, 0), 0);
+    if (!e) return 0;
+    e->subscription = arena_string(m->arena, u->subscription);
+    e->why = arena_string(m->arena, u->why);
+    tell_escalation(m, e, CLIMB(RAISED));
+    return e->number;
+}
+
+void work_resolve_undelivered(struct moment *m, uint32_t number)
+{
+    Handoff__V1__Escalation *e = work_find_escalation(m->record, number);
+    if (!e) return;
+    work_resolve(m, e);
+    m->out->emissions[m->out->n_emissions - 1]->escalation->is_over = true;
 }
 
 /* --- taking back --------------------------------------------------------------------------------------------- */
@@ -947,7 +992,7 @@ void work_take_causes(struct moment *m, Handoff__V1__Task *kept, const Handoff__
     size_t count = kept->n_causes;
     for (size_t i = 0; i < from->n_causes && kept->n_causes < CAUSES_MAX; i++)
         if (!has_cause(kept, from->causes[i])) list_append(m->arena, &kept->causes, &kept->n_causes, from->causes[i]);
-    if (kept->n_causes != count) tell_task(m, kept, CHANGE(JOINED), rule_of(from));
+    if (kept->n_causes != count) tell_joined(m, kept, rule_of(from), false);
 }
 
 void work_join_tasks(struct moment *m, Handoff__V1__Task *kept, Handoff__V1__Task *gone)
@@ -972,7 +1017,7 @@ void work_join_tasks(struct moment *m, Handoff__V1__Task *kept, Handoff__V1__Tas
     hand_over(m, kept, gone);
     tell_task(m, gone, CHANGE(WITHDRAWN), rule);
     remove_task(m, gone);
-    if (is_new_cause || is_sooner || is_graver) tell_task(m, kept, CHANGE(JOINED), rule_of(kept));
+    if (is_new_cause || is_sooner || is_graver) tell_joined(m, kept, rule_of(kept), is_sooner || is_graver);
 }
 
 static bool is_above(const struct moment *m, const Handoff__V1__Escalation *a, const Handoff__V1__Escalation *b)

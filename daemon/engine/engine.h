@@ -68,7 +68,8 @@ enum {
     ENGINE_E_UNKNOWN = -306,   /* no such patient */
     ENGINE_E_MEMORY = -307,
     ENGINE_E_INDEX = -308,     /* the index does not read, or does not take what it is given */
-    ENGINE_E_LIMIT = -309      /* more than fits one batch */
+    ENGINE_E_LIMIT = -309,     /* more than fits one batch */
+    ENGINE_E_TOO_LARGE = -310  /* the record would become larger than is stored */
 };
 
 /* Opens: reads the epoch, folds rules entries, recovers the table of changes from the entry headers behind the
@@ -100,6 +101,15 @@ void engine_turn_begin(struct engine *e);
 void engine_publish(struct engine *e, struct bytes event, uint64_t ticket, uint32_t position);
 bool engine_is_batch_full(const struct engine *e);
 bool engine_can_accept(const struct engine *e); /* false: the table of changes is full; leave events in the socket */
+/* What the daemon itself has to say to a subject: step decides it on the newest record, this batch's too (an alias
+ * counts as the patient that it became), and it becomes a COMMAND entry of the batch. The command is packed at once. A
+ * verdict NO_OP says nothing new: then there is no entry. 0; ENGINE_E_UNKNOWN: no such patient (a site's or a source's
+ * record begins); ENGINE_E_LIMIT: the batch has no room, commit it and say so again in the next; ENGINE_E_FULL,
+ * ENGINE_E_STOPPED: nothing can be written now; ENGINE_E_TOO_LARGE; or what could not be read. */
+int engine_command(struct engine *e, enum subject_kind kind, const char *name, const Handoff__V1__CommandInput *command);
+/* In a turn of its own: how often the synthetic patient (HEARTBEAT_PATIENT) beats from now on; 0: not. What is so
+ * already is no entry. */
+int engine_set_heartbeat(struct engine *e, int64_t every_ms);
 /* Fires at most limit due things whose time is <= the turn's; returns how many entries it added. */
 uint32_t engine_fire(struct engine *e, uint32_t limit);
 /* 0, or an error that was already told to the publishers as UNAVAILABLE. */
@@ -148,6 +158,29 @@ int engine_work_next(struct engine *e, const struct patient_key *after, struct p
 int engine_forecast(struct engine *e, const struct patient_key *key, uint32_t limit, struct arena *arena, void *context,
                     void (*visit)(void *context, int64_t at_ms, const Handoff__V1__TimerInput *firing,
                                   const struct outcome *outcome));
+
+/* --- delivery (daemon/delivery) ------------------------------------------------------------------------------- */
+/* The same for the record that has this key, of whatever kind. ENGINE_E_UNKNOWN: none has. ret_sequence, which may be NULL, is the
+ * entry's; 0: it changed nothing, so there is none. */
+int engine_command_to(struct engine *e, const struct patient_key *key, const Handoff__V1__CommandInput *command,
+                      uint64_t *ret_sequence);
+/* In a turn: another entry fits this batch. */
+bool engine_has_room(const struct engine *e);
+/* In a turn: an entry on the subscription's own chain; "" is the chain that names them all. ENGINE_E_LIMIT: no room. */
+int engine_add_delivery(struct engine *e, const char *subscription, const Handoff__V1__DeliveryInput *input);
+/* That chain, from the newest entry backwards; false stops. ENGINE_E_UNKNOWN: there is none. */
+int engine_walk_delivery(struct engine *e, const char *subscription, void *context,
+                         bool (*visit)(void *context, const struct entry *entry));
+/* What engine_entry returns stays valid between the two. Not around a turn. */
+int engine_hold(struct engine *e);
+void engine_let_go(struct engine *e);
+/* In a turn, that of its batch too. */
+int engine_entry(struct engine *e, uint64_t sequence, struct entry *ret_entry);
+/* The newest record, of the patient that this one has become; in a turn, as of its batch. ENGINE_E_UNKNOWN. */
+int engine_newest(struct engine *e, const struct patient_key *key, struct arena *arena,
+                  Handoff__V1__PatientRecord **ret_record, uint64_t *ret_sequence);
+/* The last sequence whose journal time is before this; 0: none. */
+int engine_sequence_before(struct engine *e, int64_t at_ms, uint64_t *ret_sequence);
 
 struct engine_state {
     uint64_t last_sequence, indexed_sequence;

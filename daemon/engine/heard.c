@@ -98,33 +98,14 @@ void heard_take(struct engine *e, const struct patient_key *key, const Handoff__
 
 /* --- entries ------------------------------------------------------------------------------------------------------ */
 
+/* What cannot be read or does not fit is said again by the next event: it holds a few tasks and times. */
 static void note(struct engine *e, struct heard_source *s, Handoff__V1__SourceHeard *said)
 {
     Handoff__V1__CommandInput command = HANDOFF__V1__COMMAND_INPUT__INIT;
-    struct found found;
-    struct outcome outcome;
-    struct bytes after_packed;
-    Handoff__V1__PatientRecord *before;
     s->is_to_configure = false;
-    if (lookup_subject(e, &s->key, &found) || lookup_record(e, &found, e->arena, &before)) return;
     command.body_case = HANDOFF__V1__COMMAND_INPUT__BODY_SOURCE_HEARD;
     command.source_heard = said;
-    struct step_input input = {.kind = STEP_COMMAND,
-                               .sequence = turn_next_sequence(e),
-                               .now_ms = e->now_ms,
-                               .subject = SUBJECT_IS_SOURCE,
-                               .subject_name = s->name,
-                               .command = &command};
-    step(e->rules, before, &input, e->arena, &outcome);
-    if (!turn_fits(e, outcome.after, true, &after_packed)) return; /* it holds a few tasks and times */
-    turn_add(e, &(struct addition){.kind = ENTRY_COMMAND,
-                                   .key = &s->key,
-                                   .found = &found,
-                                   .input_message = &command.base,
-                                   .before = before,
-                                   .after = outcome.after,
-                                   .after_packed = after_packed,
-                                   .outcome = &outcome.journaled});
+    command_add(e, SUBJECT_IS_SOURCE, s->name, &command);
 }
 
 void heard_note(struct engine *e, const char *source)

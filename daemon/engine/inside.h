@@ -8,6 +8,8 @@
  *     merging.c   two patients that become one      retraction.c  what is taken back
  *     versions.c  what open episodes run on
  *     round.c     what concerns many patients        heard.c    sources that somebody waits for
+ *     deliver.c   what daemon/delivery asks
+ *     command.c   what the daemon itself says to a record
  */
 #ifndef HANDOFF_ENGINE_INSIDE_H
 #define HANDOFF_ENGINE_INSIDE_H
@@ -259,6 +261,9 @@ void heard_take(struct engine *e, const struct patient_key *key, const Handoff__
 void heard_note(struct engine *e, const char *source);
 bool heard_have_work(const struct engine *e);
 void heard_go_on(struct engine *e);
+
+/* command.c: engine_command without its questions, within what an event or a turn's own work has room for */
+int command_add(struct engine *e, enum subject_kind kind, const char *name, const Handoff__V1__CommandInput *command);
 
 /* fire.c */
 int64_t fire_next_ms(struct engine *e);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include "base/limits.h"
 #include "core/calendar.h"
+#include "core/step.h"
 #include "engine/intake_sense.h"
 #include "engine/intake_tables.h"
 #include "engine/utf8.h"
@@ -278,12 +279,24 @@ static bool needs_patient(Handoff__V1__Event__BodyCase body)
            body != HANDOFF__V1__EVENT__BODY_AGENCY_DELISTED && body != HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED;
 }
 
+/* What is said of the synthetic patient: that a beat was delivered, or not, and what is done with its escalation. */
+static bool is_of_heartbeat(Handoff__V1__Event__BodyCase body)
+{
+    return body == HANDOFF__V1__EVENT__BODY_MESSAGE_SENT || body == HANDOFF__V1__EVENT__BODY_MESSAGE_FAILED ||
+           body == HANDOFF__V1__EVENT__BODY_ESCALATION_ACKNOWLEDGED ||
+           body == HANDOFF__V1__EVENT__BODY_ESCALATION_RESOLVED || body == HANDOFF__V1__EVENT__BODY_TASK_COMPLETED ||
+           body == HANDOFF__V1__EVENT__BODY_TASK_CANCELLED;
+}
+
 static bool check_required(const struct intake *in, struct reading *r, const Handoff__V1__Event *event)
 {
     const struct event_kind *kind = in->bodies[(unsigned)event->body_case].kind;
     if (!kind) return refuse(r, HANDOFF__V1__CODE__CODE_MISSING_BODY, NULL, "has no body");
     if (!event->patient_id[0] && needs_patient(event->body_case))
         return refuse(r, HANDOFF__V1__CODE__CODE_BAD_ID, &(struct path){NULL, "patient_id"}, "is empty");
+    if (strcmp(event->patient_id, HEARTBEAT_PATIENT) == 0 && !is_of_heartbeat(event->body_case))
+        return refuse(r, HANDOFF__V1__CODE__CODE_BAD_ID, &(struct path){NULL, "patient_id"},
+                      "is the daemon's own synthetic patient");
     for (uint32_t i = 0; i < in->bodies[kind->body].required_count; i++) {
         const struct required *required = &in->bodies[kind->body].required[i];
         const void *message = required->is_of_event ? (const void *)event : event->referral_requested;

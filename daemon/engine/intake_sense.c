@@ -1,7 +1,10 @@
 /* See intake_sense.h. One small question a kind of event, and a table of them. */
 #include "engine/intake_sense.h"
 
+#include <string.h>
+
 #include "core/calendar.h"
+#include "core/step.h"
 
 #define BODY(NAME) HANDOFF__V1__EVENT__BODY_##NAME
 enum { VISIT_YEARS_MAX = 5, ITEMS_MAX = 64 };
@@ -44,6 +47,13 @@ static bool deceased(const Handoff__V1__Event *e, int64_t now_ms, struct nonsens
 {
     bool is_future = e->patient_deceased->died_at_ms > now_ms + MS_PER_DAY;
     return !is_future || refuse_time(n, "died_at_ms", "is in the future");
+}
+
+static bool merged(const Handoff__V1__Event *e, int64_t now_ms, struct nonsense *n)
+{
+    (void)now_ms;
+    bool is_ours = strcmp(e->patient_merged->survivor_patient_id, HEARTBEAT_PATIENT) == 0;
+    return !is_ours || refuse(n, HANDOFF__V1__CODE__CODE_BAD_ID, "survivor_patient_id", "is the daemon's own synthetic patient");
 }
 
 static bool absent(const Handoff__V1__Event *e, int64_t now_ms, struct nonsense *n)
@@ -109,7 +119,7 @@ static const struct {
     {BODY(PATIENT_DECEASED), deceased}, {BODY(STAFF_ABSENT), absent},
     {BODY(AGENCY_LISTED), listed},      {BODY(EPISODE_OPENED), opened},
     {BODY(APPOINTMENT_BOOKED), booked}, {BODY(APPOINTMENT_RESCHEDULED), rescheduled},
-    {BODY(SCREENING_SCORED), screening},
+    {BODY(SCREENING_SCORED), screening}, {BODY(PATIENT_MERGED), merged},
 };
 
 bool intake_makes_sense(const Handoff__V1__Event *event, int64_t now_ms, struct nonsense *ret_nonsense)

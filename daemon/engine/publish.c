@@ -209,6 +209,18 @@ static void refuse_growth(struct engine *e, const struct publishing *p)
                      });
 }
 
+static void refuse_nobody(struct engine *e, const struct publishing *p)
+{
+    turn_tell_result(e, &(struct result){
+                            .ticket = p->ticket,
+                            .position = p->position,
+                            .code = HANDOFF__V1__CODE__CODE_BAD_ID,
+                            .sentence = "patient_id is the daemon's own synthetic patient, which has never beaten; "
+                                        "nothing was stored.",
+                            .field = "patient_id",
+                        });
+}
+
 static void refuse_foreign(struct engine *e, const struct publishing *p, const char *field)
 {
     char *sentence = arena_alloc(e->arena, ENGINE_SENTENCE_BYTES);
@@ -220,6 +232,12 @@ static void refuse_foreign(struct engine *e, const struct publishing *p, const c
                             .sentence = sentence,
                             .field = field,
                         });
+}
+
+/* The synthetic patient has no record before it beats. */
+static bool is_nobody(const struct publishing *p)
+{
+    return !p->before && p->subject == SUBJECT_IS_PATIENT && strcmp(p->subject_name, HEARTBEAT_PATIENT) == 0;
 }
 
 /* What an instrument cannot have scored is a mistake of whoever sends it, and would be judged as if it were true. */
@@ -376,6 +394,7 @@ static int take(struct engine *e, struct publishing *p)
     const char *foreign = subject_foreign_id(p->event, &p->key, p->before);
     if (repeat) tell_repeat(e, p, &first);
     else if (foreign) refuse_foreign(e, p, foreign);
+    else if (is_nobody(p)) refuse_nobody(e, p);
     else if (scores_out_of_range(&e->rules->policy, p->event)) refuse_score(e, p);
     else if (p->event->body_case == HANDOFF__V1__EVENT__BODY_PATIENT_MERGED) return decide_merge(e, p);
     else return decide(e, p);

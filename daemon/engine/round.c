@@ -161,7 +161,7 @@ static bool is_wanted(const struct engine *e, struct visit *v)
 {
     const struct rounds *r = e->rounds;
     struct patient_key key;
-    if (!v->record || v->record->merged_into[0]) return false;
+    if (!v->record || v->record->merged_into[0] || v->record->heartbeat) return false;
     subject_key(e->hash_key, SUBJECT_IS_PATIENT, v->record->patient_id, &key);
     if (!key_equals(&key, &v->key)) return false;
     v->site = site_position(e, v->record);

@@ -10,8 +10,9 @@
 #include "store/entry.h"
 
 enum { HASH_KEY_BYTES = 16 };
-/* Beside patients, sites and sources, a folder keeps a chain of entries about itself: epochs, rules, the clock. */
-enum { SUBJECT_IS_FOLDER = 255 };
+/* Beside patients, sites and sources, a folder keeps chains of entries about itself: epochs, rules, the clock;
+ * and one for each subscription, with one that names them all. */
+enum { SUBJECT_IS_FOLDER = 255, SUBJECT_IS_SUBSCRIPTION = 254 };
 #define SUBJECT_RULES "rules"
 #define SUBJECT_CLOCK "clock"
 #define SUBJECT_EPOCH "epoch"

@@ -108,6 +108,8 @@ static const char *escalation_reason(const struct view *v, const Handoff__V1__Pa
         return view_format(v->arena, "nobody has done t%u %s: %s", task->number,
                            view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)task->kind),
                            task_reason(v, record, task));
+    struct view_undelivered u = {e->subscription, e->why, e->severity};
+    if (e->why[0]) return view_undelivered(v, &u);
     if (e->about[0]) return view_ending(v, e->about, 0);
     const char *reason = cause_reason(v, record, e->cause);
     return reason != NULL ? reason : VIEW_ALERT_REASON;

@@ -68,6 +68,13 @@ bool view_is_record(const struct entry *entry);
  * shown without a body and with the gate's reason. */
 Handoff__V1__Emission *view_emission(const struct view *v, const struct view_entry *of,
                                      const Handoff__V1__PatientRecord *now, uint32_t position);
+/* The same when the gate was asked and lets it out. Of the entry only emissions and record must be unpacked. */
+struct gate_decision;
+Handoff__V1__Emission *view_delivered(const struct view *v, const struct view_entry *of,
+                                      const Handoff__V1__PatientRecord *now, uint32_t position,
+                                      const struct gate_decision *decision);
+/* As view_open_entry, without the input. */
+struct view_entry *view_open_outcome(const struct view *v, const struct entry *entry);
 /* The id of what an emission is about, "KEY-t4", and of the emission itself, "KEY-t4.2". */
 const char *view_subject_id(struct arena *arena, const char *key, const Handoff__V1__Emission *emission);
 const char *view_emission_id(struct arena *arena, const char *key, const Handoff__V1__Emission *emission);
@@ -96,6 +103,13 @@ const char *view_unused(const struct view *v, const char *reason, const Handoff_
 const char *view_ending(const struct view *v, const char *agency_id, uint32_t total);
 /* Why the supervisor's list is over: what said so was taken back, and `why`. */
 const char *view_staying(const struct view *v, const char *agency_id, const char *why);
+/* What is not delivered as it should be. */
+struct view_undelivered {
+    const char *subscription; /* "": all of them may be concerned */
+    const char *why;          /* NULL: it is delivered again */
+    Handoff__V1__Severity severity; /* EMERGENT: escalations are among it */
+};
+const char *view_undelivered(const struct view *v, const struct view_undelivered *u);
 /* Why a new owner gets a list. */
 const char *view_hand_over(const struct view *v, const Handoff__V1__TaskEmission *e);
 /* A reason, and how often and in what way it was tried already. */

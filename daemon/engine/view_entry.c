@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/stored.h"
 #include "core/gate.h"
 #include "core/message.h"
 #include "core/roster.h"
@@ -88,6 +89,8 @@ Handoff__V1__Severity view_severity(const Handoff__V1__Emission *e)
 /* Of what no pathway raised: the overdue task's, or that of the safety net. */
 static const char *escalated_reason(const struct view *v, const Handoff__V1__EscalationEmission *e)
 {
+    struct view_undelivered u = {e->subscription, e->is_over ? NULL : e->why, e->severity};
+    if (e->why[0]) return view_undelivered(v, &u);
     if (e->about[0] && e->is_taken_back) return view_staying(v, e->about, e->taken_back);
     if (e->about[0]) return view_ending(v, e->about, e->total);
     bool is_of_task = e->task != 0 && (uint32_t)e->task_kind < RULES_TASK_KINDS;
@@ -106,6 +109,9 @@ static const char *emission_reason(const struct view *v, const struct pathway *p
     if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_AUDIT) reason = e->audit->text;
     if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION)
         reason = escalated_reason(v, e->escalation);
+    if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_STATUS &&
+        e->status->kind == HANDOFF__V1__STATUS_KIND__STATUS_KIND_HEARTBEAT)
+        reason = "The daemon's own heartbeat: where it comes through, messages do.";
     return reason;
 }
 
@@ -176,13 +182,16 @@ static void withhold(const struct view *v, Handoff__V1__Emission *e, const struc
     e->person_id = text("");
 }
 
-/* now: the record that the gate is asked about; NULL: it is not asked. */
+/* now: the record that the gate is asked about, unless it has decided; NULL: it is not asked. */
 static void render_body(const struct view *v, const char *key, const struct pathway *p,
                         const Handoff__V1__PatientRecord *then, const Handoff__V1__PatientRecord *now,
-                        Handoff__V1__Emission *e)
+                        const struct gate_decision *decided, Handoff__V1__Emission *e)
 {
     struct gate_decision decision = {.answer = GATE_DELIVER};
-    if (now != NULL) decision = gate(v->rules, now, view_as_of_now(v->arena, key, then, now, e), NULL, v->now_ms);
+    if (decided != NULL)
+        decision = *decided;
+    else if (now != NULL)
+        decision = gate(v->rules, now, view_as_of_now(v->arena, key, then, now, e), NULL, v->now_ms);
     if (now == NULL) now = then;
     if (decision.answer != GATE_DELIVER) {
         withhold(v, e, &decision);
@@ -209,10 +218,11 @@ struct place {
     int64_t at_ms;
 };
 
-/* now: the newest record, when it is rendered to be delivered and the gate must be asked; NULL: as history. */
+/* now: the newest record, when it is rendered to be delivered and the gate must be asked, unless it has decided; NULL:
+ * as history. */
 static Handoff__V1__Emission *render(const struct view *v, const struct place *at,
                                      const Handoff__V1__PatientRecord *then, const Handoff__V1__PatientRecord *now,
-                                     const Handoff__V1__Emission *stored)
+                                     const struct gate_decision *decided, const Handoff__V1__Emission *stored)
 {
     Handoff__V1__Emission *e = message_copy(stored, v->arena);
     const struct pathway *p = view_pathway(v->rules, then, e->episode);
@@ -238,7 +248,7 @@ static Handoff__V1__Emission *render(const struct view *v, const struct place *a
     if (p != NULL) e->pathway = text(p->name);
     struct view of = *v;
     if (now == NULL) of.now_ms = at->at_ms; /* history: whose it was then */
-    render_body(&of, at->key, p, then, now, e);
+    render_body(&of, at->key, p, then, now, decided, e);
     return e;
 }
 
@@ -315,6 +325,8 @@ static const char *firing_words(const struct view *v, const Handoff__V1__Patient
 {
     if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ROUND) return "work changes hands";
     if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_SOURCE) return "source silent";
+    if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_UNSERVED) return "subscription still not served";
+    if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_HEARTBEAT) return "heartbeat";
     if (firing->kind == HANDOFF__V1__DUE_KIND__DUE_KIND_ESCALATION) return escalation_words(v, outcome, firing->number);
     if (firing->kind != HANDOFF__V1__DUE_KIND__DUE_KIND_TASK) return timer_words(v, after, firing, outcome);
     Handoff__V1__TaskKind kind = task_kind(after, outcome, firing->number);
@@ -343,8 +355,11 @@ static const char *command_words(const struct view *v, const Handoff__V1__Comman
     case HANDOFF__V1__COMMAND_INPUT__BODY_DISCLOSED: return "disclosed";
     case HANDOFF__V1__COMMAND_INPUT__BODY_MESSAGE_DROPPED: return "message dropped";
     case HANDOFF__V1__COMMAND_INPUT__BODY_MESSAGE_DEAD: return "message given up";
+    case HANDOFF__V1__COMMAND_INPUT__BODY_MESSAGE_UNREACHABLE: return "message without an address";
     case HANDOFF__V1__COMMAND_INPUT__BODY_DELIVERY_SERVED:
         return command->delivery_served->is_served ? "subscription served" : "subscription not served";
+    case HANDOFF__V1__COMMAND_INPUT__BODY_HEARTBEAT_SET:
+        return command->heartbeat_set->every_ms ? "heartbeat on" : "heartbeat off";
     case HANDOFF__V1__COMMAND_INPUT__BODY__NOT_SET:
     case _HANDOFF__V1__COMMAND_INPUT__BODY__CASE_IS_INT_SIZE: break;
     }
@@ -381,17 +396,22 @@ static bool unpack_input(const struct view *v, struct view_entry *of)
     return (of->event = of->command->shared_event->event) != NULL;
 }
 
-struct view_entry *view_open_entry(const struct view *v, const struct entry *entry)
+struct view_entry *view_open_outcome(const struct view *v, const struct entry *entry)
 {
-    ProtobufCAllocator *in = arena_protobuf(v->arena);
     struct view_entry *of = ARENA_NEW(v->arena, struct view_entry);
     of->entry = entry;
     view_key_text(entry->key.bytes, of->key);
-    of->outcome = handoff__v1__outcome__unpack(in, entry->outcome.len, entry->outcome.data);
-    if (of->outcome == NULL || !unpack_input(v, of)) return NULL;
+    of->outcome = stored_unpack(&handoff__v1__outcome__descriptor, entry->outcome, v->arena);
+    if (of->outcome == NULL) return NULL;
     if (entry->record.len == 0) return of;
-    of->record = handoff__v1__patient_record__unpack(in, entry->record.len, entry->record.data);
+    of->record = stored_unpack(&handoff__v1__patient_record__descriptor, entry->record, v->arena);
     return of->record != NULL ? of : NULL;
+}
+
+struct view_entry *view_open_entry(const struct view *v, const struct entry *entry)
+{
+    struct view_entry *of = view_open_outcome(v, entry);
+    return of != NULL && unpack_input(v, of) ? of : NULL;
 }
 
 static Handoff__V1__TimelineStep *view_step(const struct view *v, const struct view_subject *of,
@@ -443,7 +463,7 @@ Handoff__V1__TimelineEntry *view_timeline_entry(const struct view *v, const stru
     for (size_t i = 0; i < of->outcome->n_emissions && of->record != NULL; i++) {
         struct place at = place_of(of, (uint32_t)i);
         list_append(v->arena, &t->emissions, &t->n_emissions,
-                    render(v, &at, of->record, NULL, of->outcome->emissions[i]));
+                    render(v, &at, of->record, NULL, NULL, of->outcome->emissions[i]));
     }
     return t;
 }
@@ -452,7 +472,15 @@ Handoff__V1__Emission *view_emission(const struct view *v, const struct view_ent
                                      const Handoff__V1__PatientRecord *now, uint32_t position)
 {
     struct place at = place_of(of, position);
-    return render(v, &at, of->record, now != NULL ? now : of->record, of->outcome->emissions[position]);
+    return render(v, &at, of->record, now != NULL ? now : of->record, NULL, of->outcome->emissions[position]);
+}
+
+Handoff__V1__Emission *view_delivered(const struct view *v, const struct view_entry *of,
+                                      const Handoff__V1__PatientRecord *now, uint32_t position,
+                                      const struct gate_decision *decision)
+{
+    struct place at = place_of(of, position);
+    return render(v, &at, of->record, now, decision, of->outcome->emissions[position]);
 }
 
 Handoff__V1__TimelineEntry *view_forecast(const struct view *v, const struct view_subject *after, int64_t at_ms,
@@ -467,7 +495,7 @@ Handoff__V1__TimelineEntry *view_forecast(const struct view *v, const struct vie
     for (size_t i = 0; i < outcome->n_emissions; i++) {
         struct place at = {after->key, 0, (uint32_t)i, at_ms};
         list_append(v->arena, &t->emissions, &t->n_emissions,
-                    render(&then, &at, after->record, NULL, outcome->emissions[i]));
+                    render(&then, &at, after->record, NULL, NULL, outcome->emissions[i]));
     }
     return t;
 }

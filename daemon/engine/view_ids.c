@@ -86,6 +86,20 @@ static uint32_t episode_number(const Handoff__V1__PatientRecord *r, const char *
     return 0;
 }
 
+/* 0: it is not open there. */
+static uint32_t work_number(const Handoff__V1__PatientRecord *r, const char *key, const Handoff__V1__Emission *e)
+{
+    char there[33];
+    bool is_task = e->body_case == HANDOFF__V1__EMISSION__BODY_TASK, is_older = e->origin_key.len == PATIENT_KEY_BYTES;
+    uint32_t number = is_older ? e->origin_number : is_task ? e->task->number : e->escalation->number;
+    if (is_older) view_key_text(e->origin_key.data, there);
+    for (size_t i = 0; is_task && i < r->n_tasks; i++)
+        if (is_there(r, r->tasks[i]->origin, is_older ? there : key, number)) return r->tasks[i]->number;
+    for (size_t i = 0; !is_task && i < r->n_escalations; i++)
+        if (is_there(r, r->escalations[i]->origin, is_older ? there : key, number)) return r->escalations[i]->number;
+    return 0;
+}
+
 const Handoff__V1__Emission *view_as_of_now(struct arena *arena, const char *key, const Handoff__V1__PatientRecord *then,
                                             const Handoff__V1__PatientRecord *now, const Handoff__V1__Emission *emission)
 {
@@ -94,5 +108,7 @@ const Handoff__V1__Emission *view_as_of_now(struct arena *arena, const char *key
     e->episode = episode_number(now, key, e->episode);
     if (e->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER)
         e->reminder->appointment = visit_number(now, visit_id(then, e->reminder->appointment));
+    if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK) e->task->number = work_number(now, key, e);
+    if (e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION) e->escalation->number = work_number(now, key, e);
     return e;
 }

@@ -24,6 +24,25 @@ const char *view_staying(const struct view *v, const char *agency_id, const char
     return view_format(v->arena, "That %s ends its services was taken back%s%s.", name, why[0] ? ": " : "", why);
 }
 
+/* "no heartbeat has come ...": "No heartbeat has come ...." */
+static const char *as_sentence(const struct view *v, const char *words)
+{
+    size_t len = strlen(words);
+    char first = words[0] >= 'a' && words[0] <= 'z' ? (char)(words[0] - 'a' + 'A') : words[0];
+    return view_format(v->arena, "%c%s%s", first, words + 1, len && words[len - 1] == '.' ? "" : ".");
+}
+
+const char *view_undelivered(const struct view *v, const struct view_undelivered *u)
+{
+    bool is_emergent = u->severity == HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT;
+    if (u->why == NULL && u->subscription[0] == 0) return "Heartbeats come through again.";
+    if (u->why == NULL)
+        return view_format(v->arena, "The subscription %s is served again, or gone.", u->subscription);
+    if (u->subscription[0] == 0) return as_sentence(v, u->why);
+    return view_format(v->arena, "Nobody receives in time what the subscription %s carries%s. %s", u->subscription,
+                       is_emergent ? ", escalations among it: look at those that are open" : "", as_sentence(v, u->why));
+}
+
 const char *view_hand_over(const struct view *v, const Handoff__V1__TaskEmission *e)
 {
     return view_format(v->arena, "%u open %s yours now, those most at risk first; due times stay.", e->total,

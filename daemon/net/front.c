@@ -157,7 +157,7 @@ static void accept_payload(struct front *front, struct peer from, zmq_msg_t *pay
     }
 }
 
-static void send_raw(struct front *front, zmq_msg_t *id, bool has_delimiter, const Handoff__V1__Reply *reply);
+static int send_raw(struct front *front, zmq_msg_t *id, bool has_delimiter, const Handoff__V1__Reply *reply);
 
 static void refuse_frames(struct front *front, struct arrival *a, const char *sentence)
 {
@@ -169,7 +169,8 @@ static void refuse_frames(struct front *front, struct arrival *a, const char *se
     reply.error = &error;
     if (payload_of(a) != NULL) reply.tag = request_tag(message_bytes(payload_of(a)));
     front->counts.malformed_frames++;
-    send_raw(front, &a->frames[0], a->count > 2 && zmq_msg_size(&a->frames[1]) == 0, &reply);
+    bool has_delimiter = a->count > 2 && zmq_msg_size(&a->frames[1]) == 0;
+    if (send_raw(front, &a->frames[0], has_delimiter, &reply) != 0) front->counts.replies_dropped++;
 }
 
 static void accept_arrival(struct front *front, struct arrival *a)
@@ -215,33 +216,35 @@ static bool send_frames(struct front *front, zmq_msg_t *id, bool has_delimiter, 
     return zmq_msg_send(payload, front->socket, ZMQ_DONTWAIT) >= 0;
 }
 
-static void send_raw(struct front *front, zmq_msg_t *id, bool has_delimiter, const Handoff__V1__Reply *reply)
+/* 0, or -errno. */
+static int send_raw(struct front *front, zmq_msg_t *id, bool has_delimiter, const Handoff__V1__Reply *reply)
 {
     zmq_msg_t payload;
-    if (!pack(reply, &payload)) {
-        front->counts.replies_dropped++;
-        return;
-    }
+    if (!pack(reply, &payload)) return -ENOMEM;
     if (send_frames(front, id, has_delimiter, &payload)) {
         front->counts.replies++;
-        return;
+        return 0;
     }
-    front->counts.replies_dropped++;
+    int rc = -zmq_errno();
     zmq_msg_close(&payload);
+    return rc;
+}
+
+int front_push(struct front *front, struct peer to, const Handoff__V1__Reply *reply)
+{
+    zmq_msg_t id;
+    if (zmq_msg_init_size(&id, ROUTING_ID_BYTES) != 0) return -ENOMEM;
+    uint8_t *bytes = zmq_msg_data(&id);
+    bytes[0] = 0;
+    store_u32(bytes + 1, to.id);
+    int rc = send_raw(front, &id, to.has_delimiter, reply);
+    zmq_msg_close(&id);
+    return rc;
 }
 
 void front_reply(struct front *front, struct peer to, const Handoff__V1__Reply *reply)
 {
-    zmq_msg_t id;
-    if (zmq_msg_init_size(&id, ROUTING_ID_BYTES) != 0) {
-        front->counts.replies_dropped++;
-        return;
-    }
-    uint8_t *bytes = zmq_msg_data(&id);
-    bytes[0] = 0;
-    store_u32(bytes + 1, to.id);
-    send_raw(front, &id, to.has_delimiter, reply);
-    zmq_msg_close(&id);
+    if (front_push(front, to, reply) != 0) front->counts.replies_dropped++;
 }
 
 void front_refuse(struct front *front, struct peer to, uint64_t tag, Handoff__V1__Code code, const char *sentence,

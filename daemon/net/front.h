@@ -41,6 +41,8 @@ bool front_next(struct front *front, const struct inbox_filter *filter, struct p
 size_t front_waiting(const struct front *front);
 
 void front_reply(struct front *front, struct peer to, const Handoff__V1__Reply *reply);
+/* The same for what was not asked: 0; -EAGAIN: the connection does not read; -EHOSTUNREACH: it is gone; -ENOMEM. */
+int front_push(struct front *front, struct peer to, const Handoff__V1__Reply *reply);
 /* A reply that refuses the whole request. field may be NULL. */
 void front_refuse(struct front *front, struct peer to, uint64_t tag, Handoff__V1__Code code, const char *sentence,
                   const char *field);

@@ -8,6 +8,7 @@
 #include <zmq.h>
 
 #include "base/log.h"
+#include "net/service_delivery.h"
 #include "net/limits.h"
 #include "net/zmq_watcher.h"
 
@@ -25,6 +26,7 @@ struct loop {
     struct front *front;
     struct stream *stream;
     struct service *service;
+    struct delivery *delivery;
     struct arena *arena; /* doorbells and reloads */
     struct zmq_watcher front_watcher, stream_watcher;
     ev_check turn;
@@ -59,12 +61,14 @@ const char *loop_front_endpoint(const struct loop *l) { return front_endpoint(l-
 const char *loop_stream_endpoint(const struct loop *l) { return stream_endpoint(l->stream); }
 const struct front_counts *loop_front_counts(const struct loop *l) { return front_counts(l->front); }
 const struct service_counts *loop_service_counts(const struct loop *l) { return service_counts(l->service); }
+struct delivery *loop_delivery(const struct loop *l) { return l->delivery; }
 
 /* --- what the engine tells ------------------------------------------------------------------------------------ */
 static void on_entry(void *context, const struct entry *entry, const Handoff__V1__Outcome *outcome, const char *key)
 {
     struct loop *l = context;
     if (l->stream != NULL && outcome != NULL) stream_ring(l->stream, entry, outcome, key, l->arena);
+    if (l->delivery != NULL) delivery_on_entry(l->delivery, entry, outcome);
 }
 
 static void on_result(void *context, uint64_t ticket, uint32_t position, const Handoff__V1__PublishResult *result)
@@ -97,28 +101,47 @@ static bool is_read_only(struct loop *l)
 
 static bool may_fire(struct loop *l) { return !l->options.clock->is_held && !is_read_only(l); }
 
-/* How long until a patient's timer is due, in seconds; negative: no need to wake for one. */
-static double due_in(struct loop *l)
+/* How long until a moment of journal time, in seconds; negative: no need to wake for it. */
+static double journal_in(struct loop *l, int64_t at_ms)
 {
-    int64_t next_ms = engine_next_due(l->options.engine);
-    if (next_ms == NO_DUE) return -1;
-    if (!may_fire(l)) return HELD_S;
-    if (next_ms <= clock_now_ms(l->options.clock)) return 0;
-    int64_t wait_ms = clock_wait_ms(l->options.clock, next_ms);
+    if (at_ms <= clock_now_ms(l->options.clock)) return 0;
+    int64_t wait_ms = clock_wait_ms(l->options.clock, at_ms);
     if (wait_ms == INT64_MAX) return -1;
     return wait_ms < 3600000 ? (double)wait_ms / 1000 : 3600;
 }
 
+/* Until a patient's timer is due. */
+static double due_in(struct loop *l)
+{
+    int64_t next_ms = engine_next_due(l->options.engine);
+    if (next_ms == NO_DUE) return -1;
+    return may_fire(l) ? journal_in(l, next_ms) : HELD_S;
+}
+
+static int64_t machine_ms(void) { return clock_machine_ns() / 1000000; }
+
+/* Until a lease may end, a retry is due, or an hour is permitted. */
+static double delivery_in(struct loop *l)
+{
+    int64_t next_ms = delivery_next_ms(l->delivery), journal_ms = delivery_next_journal_ms(l->delivery);
+    double in_s = next_ms == INT64_MAX ? -1 : next_ms <= machine_ms() ? 0 : (double)(next_ms - machine_ms()) / 1000;
+    double journal_s = journal_ms == INT64_MAX ? -1 : journal_in(l, journal_ms);
+    if (in_s < 0 || (journal_s >= 0 && journal_s < in_s)) return journal_s;
+    return in_s;
+}
+
+static double sooner(double a_s, double b_s) { return a_s < 0 || (b_s >= 0 && b_s < a_s) ? b_s : a_s; }
+
 static void arm(struct loop *l)
 {
-    double due_s = due_in(l);
+    double due_s = sooner(due_in(l), delivery_in(l));
     ev_timer_stop(l->ev, &l->due);
     if (due_s >= 0) {
         ev_now_update(l->ev);
         ev_timer_set(&l->due, due_s, 0);
         ev_timer_start(l->ev, &l->due);
     }
-    if (service_is_busy(l->service))
+    if (service_is_busy(l->service) || delivery_is_busy(l->delivery))
         ev_idle_start(l->ev, &l->busy);
     else
         ev_idle_stop(l->ev, &l->busy);
@@ -128,6 +151,13 @@ static void arm(struct loop *l)
         ev_timer_stop(l->ev, &l->waiting);
 }
 
+/* An error was told to the publishers and workers; engine_state keeps it. */
+static void commit(struct loop *l)
+{
+    delivery_stage(l->delivery);
+    delivery_turn_end(l->delivery, engine_turn_commit(l->options.engine));
+}
+
 static void take_turn(struct ev_loop *ev, ev_check *check, int revents)
 {
     struct loop *l = check->data;
@@ -135,9 +165,15 @@ static void take_turn(struct ev_loop *ev, ev_check *check, int revents)
     (void)revents;
     front_receive(l->front);
     engine_turn_begin(l->options.engine);
+    delivery_turn_begin(l->delivery, machine_ms());
     service_serve(l->service);
     if (may_fire(l)) engine_fire(l->options.engine, l->options.fire_per_turn);
-    engine_turn_commit(l->options.engine); /* an error was told to the publishers; engine_state keeps it */
+    commit(l);
+    if (delivery_wants_batch(l->delivery)) { /* the batch was full: what workers settled does not wait for publishers */
+        engine_turn_begin(l->options.engine);
+        commit(l);
+    }
+    delivery_hand_out(l->delivery);
     service_answer(l->service);
     l->options.after_turn(l->options.context);
     arm(l);
@@ -218,6 +254,26 @@ static void start_watchers(struct loop *l)
     start_signal(l, &l->on_hup, SIGHUP, on_reload);
 }
 
+static int send_to_worker(void *context, uint64_t connection, const Handoff__V1__Reply *reply)
+{
+    return front_push(((struct loop *)context)->front, service_peer(connection), reply);
+}
+
+static void on_notice(void *context, const char *sentence, const char *subscription)
+{
+    (void)context;
+    log_warn(sentence, log_text("subscription", subscription));
+}
+
+static int open_delivery(struct loop *l)
+{
+    struct delivery_options options = {
+        .engine = l->options.engine, .context = l, .send = send_to_worker, .on_notice = on_notice};
+    int rc = delivery_open(&options, machine_ms(), &l->delivery);
+    if (rc != 0) log_error("subscriptions do not read back; run handoffd verify", log_int("error", rc));
+    return rc == 0 ? 0 : -EIO;
+}
+
 static int open_service(struct loop *l)
 {
     const struct loop_options *o = &l->options;
@@ -226,6 +282,7 @@ static int open_service(struct loop *l)
         .clock = o->clock,
         .journal = o->journal,
         .front = l->front,
+        .delivery = l->delivery,
         .version = o->version,
         .stream_endpoint = stream_endpoint(l->stream),
         .batch_events = o->batch_events,
@@ -267,7 +324,8 @@ int loop_open(struct loop *l, const struct loop_options *options, const char **r
     *ret_endpoint = options->front_endpoint;
     rc = front_open(l->zmq, options->front_endpoint, &l->front);
     if (rc < 0) return rc;
-    rc = open_service(l);
+    rc = open_delivery(l);
+    if (rc == 0) rc = open_service(l);
     if (rc < 0) return rc;
     recall(l);
     start_watchers(l);
@@ -287,6 +345,8 @@ void loop_close(struct loop *l)
 {
     service_free(l->service); /* waits for a backup, which may still wake the loop */
     l->service = NULL;
+    delivery_close(l->delivery);
+    l->delivery = NULL;
     if (l->ev != NULL) {
         zmq_watcher_stop(&l->front_watcher, l->ev);
         zmq_watcher_stop(&l->stream_watcher, l->ev);

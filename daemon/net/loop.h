@@ -4,7 +4,9 @@
  *     engine_turn_begin    journal time of this turn
  *       service_serve      publishes, in turns between connections
  *       engine_fire        due timers, bounded
+ *     delivery_stage       what workers settled, disclosures about to leave
  *     engine_turn_commit   one blob, one commit; replies and doorbells leave
+ *     delivery_hand_out    messages to workers, by credit, through the gate
  *     service_answer       requests that read, and a piece of an advancing clock
  *
  * and then it sleeps until a socket, the next due time or a signal wakes it. Nothing here waits for anybody: what
@@ -53,5 +55,6 @@ const char *loop_front_endpoint(const struct loop *loop);
 const char *loop_stream_endpoint(const struct loop *loop);
 const struct front_counts *loop_front_counts(const struct loop *loop);
 const struct service_counts *loop_service_counts(const struct loop *loop);
+struct delivery *loop_delivery(const struct loop *loop);
 
 #endif

@@ -1,11 +1,11 @@
 /* Requests checked on the wire, then unpacked: see request.h. */
 #include "net/request.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "base/limits.h"
+#include "net/limits.h"
 
 #include "base/banned.h"
 
@@ -122,13 +122,36 @@ static int check_string(const ProtobufCFieldDescriptor *d, struct bytes text, st
     return 0;
 }
 
-static int check_enum(const ProtobufCFieldDescriptor *d, const struct field *f, struct request_fault *fault)
+static int check_value(const ProtobufCFieldDescriptor *d, uint64_t value, struct request_fault *fault)
 {
     const ProtobufCEnumDescriptor *values = d->descriptor;
-    if (f->wire == WIRE_VARINT && f->value <= INT32_MAX && protobuf_c_enum_descriptor_get_value(values, (int)f->value))
-        return 0;
+    if (value <= INT32_MAX && protobuf_c_enum_descriptor_get_value(values, (int)value)) return 0;
     return refuse(fault, HANDOFF__V1__CODE__CODE_UNKNOWN_VALUE, d->name, "%s has a value that %s does not know",
                   d->name, values->short_name);
+}
+
+/* A list of them may come in one piece. */
+static int check_enum(const ProtobufCFieldDescriptor *d, const struct field *f, struct request_fault *fault)
+{
+    struct bytes rest = f->bytes;
+    uint64_t value;
+    if (f->wire == WIRE_VARINT) return check_value(d, f->value, fault);
+    if (f->wire != WIRE_BYTES || d->label != PROTOBUF_C_LABEL_REPEATED) return check_value(d, UINT64_MAX, fault);
+    while (rest.len > 0) {
+        if (!take_varint(&rest, &value)) value = UINT64_MAX;
+        if (check_value(d, value, fault) != 0) return -1;
+    }
+    return 0;
+}
+
+static int check_body(const ProtobufCMessageDescriptor *message, struct bytes body, struct request_fault *fault);
+
+/* No message of the schema holds itself, so this goes only as deep as the schema. */
+static int check_message(const ProtobufCFieldDescriptor *d, const struct field *f, struct request_fault *fault)
+{
+    if (f->wire != WIRE_BYTES)
+        return refuse(fault, HANDOFF__V1__CODE__CODE_MALFORMED, d->name, "%s is not a message", d->name);
+    return check_body(d->descriptor, f->bytes, fault);
 }
 
 static int check_body_field(const ProtobufCMessageDescriptor *message, const struct field *f,
@@ -136,23 +159,33 @@ static int check_body_field(const ProtobufCMessageDescriptor *message, const str
 {
     const ProtobufCFieldDescriptor *d = protobuf_c_message_descriptor_get_field(message, f->number);
     if (d == NULL) return 0; /* of a later version: ignored, as protobuf has it */
-    assert(d->type != PROTOBUF_C_TYPE_MESSAGE);
+    if (d->type == PROTOBUF_C_TYPE_MESSAGE) return check_message(d, f, fault);
     if (d->type == PROTOBUF_C_TYPE_ENUM) return check_enum(d, f, fault);
     if (d->type == PROTOBUF_C_TYPE_STRING && f->wire == WIRE_BYTES) return check_string(d, f->bytes, fault);
     return 0;
 }
 
+/* Elements of one list are counted where each costs much more than it has bytes. */
+static int count_element(const ProtobufCMessageDescriptor *message, const struct field *f, uint32_t *count,
+                         struct request_fault *fault)
+{
+    bool is_publish = message == &handoff__v1__publish_request__descriptor && f->number == 1;
+    if (++*count <= LIMIT_PUBLISH_EVENTS || (!is_publish && *count <= NET_REQUEST_ELEMENTS)) return 0;
+    if (!is_publish)
+        return refuse(fault, HANDOFF__V1__CODE__CODE_TOO_MANY, NULL, "the request has more than %d elements",
+                      NET_REQUEST_ELEMENTS);
+    return refuse(fault, HANDOFF__V1__CODE__CODE_TOO_MANY, "publish.events", "publish.events has more than %d events",
+                  LIMIT_PUBLISH_EVENTS);
+}
+
 static int check_body(const ProtobufCMessageDescriptor *message, struct bytes body, struct request_fault *fault)
 {
-    uint32_t events = 0;
+    uint32_t count = 0;
     struct field f;
     while (body.len > 0) {
         if (!take_field(&body, &f))
             return refuse(fault, HANDOFF__V1__CODE__CODE_MALFORMED, NULL, "the request's body is not protobuf");
-        if (message == &handoff__v1__publish_request__descriptor && f.number == 1 && ++events > LIMIT_PUBLISH_EVENTS)
-            return refuse(fault, HANDOFF__V1__CODE__CODE_TOO_MANY, "publish.events",
-                          "publish.events has more than %d events", LIMIT_PUBLISH_EVENTS);
-        if (check_body_field(message, &f, fault) != 0) return -1;
+        if (count_element(message, &f, &count, fault) != 0 || check_body_field(message, &f, fault) != 0) return -1;
     }
     return 0;
 }

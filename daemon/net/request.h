@@ -1,8 +1,8 @@
 /* From a payload to a Request that can be trusted as far as its form goes.
  *
  * protobuf-c accepts bad UTF-8 and cuts strings at a NUL, and would allocate before anyone counted; so the bytes are
- * checked on the wire first and unpacked afterwards, into a bounded arena. Requests do not nest: the request's body
- * has scalars, strings and bytes alone (asserted once). What events hold is not looked at here; the engine does. */
+ * checked on the wire first and unpacked afterwards, into a bounded arena, message by
+ * message as deep as the schema goes. What events hold is not looked at here; the engine does. */
 #ifndef HANDOFF_NET_REQUEST_H
 #define HANDOFF_NET_REQUEST_H
 

@@ -15,7 +15,7 @@
 
 typedef void serve_function(struct service *s, const struct call *call);
 
-/* By Request.body; publish is served within the turn. */
+/* By Request.body; publishes and what workers say are served within the turn. */
 static serve_function *const readers[] = {
     [HANDOFF__V1__REQUEST__BODY_PATIENT] = serve_patient,
     [HANDOFF__V1__REQUEST__BODY_TIMELINE] = serve_timeline,
@@ -31,6 +31,8 @@ static serve_function *const readers[] = {
     [HANDOFF__V1__REQUEST__BODY_DIRECTORY_LIST] = serve_directory_list,
     [HANDOFF__V1__REQUEST__BODY_DIRECTORY_MATCH] = serve_directory_match,
     [HANDOFF__V1__REQUEST__BODY_LIST] = serve_list,
+    [HANDOFF__V1__REQUEST__BODY_SUBSCRIPTIONS] = serve_subscriptions,
+    [HANDOFF__V1__REQUEST__BODY_ASIDE] = serve_aside,
 };
 
 struct service *service_new(const struct service_options *options)
@@ -197,6 +199,8 @@ static void serve_one(struct service *s, struct peer from, zmq_msg_t *payload)
     call.request = request;
     if (request->body_case == HANDOFF__V1__REQUEST__BODY_PUBLISH)
         serve_publish(s, &call);
+    else if (delivery_is_request(request))
+        service_deliver(s, &call);
     else
         set_aside(s, &call, payload);
 }
@@ -216,7 +220,7 @@ static bool has_enough_reads(void *context, uint32_t peer_id)
 static bool can_serve(const struct service *s)
 {
     return s->reading_count < NET_TURN_READS && s->postponed_count + s->reading_count < NET_POSTPONED &&
-           !pending_is_full(s->pending) && engine_can_accept(s->engine);
+           !pending_is_full(s->pending) && engine_can_accept(s->engine) && delivery_can_take(s->options.delivery);
 }
 
 void service_serve(struct service *s)

@@ -9,6 +9,7 @@
 #ifndef HANDOFF_NET_SERVICE_H
 #define HANDOFF_NET_SERVICE_H
 
+#include "delivery/delivery.h"
 #include "engine/engine.h"
 #include "net/front.h"
 
@@ -26,6 +27,7 @@ struct service_options {
     struct clock *clock;
     struct journal *const *journal; /* for backup: where the one in use is, which a reopen replaces */
     struct front *front;
+    struct delivery *delivery;
     const char *version;
     const char *stream_endpoint;
     uint32_t batch_events;

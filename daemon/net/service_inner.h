@@ -1,5 +1,5 @@
 /* Shared by the parts of the service and nobody else: service.c (publish, dispatch, parking), service_read.c (patient,
- * timeline, next, emissions), service_list.c (tasks, escalations), service_directory.c (the resource directory),
+ * timeline, next, emissions), service_delivery.c (subscriptions), service_list.c (tasks, escalations), service_directory.c (the resource directory),
  * service_admin.c (clock, info, statistics, backup, reload). */
 #ifndef HANDOFF_NET_SERVICE_INNER_H
 #define HANDOFF_NET_SERVICE_INNER_H
@@ -91,6 +91,10 @@ void serve_backup(struct service *s, const struct call *call);
 void serve_reload(struct service *s, const struct call *call);
 void serve_directory_list(struct service *s, const struct call *call);
 void serve_directory_match(struct service *s, const struct call *call);
+void serve_subscriptions(struct service *s, const struct call *call);
+void serve_aside(struct service *s, const struct call *call);
+/* Of a worker or about subscriptions: within the turn; delivery answers after the commit. */
+void service_deliver(struct service *s, const struct call *call);
 void service_advance(struct service *s);      /* one bounded piece */
 void service_end_backup(struct service *s);   /* replies when the thread is done */
 

@@ -141,6 +141,36 @@ static void print_size(FILE *to, const void *field)
     fprintf(to, "%" PRId64 "%s", bytes / units[i].bytes, units[i].name);
 }
 
+/* Up to a day, so that it always fits. */
+static const struct period_unit {
+    const char *name;
+    int64_t ms;
+} period_units[] = {{"h", MS_PER_HOUR}, {"min", MS_PER_MINUTE}, {"s", 1000}};
+enum { PERIOD_UNITS = sizeof period_units / sizeof *period_units };
+
+static bool parse_period(const struct row *row, const char *text, struct config *config, char sentence[])
+{
+    int64_t value;
+    if (!take_digits(&text, &value)) return say(sentence, "it is not a period such as 5min");
+    if (value == 0 && !*text) return keep_number(row, 0, config, sentence);
+    for (size_t i = 0; i < PERIOD_UNITS; i++) {
+        if (strcmp(text, period_units[i].name) != 0) continue;
+        if (value == 0 || value > row->max / period_units[i].ms)
+            return say(sentence, "it is out of range: 1s to 24h, or 0 for none");
+        return keep_number(row, value * period_units[i].ms, config, sentence);
+    }
+    return say(sentence, "a period is a number with s, min or h, or 0 for none");
+}
+
+static void print_period(FILE *to, const void *field)
+{
+    int64_t ms = *(const int64_t *)field;
+    size_t i = 0;
+    if (ms == 0) fputc('0', to);
+    while (ms % period_units[i].ms != 0) i++;
+    if (ms != 0) fprintf(to, "%" PRId64 "%s", ms / period_units[i].ms, period_units[i].name);
+}
+
 static bool parse_level(const struct row *row, const char *text, struct config *config, char sentence[])
 {
     for (int i = 0; log_level_names[i]; i++) {
@@ -186,7 +216,7 @@ static bool parse_address(const struct row *row, const char *text, struct config
 static const struct type type_text = {parse_text, print_text}, type_number = {parse_number, print_number},
                          type_size = {parse_size, print_size}, type_level = {parse_level, print_level},
                          type_clock = {parse_clock, print_text}, type_socket = {parse_socket, print_text},
-                         type_address = {parse_address, print_text};
+                         type_address = {parse_address, print_text}, type_period = {parse_period, print_period};
 
 /* --- the table ------------------------------------------------------------------------------------------- */
 
@@ -214,6 +244,9 @@ static const struct row rows[] = {
      "Patients not yet in the index; at this many, intake pauses until it catches up."},
     {"journal.ahead", &type_size, "256MiB", 0, INT64_C(64) << 30, FIELD(journal_ahead_bytes),
      "Disk space prepared beyond the journal's end, so that commits need not grow the file."},
+    {"heartbeat.every", &type_period, "0", 0, MS_PER_DAY, FIELD(heartbeat_every_ms),
+     "A synthetic patient's timer travels the whole path to a worker so often; two that did not come through are "
+     "on-call's. 0: none."},
     {"log.level", &type_level, "info", 0, 0, FIELD(log_level), "debug, info, warn or error."},
 };
 enum { ROW_COUNT = sizeof rows / sizeof *rows };

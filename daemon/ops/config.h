@@ -75,6 +75,7 @@ struct config {
     const char *clock; /* well-formed for clock_parse */
     int64_t limit_batch_events, limit_fire_per_turn, limit_changes;
     int64_t journal_ahead_bytes;
+    int64_t heartbeat_every_ms; /* of the synthetic patient; 0: off */
     enum log_level log_level;
 
     struct site_config *sites; /* at least one; the first is the default */

@@ -24,7 +24,7 @@ int64_t heartbeat_age_ms(const struct heartbeat *h);
 
 struct http_options {
     const char *address; /* "127.0.0.1:7449"; port 0 takes a free one */
-    const struct metrics *metrics;
+    struct metrics *metrics;
     struct readiness *readiness;
     const struct heartbeat *heartbeat;
     int64_t heartbeat_max_ms; /* older: /healthz answers 503 */

@@ -13,7 +13,7 @@
 struct condition {
     char name[READINESS_NAME_BYTES];
     char sentence[READINESS_SENTENCE_BYTES];
-    bool is_failing;
+    bool is_failing, is_noted;
 };
 
 struct readiness {
@@ -46,34 +46,48 @@ static struct condition *find(struct readiness *r, const char *name)
     return added;
 }
 
-void readiness_fail(struct readiness *r, const char *name, const char *sentence)
+static void set(struct readiness *r, const char *name, const char *sentence, bool is_failing)
 {
     pthread_mutex_lock(&r->lock);
     struct condition *c = find(r, name);
-    c->is_failing = true;
-    snprintf(c->sentence, sizeof c->sentence, "%s", sentence);
+    c->is_failing = is_failing;
+    c->is_noted = !is_failing && sentence;
+    if (sentence) snprintf(c->sentence, sizeof c->sentence, "%s", sentence);
     pthread_mutex_unlock(&r->lock);
+}
+
+void readiness_fail(struct readiness *r, const char *name, const char *sentence)
+{
+    set(r, name, sentence, true);
 }
 
 void readiness_pass(struct readiness *r, const char *name)
 {
-    pthread_mutex_lock(&r->lock);
-    find(r, name)->is_failing = false;
-    pthread_mutex_unlock(&r->lock);
+    set(r, name, NULL, false);
+}
+
+void readiness_note(struct readiness *r, const char *name, const char *sentence)
+{
+    set(r, name, sentence, false);
+}
+
+static size_t write_condition(const struct condition *c, char *text, size_t len)
+{
+    return len + (size_t)snprintf(text + len, READINESS_TEXT_BYTES - len, "%s: %s\n", c->name, c->sentence);
 }
 
 bool readiness_text(struct readiness *r, char ret_text[READINESS_TEXT_BYTES])
 {
     size_t len = 0;
     pthread_mutex_lock(&r->lock);
-    for (size_t i = 0; i < r->count; i++) {
-        const struct condition *c = &r->conditions[i];
-        if (!c->is_failing) continue;
-        len += (size_t)snprintf(ret_text + len, READINESS_TEXT_BYTES - len, "%s: %s\n", c->name, c->sentence);
-    }
+    for (size_t i = 0; i < r->count; i++)
+        if (r->conditions[i].is_failing) len = write_condition(&r->conditions[i], ret_text, len);
+    bool is_ready = len == 0;
+    if (is_ready) len = (size_t)snprintf(ret_text, READINESS_TEXT_BYTES, "ready\n");
+    for (size_t i = 0; i < r->count; i++)
+        if (r->conditions[i].is_noted) len = write_condition(&r->conditions[i], ret_text, len);
     pthread_mutex_unlock(&r->lock);
-    if (len == 0) snprintf(ret_text, READINESS_TEXT_BYTES, "ready\n");
-    return len == 0;
+    return is_ready;
 }
 
 bool readiness_is_ready(struct readiness *r)

@@ -11,7 +11,7 @@
 
 enum { READINESS_CONDITIONS = 16, READINESS_NAME_BYTES = 32, READINESS_SENTENCE_BYTES = 256 };
 /* Room for all of them, a line each. */
-enum { READINESS_TEXT_BYTES = READINESS_CONDITIONS * (READINESS_NAME_BYTES + READINESS_SENTENCE_BYTES + 4) };
+enum { READINESS_TEXT_BYTES = READINESS_CONDITIONS * (READINESS_NAME_BYTES + READINESS_SENTENCE_BYTES + 4) + 8 };
 
 struct readiness;
 
@@ -22,8 +22,12 @@ void readiness_free(struct readiness *r);
 void readiness_fail(struct readiness *r, const char *name, const char *sentence);
 void readiness_pass(struct readiness *r, const char *name);
 
+/* Worth knowing, and no reason not to be ready. */
+void readiness_note(struct readiness *r, const char *name, const char *sentence);
+
 bool readiness_is_ready(struct readiness *r);
-/* "name: sentence\n" of each failing condition, "ready\n" when none is; returns whether it is. */
+/* "name: sentence\n" of each failing condition, or "ready\n" when none is; then of each that is worth knowing. Returns
+ * whether it is ready. */
 bool readiness_text(struct readiness *r, char ret_text[READINESS_TEXT_BYTES]);
 
 #endif

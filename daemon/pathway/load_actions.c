@@ -387,6 +387,8 @@ static void read_status(struct loader *l, struct yaml_node value, const struct c
     struct action *action = add(l, list, ACTION_STATUS, value, reason_of(l, value, context));
     if (yaml_is_present(kind_node) && loader_enum(l, kind_node, "status", &handoff__v1__status_kind__descriptor, &kind))
         action->status = (Handoff__V1__StatusKind)kind;
+    if (kind == HANDOFF__V1__STATUS_KIND__STATUS_KIND_HEARTBEAT)
+        yaml_error_add(l->errors, kind_node, "a heartbeat is the daemon's own; no pathway sends one");
     if (yaml_is_present(to)) loader_party(l, to, &action->party, &action->party_from);
 }
 

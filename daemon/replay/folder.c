@@ -83,10 +83,11 @@ int folder_rewind(struct folder *f, const char **ret_sentence)
     return code < 0 ? FAILED : 0;
 }
 
-/* Sites and sources have records too, under keys of other kinds. */
+/* Sites and sources have records too, under keys of other kinds; and the synthetic patient is nobody. */
 static bool is_patient(const struct folder *f, const struct place *place, const Handoff__V1__PatientRecord *record)
 {
     struct patient_key key;
+    if (record->heartbeat) return false;
     subject_key(f->hash_key, SUBJECT_IS_PATIENT, record->patient_id, &key);
     return key_equals(&key, &place->key);
 }

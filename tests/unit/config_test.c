@@ -123,7 +123,9 @@ static void values_out_of_form_are_refused(void **state)
         "clock: scaled:0\n",    "clock: scaled:\n",           "clock: scaled:2x\n",        "listen: {http: localhost}\n",
         "listen: {front: x}\n", "listen: {stream: tcp://}\n", "limits: {changes: -1}\n",   "limits: {changes: 1e6}\n",
         "data: ''\n",           "data: [x]\n",                "data: \"a\\nb\"\n",         "journal: {ahead: 1TiB}\n",
-        "data:\n",              "log: {level: loud}\n",       "journal: {ahead: 65GiB}\n", "journal: {ahead: 99999999999GiB}\n"};
+        "data:\n",              "log: {level: loud}\n",       "journal: {ahead: 65GiB}\n", "journal: {ahead: 99999999999GiB}\n",
+        "heartbeat: {every: 5}\n", "heartbeat: {every: 25h}\n",   "heartbeat: {every: 0min}\n", "heartbeat: {every: 5 min}\n",
+        "heartbeat: {every: -5min}\n", "heartbeat: {every: 99999999999h}\n"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         struct yaml_errors errors;
         if (load_with_site(lines[i], &errors)) fail_msg("accepted: %s", lines[i]);
@@ -150,7 +152,8 @@ static void what_is_printed_reads_back_to_the_same(void **state)
 {
     (void)state;
     struct yaml_errors errors;
-    struct config *c = load_with_site("data: 'a \"b\" \\c'\njournal: {ahead: 1536KiB}\nlimits: {changes: 123456}\n", &errors);
+    struct config *c = load_with_site("data: 'a \"b\" \\c'\njournal: {ahead: 1536KiB}\nlimits: {changes: 123456}\n"
+                                      "heartbeat: {every: 90s}\n", &errors);
     char first[PRINTED_BYTES], second[PRINTED_BYTES];
     print(c, first);
     config_free(c);
@@ -158,6 +161,7 @@ static void what_is_printed_reads_back_to_the_same(void **state)
     if (!c) yaml_errors_print(stderr, &errors);
     assert_non_null(c);
     assert_string_equal(c->data, "a \"b\" \\c");
+    assert_int_equal(c->heartbeat_every_ms, 90000);
     print(c, second);
     assert_string_equal(first, second);
     config_free(c);

@@ -112,6 +112,19 @@ static void readiness_names_each_reason_and_comes_back(void **state)
     assert_true(readiness_is_ready(readiness));
 }
 
+static void what_is_worth_knowing_stands_behind_ready(void **state)
+{
+    (void)state;
+    readiness_note(readiness, "subscriptions", "notify is not served");
+    assert_answer(ask("GET", "/readyz"), "200", "ready\nsubscriptions: notify is not served\n");
+    assert_true(readiness_is_ready(readiness));
+    readiness_fail(readiness, "clock", "it jumped");
+    assert_answer(ask("GET", "/readyz"), "503", "clock: it jumped\nsubscriptions: notify is not served\n");
+    readiness_pass(readiness, "clock");
+    readiness_pass(readiness, "subscriptions");
+    assert_answer(ask("GET", "/readyz"), "200", "ready\n");
+}
+
 static void head_is_answered_without_a_body(void **state)
 {
     (void)state;
@@ -161,6 +174,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(metrics_are_served_as_prometheus_text, start, stop),
         cmocka_unit_test_setup_teardown(the_process_is_alive_while_the_loop_turns, start, stop),
         cmocka_unit_test_setup_teardown(readiness_names_each_reason_and_comes_back, start, stop),
+        cmocka_unit_test_setup_teardown(what_is_worth_knowing_stands_behind_ready, start, stop),
         cmocka_unit_test_setup_teardown(head_is_answered_without_a_body, start, stop),
         cmocka_unit_test_setup_teardown(other_paths_are_not_found_and_other_methods_not_allowed, start, stop),
         cmocka_unit_test_setup_teardown(more_connections_than_allowed_do_not_harm_the_server, start, stop),

@@ -24,7 +24,7 @@ static int free_metrics(void **state)
     return 0;
 }
 
-static void assert_shows(const struct metrics *m, const char *line)
+static void assert_shows(struct metrics *m, const char *line)
 {
     size_t bytes;
     char *text = metrics_render(m, &bytes);
@@ -81,7 +81,7 @@ static void every_line_is_help_type_or_a_value(void **state)
         types += strncmp(line, "# TYPE handoff_", 15) == 0;
         assert_true(line[0] == '#' || strncmp(line, "handoff_", 8) == 0);
     }
-    assert_int_equal(helps, METRIC_COUNT + 3);
+    assert_int_equal(helps, METRIC_COUNT + 3 - 2); /* of a heartbeat nothing is known yet */
     assert_int_equal(types, helps);
     free(text);
 }
@@ -92,6 +92,73 @@ static void a_label_beyond_all_is_kept_under_the_last(void **state)
     assert_shows(*state, "handoff_refused_total{code=\"TOO_LARGE\"} 0\n");
 }
 
+static void assert_does_not_show(struct metrics *m, const char *part)
+{
+    size_t bytes;
+    char *text = metrics_render(m, &bytes);
+    assert_null(strstr(text, part));
+    free(text);
+}
+
+static void what_is_not_known_is_not_shown(void **state)
+{
+    assert_does_not_show(*state, "handoff_heartbeat_delay_seconds");
+    metrics_set(*state, METRIC_HEARTBEAT_DELAY_MS, 1500);
+    assert_shows(*state, "# TYPE handoff_heartbeat_delay_seconds gauge\nhandoff_heartbeat_delay_seconds 1.500\n");
+    metrics_unset(*state, METRIC_HEARTBEAT_DELAY_MS);
+    assert_does_not_show(*state, "handoff_heartbeat_delay_seconds");
+}
+
+static Handoff__V1__SubscriptionView view(const char *name)
+{
+    Handoff__V1__SubscriptionView v = HANDOFF__V1__SUBSCRIPTION_VIEW__INIT;
+    v.name = (char *)(uintptr_t)name;
+    return v;
+}
+
+static void each_subscription_has_a_line_of_each_row(void **state)
+{
+    Handoff__V1__SubscriptionView a = view("board"), b = view("notify");
+    const Handoff__V1__SubscriptionView *const both[] = {&a, &b};
+    a.waiting = 12;
+    a.in_flight = 3;
+    a.workers = 2;
+    a.acknowledged = UINT64_C(5000000000);
+    b.withheld = 4;
+    b.dead = 1;
+    b.oldest_waiting_ms = 90500;
+    b.is_unserved = true;
+    metrics_set_subscriptions(*state, both, 2);
+    assert_shows(*state, "# TYPE handoff_subscription_waiting gauge\nhandoff_subscription_waiting{name=\"board\"} 12\n"
+                         "handoff_subscription_waiting{name=\"notify\"} 0\n");
+    assert_shows(*state, "\nhandoff_subscription_in_flight{name=\"board\"} 3\n");
+    assert_shows(*state, "\nhandoff_subscription_workers{name=\"board\"} 2\n");
+    assert_shows(*state, "\nhandoff_subscription_acknowledged_total{name=\"board\"} 5000000000\n");
+    assert_shows(*state, "\nhandoff_subscription_withheld{name=\"notify\"} 4\n");
+    assert_shows(*state, "\nhandoff_subscription_dead{name=\"notify\"} 1\n");
+    assert_shows(*state, "\nhandoff_subscription_oldest_waiting_seconds{name=\"notify\"} 90.5\n");
+    assert_shows(*state, "\nhandoff_subscription_unserved{name=\"board\"} 0\n"
+                         "handoff_subscription_unserved{name=\"notify\"} 1\n");
+}
+
+static void a_subscription_that_is_gone_is_not_shown(void **state)
+{
+    Handoff__V1__SubscriptionView a = view("board");
+    const Handoff__V1__SubscriptionView *const one[] = {&a};
+    metrics_set_subscriptions(*state, one, 1);
+    assert_shows(*state, "{name=\"board\"}");
+    metrics_set_subscriptions(*state, NULL, 0);
+    assert_does_not_show(*state, "handoff_subscription_");
+}
+
+static void a_name_cannot_break_out_of_its_label(void **state)
+{
+    Handoff__V1__SubscriptionView a = view("a\"} 9\nb\\");
+    const Handoff__V1__SubscriptionView *const one[] = {&a};
+    metrics_set_subscriptions(*state, one, 1);
+    assert_shows(*state, "\nhandoff_subscription_waiting{name=\"a\\\"} 9\\nb\\\\\"} 0\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -100,6 +167,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_commit_is_counted_in_every_bucket_that_holds_it, make_metrics, free_metrics),
         cmocka_unit_test_setup_teardown(every_line_is_help_type_or_a_value, make_metrics, free_metrics),
         cmocka_unit_test_setup_teardown(a_label_beyond_all_is_kept_under_the_last, make_metrics, free_metrics),
+        cmocka_unit_test_setup_teardown(what_is_not_known_is_not_shown, make_metrics, free_metrics),
+        cmocka_unit_test_setup_teardown(each_subscription_has_a_line_of_each_row, make_metrics, free_metrics),
+        cmocka_unit_test_setup_teardown(a_subscription_that_is_gone_is_not_shown, make_metrics, free_metrics),
+        cmocka_unit_test_setup_teardown(a_name_cannot_break_out_of_its_label, make_metrics, free_metrics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -216,6 +216,7 @@ static void keys_and_names_that_do_not_exist_are_refused(void **state)
     refuse(IN_OPEN("    do: [{count: misses}]\n"), 7, 18, "unknown variable");
     refuse(IN_OPEN("    do: [{move: {visit: none}}]\n"), 7, 18, "unknown region");
     refuse(IN_OPEN("    do: [{status: {kind: sent, to: AGENCY}}]\n"), 7, 26, "unknown status");
+    refuse(IN_OPEN("    do: [{status: {kind: heartbeat, to: AGENCY}}]\n"), 7, 26, "a heartbeat is the daemon's own");
     refuse(IN_OPEN("    do: [{resolve: some}]\n"), 7, 20, "unknown choice");
     refuse(IN_OPEN("    do: [remnd]\n"), 7, 10, "did you mean \"remind\"?");
     refuse(IN_OPEN("    do: [{task: call-family, raise: supervisor}]\n"), 7, 10, "begin each with its own dash");

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <sodium.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,14 +94,16 @@ static int open_webhook(const char *url, const char **files, size_t count, const
     return result;
 }
 
-static int open_mail(const struct smtp_config *c, struct channel **ret_channel, struct channel_error *error)
+/* A site has its own mailbox, or there is one for all. */
+static int open_mail(const struct notify_config *config, struct channel **ret_channel, struct channel_error *error)
 {
+    const struct smtp_config *c = config->smtp;
     const struct smtp_options options = {.url = c->url,
                                          .starttls = c->starttls,
                                          .ca_file = NAMED(c->ca_file),
                                          .user = NAMED(c->user),
                                          .password_file = NAMED(c->password_file),
-                                         .from = NAMED(c->from),
+                                         .from = NAMED(c->from) ? c->from : config->sites[0].from,
                                          .hello = NAMED(c->hello),
                                          .timeout_ms = c->timeout_s * 1000};
     return smtp_open(&options, ret_channel, error);
@@ -126,7 +129,7 @@ static int open_all(const struct notify_config *c, struct ways *ways, const char
     struct channel *opened = NULL;
     *key = "smtp";
     if (c->smtp) {
-        if (open_mail(c->smtp, &opened, error)) return -1;
+        if (open_mail(c, &opened, error)) return -1;
         own(ways, opened, HANDOFF__V1__CHANNEL__CHANNEL_EMAIL);
     }
     *key = "webhook";
@@ -161,7 +164,8 @@ int ways_open(const struct notify_config *config, struct ways *ret_ways, char *s
     struct channel_error error = {0};
     const char *key = "";
     if (open_all(config, &ways, &key, &error)) {
-        snprintf(sentence, size, "%s: %s", key, error.sentence);
+        bool is_named = strncmp(error.sentence, key, strlen(key)) == 0;
+        snprintf(sentence, size, "%s%s%s", is_named ? "" : key, is_named ? "" : ": ", error.sentence);
         ways_close(&ways);
         return -1;
     }

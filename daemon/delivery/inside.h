@@ -1,0 +1,212 @@
+/* Delivery from inside: what its files share.
+ *
+ *     delivery.c      opening, the turn, recovery     request.c   what workers and operators ask
+ *     subscription.c  scanning, staging, its entry    hand_out.c  choosing, the gate, pushing
+ *     look.c          one message, as of now          prepare.c   what must be journaled before it leaves
+ *     views.c         for operators
+ *     ledger.c, window.c, filter.c: see their headers
+ */
+#ifndef HANDOFF_DELIVERY_INSIDE_H
+#define HANDOFF_DELIVERY_INSIDE_H
+
+#include "core/addressee.h"
+#include "delivery/delivery.h"
+#include "delivery/filter.h"
+#include "delivery/window.h"
+#include "engine/view.h"
+
+enum {
+    HELD_MAX = 2 * WINDOW_MAX,  /* numbers between the oldest that is out and the newest; full: nothing more goes out */
+    PREPARE_MAX = 256,          /* messages of a turn that need an entry first */
+    STAGED_MAX = 4096,          /* rows of one turn's entry */
+    COMMANDS_MAX = 1024,        /* what one turn's rows have to say to their patients */
+    ANSWERS_MAX = 1024,         /* requests of one turn */
+    SCAN_ENTRIES = 2048,        /* looked at in one turn, of one subscription that is behind */
+    HAND_OUT_MAX = 4096,        /* messages handed out in one turn, of all subscriptions */
+    FRAME_MESSAGES = 256,
+    FRAME_BYTES = 96 * 1024,
+    SNAPSHOT_ENTRIES = 64,      /* entries of a subscription between two that hold the whole ledger */
+    WITHHELD_AGAIN_MS = 3600000 /* withheld ones are asked again, since ages and releases change with time too */
+};
+
+#define NOBODY UINT32_MAX /* no session */
+
+struct session {
+    uint64_t connection;
+    uint64_t tag;       /* of its subscribe */
+    uint32_t credit, held;
+    int64_t heard_ms;
+    bool is_open;
+    bool is_choked;     /* does not read: tried again next turn */
+    bool is_silent;     /* let a lease end: gets nothing more until it says something */
+};
+
+/* What must be journaled before it can leave, or instead of leaving. */
+struct preparation {
+    struct place at;
+    bool is_aside;
+    uint64_t position; /* in the window */
+    char addressee[LEDGER_ADDRESSEE_BYTES];
+};
+
+/* What is said to a patient's record together with the subscription's entry. */
+struct staged_command {
+    struct patient_key key;
+    Handoff__V1__CommandInput *command;
+    Handoff__V1__Aside *row; /* of the disclosure that it authorises; NULL */
+    bool is_written;         /* in this batch or, when all did not fit, one before */
+};
+
+struct held {
+    uint64_t number;   /* 0: free */
+    uint64_t position; /* in the window; UINT64_MAX: aside */
+};
+
+enum said { SAID_NOTHING, SAID_SERVED, SAID_UNSERVED };
+
+struct subscription {
+    char name[LEDGER_NAME_BYTES];
+    struct ledger ledger;
+    struct filter filter;
+    struct window window;
+    struct held *held;          /* by number % HELD_MAX */
+    struct session sessions[DELIVERY_SESSIONS_MAX];
+    uint32_t session_count;     /* places in use, open or not */
+    uint64_t scanned;           /* entries up to here were looked at */
+    uint64_t next_number;
+    uint64_t pass;              /* of scans for something to hand out */
+    int64_t aside_next_ms, aside_next_journal_ms; /* when a row may go */
+    uint64_t withheld_filter;   /* bit set by keys: whose messages are withheld */
+    int64_t withheld_asked_ms;
+    bool has_to_ask;
+    uint32_t entries;           /* since the last whole ledger */
+    bool is_made;               /* durable */
+    bool is_gone;
+    bool is_stuck;              /* what it needs does not read back */
+
+    /* This turn's entry. */
+    bool is_dirty;
+    bool is_making, is_leaving;
+    Handoff__V1__SubscriptionMade *making;
+    Handoff__V1__Aside **rows;
+    uint32_t row_count;
+    struct staged_command *commands;
+    uint32_t command_count;
+    uint32_t acknowledged, dropped;
+    bool is_written;            /* the entry is in the batch */
+    Handoff__V1__DeliveryInput *input;
+    struct preparation *preparations;
+    uint32_t preparation_count;
+
+    /* Whether somebody serves it. */
+    int64_t absent_since_ms;    /* 0: somebody is there */
+    bool is_unserved;
+    enum said said, said_before; /* what the journal has heard of that; before this turn */
+    const char *sentence;
+    uint64_t redelivered;
+    int64_t oldest_waiting_ms;
+};
+
+struct answer {
+    uint64_t connection;
+    Handoff__V1__Reply *reply; /* in the staging arena */
+    struct subscription *of;   /* NULL: does not hang on an entry */
+};
+
+struct delivery {
+    struct delivery_options options;
+    struct engine *engine;
+    struct arena *staging;     /* of a turn; kept while something that is staged did not fit the batch */
+    struct arena *arena;       /* one message or frame */
+    struct subscription *subscriptions[DELIVERY_SUBSCRIPTIONS_MAX];
+    uint32_t count;
+    struct answer answers[ANSWERS_MAX];
+    uint32_t answer_count;
+    bool has_new_names;        /* the list of names must be written */
+    bool has_written_names;    /* it is in this batch */
+    bool wants_tick;
+    int64_t machine_ms, ticked_ms;
+    bool has_more;             /* a bound ended the last hand-out or scan */
+    uint32_t turn_of;          /* whose turn it is to be first */
+};
+
+/* delivery.c */
+void delivery_notice(struct delivery *d, const char *sentence, const struct subscription *of);
+struct subscription *delivery_find(const struct delivery *d, const char *name);
+struct subscription *delivery_add(struct delivery *d, const char *name);
+
+/* subscription.c */
+struct subscription *subscription_new(const char *name); /* NULL: no memory */
+void subscription_free(struct subscription *s);
+/* The ledger has been made or restored: compiles the filter, begins to scan behind the cursor. */
+int subscription_begin(struct delivery *d, struct subscription *s);
+void subscription_take(struct delivery *d, struct subscription *s, const struct entry *entry,
+                       const Handoff__V1__Outcome *outcome);
+void subscription_scan(struct delivery *d, struct subscription *s);
+uint32_t subscription_lease_ms(const struct subscription *s);
+
+/* Staging: this turn's entry will say so. */
+void stage_past(struct subscription *s, uint64_t position); /* a message of the window: acked, dropped, set aside */
+bool stage_has_room(const struct subscription *s, uint32_t rows);
+/* A new row, or another state of one that is there (kind UNSPECIFIED: its end). */
+void stage_row(struct delivery *d, struct subscription *s, const struct aside *row);
+void stage_end_row(struct delivery *d, struct subscription *s, struct aside *row);
+/* An attempt is over without success: another one later, or a dead letter. */
+struct failure {
+    uint32_t delay_ms; /* 0: the backoff's */
+    bool is_permanent, is_unspent;
+    const char *reason;
+};
+void stage_failed_message(struct delivery *d, struct subscription *s, uint64_t position, const struct failure *failure);
+void stage_failed_row(struct delivery *d, struct subscription *s, struct aside *row, const struct failure *failure);
+/* Writes the entry into the batch; false: no room, it stays staged. */
+bool subscription_write(struct delivery *d, struct subscription *s);
+void subscription_committed(struct delivery *d, struct subscription *s);
+void subscription_not_committed(struct subscription *s);
+/* Leases that ended, sessions that are silent. */
+void subscription_tick(struct delivery *d, struct subscription *s);
+void session_end(struct delivery *d, struct subscription *s, struct session *session, bool counts);
+struct session *session_find(struct subscription *s, uint64_t connection);
+void session_let_go(struct subscription *s, uint32_t session);
+
+/* look.c: one message as of now, in d->arena */
+struct looked {
+    const struct entry *entry;
+    struct view_entry *of;
+    const Handoff__V1__PatientRecord *now; /* the patient's newest record */
+    const Handoff__V1__Emission *emission; /* as the newest record numbers it; NULL: stream record */
+    size_t addressee_count;                /* of an addressed subscription */
+    Handoff__V1__Addressee *addressees[ADDRESSEES_MAX];
+};
+/* 0, ENGINE_E_. What it returns lives in the arena and in the entry. */
+struct look_memory { /* of the entry looked at last, for the next emission of the same */
+    uint64_t sequence;
+    struct entry entry;
+    struct view_entry *of;
+    Handoff__V1__PatientRecord *now;
+};
+int look(struct delivery *d, const struct subscription *s, struct place at, struct look_memory *memory, struct looked *ret);
+struct gate_decision look_ask(struct delivery *d, const struct looked *l, const Handoff__V1__Addressee *to);
+const Handoff__V1__Addressee *look_addressee(const struct looked *l, const char *key);
+bool look_is_disclosure(const struct looked *l, const struct gate_decision *decision);
+Handoff__V1__Delivery *look_render(struct delivery *d, const struct looked *l, struct place at,
+                                   const struct gate_decision *decision, const Handoff__V1__Addressee *to);
+struct view delivery_view(struct delivery *d);
+
+/* prepare.c */
+void prepare_all(struct delivery *d, struct subscription *s);
+void prepare_later(struct subscription *s, const struct preparation *what);
+/* Of a row that has just been given up. */
+void stage_dead(struct delivery *d, struct subscription *s, const struct aside *row);
+/* Of an acknowledged one that was a disclosure. */
+void stage_disclosed(struct delivery *d, struct subscription *s, const struct aside *row);
+/* False: no room, the rest in the next batch. */
+bool write_commands(struct delivery *d, struct subscription *s);
+
+/* hand_out.c */
+void hand_out(struct delivery *d, struct subscription *s, uint32_t *budget);
+
+/* request.c */
+void answer_all(struct delivery *d, const struct subscription *of, bool is_durable);
+
+#endif

@@ -44,7 +44,7 @@ def views(client):
 
 
 def await_served(client, notifier):
-    names = {"notify-emergent", "notify-urgent", "notify-routine", "notify-escalation-emergent",
+    names = {"notify-emergent", "notify-urgent", "notify-routine", "notify-reminders", "notify-escalation-emergent",
              "notify-escalation-urgent", "notify-escalation-routine"}
     until(lambda: {view.name for view in views(client) if view.workers} >= names)
 
@@ -145,7 +145,7 @@ def test_a_mailbox_that_does_not_exist_is_a_dead_letter_and_a_person_calls(clien
     advance_to(client, VISIT_MS - 2 * DAY_MS)
     [failed] = until(lambda: of_kind(client, "david", "message_failed"))
     assert failed.is_permanent and failed.emission_id == reminders(client, "david")[0]
-    dead = until(lambda: client.ask(aside=delivery_pb2.AsideRequest(name="notify-routine")).rows)
+    dead = until(lambda: client.ask(aside=delivery_pb2.AsideRequest(name="notify-reminders")).rows)
     assert [row.emission_id for row in dead] == reminders(client, "david")
     kinds = {task.kind for task in client.patient("david").tasks}
     assert {common_pb2.TASK_KIND_CALL_FAMILY, common_pb2.TASK_KIND_FIND_CONTACT} <= kinds

@@ -150,7 +150,7 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libhandoffd.a
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -o $@
 
--include $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(HSDS_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(NOTIFY_O:.o=.d) $(CLIENT_UNIT:%=%.d) $(WORKER_UNIT:%=%.d) $(BENCH:%=%.d)
+-include $(BUILD)/tests/workers/tests/send.d $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(HSDS_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(NOTIFY_O:.o=.d) $(CLIENT_UNIT:%=%.d) $(WORKER_UNIT:%=%.d) $(BENCH:%=%.d)
 
 PYTHON := /usr/bin/python3
 DAEMON_ARGS := --config tests/site.yaml --pathways daemon/pathways
@@ -189,7 +189,7 @@ sanitize:
 
 # The real daemon over ZeroMQ, with an independent client. The tests wait for disks and processes half of the time.
 E2E_WORKERS ?= $(shell expr 2 '*' $$(nproc))
-e2e: all
+e2e: all $(BUILD)/tests/workers/tests/send
 	$(PYTEST) -n $(E2E_WORKERS) tests/e2e clients/python/tests
 
 test: check sanitize e2e
@@ -205,12 +205,15 @@ SHARE = $(AT)/share/handoff
 UNITS = $(AT)/lib/systemd/system
 install: all $(BUILD)/libhandoff.a
 	install -d $(AT)/bin $(AT)/lib $(AT)/include/handoff/v1 $(UNITS)
-	install -d $(SHARE)/pathways $(SHARE)/proto/handoff/v1 $(SHARE)/python/handoff/v1
-	install -m 755 $(BUILD)/handoffd $(BUILD)/handoff $(AT)/bin
+	install -d $(SHARE)/pathways $(SHARE)/templates $(SHARE)/proto/handoff/v1 $(SHARE)/python/handoff/v1
+	install -m 755 $(BUILD)/handoffd $(BUILD)/handoff $(BUILD)/handoff-notify $(AT)/bin
 	install -m 644 daemon/pathways/*.yaml $(SHARE)/pathways
 	sed 's|/usr/local|$(PREFIX)|g' daemon/ops/handoffd.yaml > $(SHARE)/handoffd.yaml
 	sed 's|/usr/local|$(PREFIX)|g' daemon/ops/handoffd.service > $(UNITS)/handoffd.service
-	chmod 644 $(SHARE)/handoffd.yaml $(UNITS)/handoffd.service
+	sed 's|/usr/local|$(PREFIX)|g' workers/notify/handoff-notify.yaml > $(SHARE)/handoff-notify.yaml
+	sed 's|/usr/local|$(PREFIX)|g' workers/notify/handoff-notify.service > $(UNITS)/handoff-notify.service
+	chmod 644 $(SHARE)/*.yaml $(UNITS)/handoffd.service $(UNITS)/handoff-notify.service
+	install -m 644 workers/notify/templates/*.txt $(SHARE)/templates
 	install -m 644 $(BUILD)/libhandoff.a $(AT)/lib
 	install -m 644 clients/lib/handoff.h $(AT)/include
 	install -m 644 $(GEN)/handoff/v1/*.h $(AT)/include/handoff/v1

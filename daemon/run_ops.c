@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "delivery/delivery.h"
 #include "ops/http.h"
 #include "ops/sd_notify.h"
 
@@ -209,7 +210,7 @@ static void measure_heartbeat(struct run_ops *ops)
 }
 
 /* A worker that is away is no reason not to be ready: the daemon serves, and a restart would bring nobody back. */
-static void note_unserved(struct run_ops *ops, const Handoff__V1__SubscriptionView *const *views, size_t count)
+static void note_unserved(struct run_ops *ops, Handoff__V1__SubscriptionView *const *views, size_t count)
 {
     char sentence[READINESS_SENTENCE_BYTES];
     const Handoff__V1__SubscriptionView *first = NULL;
@@ -234,8 +235,8 @@ static void measure_subscriptions(struct run_ops *ops)
     Handoff__V1__SubscriptionView **views;
     arena_reset(ops->arena);
     size_t count = delivery_views(loop_delivery(ops->loop), NULL, ops->arena, &views);
-    metrics_set_subscriptions(ops->metrics, (const Handoff__V1__SubscriptionView *const *)views, count);
-    note_unserved(ops, (const Handoff__V1__SubscriptionView *const *)views, count);
+    metrics_set_subscriptions(ops->metrics, views, count);
+    note_unserved(ops, views, count);
 }
 
 /* --- the loop's hooks ----------------------------------------------------------------------------------------- */

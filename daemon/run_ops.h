@@ -2,7 +2,6 @@
 #ifndef HANDOFF_RUN_OPS_H
 #define HANDOFF_RUN_OPS_H
 
-#include "handoff/v1/delivery.pb-c.h"
 #include "net/loop.h"
 #include "ops/config.h"
 

@@ -893,7 +893,7 @@ def test_every_reading_command_speaks_json_before_or_after_its_name(shared, shar
     arguments = command.split() + (["mary"] if command in OF_A_PATIENT else [])
     assert isinstance(ask(shared, *arguments), dict)
     before = handoff(shared, "--json", *arguments)
-    assert json.loads(before.stdout) and before.stderr == ""
+    assert isinstance(json.loads(before.stdout), dict) and before.stderr == ""
     assert handoff(shared, *arguments).stdout[0] != "{"
 
 

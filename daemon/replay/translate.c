@@ -69,12 +69,19 @@ static void translate_referral(Handoff__V1__Event *event, const struct names *jo
     }
 }
 
-/* A notice of the journal's course was never sent in the other: that it failed is no answer to anything there. */
-static void forget_notice(const struct speech *s, Handoff__V1__Event *event)
+/* A notice that failed is that of the same task or escalation in the other course, as often told; of none it is no answer
+ * to anything. */
+static void translate_notice(const struct speech *s, Handoff__V1__Event *event)
 {
     struct step_emission e;
+    uint32_t number = 0;
+    char *id = arena_alloc(s->arena, STEP_ID_BYTES);
     if (event->body_case != BODY(MESSAGE_FAILED) || !step_emission_parse(event->message_failed->emission_id, &e)) return;
-    if (e.letters[0] != 'n') event->message_failed->emission_id = arena_string(s->arena, "");
+    if (e.letters[0] == 'n') return;
+    match_by_number *match = e.letters[0] == 't' ? names_match_task : names_match_escalation;
+    bool is_made = match_is_made(match(s->journal, number_of(s, e.letters, e.id), s->other, &number));
+    if (is_made && number) step_id(id, "", e.letters, number, e.generation);
+    event->message_failed->emission_id = is_made && number ? id + 1 : arena_string(s->arena, "");
 }
 
 static void note_subject(const struct speech *s, struct translation *t)
@@ -98,7 +105,7 @@ enum translated translate_event(Handoff__V1__Event *event, const struct names *j
     enum match escalation = translate_id(&s, &event->escalation_id, "e", names_match_escalation);
     enum match episode = translate_id(&s, episode_id, "ep", names_match_episode);
     translate_referral(event, journal, other);
-    forget_notice(&s, event);
+    translate_notice(&s, event);
     if (is_about_task(event))
         ret->why = task;
     else if (is_about_escalation(event))

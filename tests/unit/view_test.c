@@ -272,6 +272,24 @@ static void an_escalation_for_a_task_says_which_task_nobody_did(void **state)
     assert_string_equal(view->reason, "nobody has done t4 call-family: The family reached only a voicemail.");
     assert_string_equal(view->task_id, KEY "-t4");
     assert_string_equal(view->escalation_id, KEY "-e2");
+    e->unreached = 1u << HANDOFF__V1__ROLE__ROLE_COORDINATOR;
+    assert_string_equal(view_escalation(&w->view, &of, e)->reason,
+                        "a message did not arrive about t4 call-family: The family reached only a voicemail.");
+    w->record->tasks[0]->is_overdue = true;
+    assert_string_equal(view_escalation(&w->view, &of, e)->reason,
+                        "nobody has done t4 call-family: The family reached only a voicemail.");
+}
+
+static void a_task_because_of_a_message_that_did_not_arrive_says_that(void **state)
+{
+    struct world *w = *state;
+    add_episode(w);
+    Handoff__V1__Task *t = add_task(w, 0);
+    t->causes[0]->is_undelivered = true;
+    struct view_subject of = mary(w);
+    assert_string_equal(view_task(&w->view, &of, t)->reason, "The policy's reason.");
+    w->rules.policy.tasks[t->kind].undelivered = "A reminder did not arrive.";
+    assert_string_equal(view_task(&w->view, &of, t)->reason, "A reminder did not arrive.");
 }
 
 static void an_episode_shows_names_for_all_its_numbers(void **state)
@@ -492,6 +510,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_review_says_which_events_came_and_of_a_source_for_whom, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_reason_of_a_closed_episodes_task_is_still_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_escalation_for_a_task_says_which_task_nobody_did, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_task_because_of_a_message_that_did_not_arrive_says_that, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_episode_shows_names_for_all_its_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(numbers_that_no_pathway_knows_do_not_crash, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_firing_says_which_timer_and_which_time, set_up, tear_down),

@@ -29,6 +29,7 @@ PROTOS   := $(wildcard proto/handoff/v1/*.proto)
 GEN_C    := $(PROTOS:proto/%.proto=$(GEN)/%.pb-c.c)
 GEN_O    := $(GEN_C:$(GEN)/%.c=$(BUILD)/obj/gen/%.o)
 GEN_PY   := $(PROTOS:proto/%.proto=$(BUILD)/python/%_pb2.py)
+OWN_PY   := $(patsubst clients/python/%,$(BUILD)/python/%,$(wildcard clients/python/handoff/*.py clients/python/handoff/py.typed))
 
 # $(call say,CC,$<) before a command that begins with $(Q).
 Q   := $(if $(filter 1,$(V)),,@)
@@ -62,13 +63,19 @@ $(GEN)/%.pb-c.c $(GEN)/%.pb-c.h &: proto/%.proto | $(BUILD)/.setup
 	$(call say,PROTOC,$<)
 	$(Q)protoc-c --proto_path=proto --c_out=$(GEN) $<
 
-$(BUILD)/python/%_pb2.py: proto/%.proto | $(BUILD)/.setup
+# The package `handoff`: its own modules, and the schema's below `handoff.v1`, with their types.
+$(BUILD)/python/%_pb2.py $(BUILD)/python/%_pb2.pyi &: proto/%.proto | $(BUILD)/.setup
 	@mkdir -p $(BUILD)/python
 	$(call say,PROTOC,$@)
-	$(Q)protoc --proto_path=proto --python_out=$(BUILD)/python $<
+	$(Q)protoc --proto_path=proto --python_out=$(BUILD)/python --pyi_out=$(BUILD)/python $<
+
+$(BUILD)/python/%: clients/python/%
+	@mkdir -p $(@D)
+	$(call say,COPY,$@)
+	$(Q)cp $< $@
 
 .PHONY: python
-python: $(GEN_PY)
+python: $(GEN_PY) $(GEN_PY:=i) $(OWN_PY)
 
 .SECONDARY:
 GEN_H := $(GEN_C:.c=.h)
@@ -143,7 +150,7 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libhandoffd.a
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -o $@
 
--include $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(HSDS_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(NOTIFY_O:.o=.d) $(CLIENT_UNIT:%=%.d) $(WORKER_UNIT:%=%.d) $(BENCH:%=%.d)
+-include $(BUILD)/tests/workers/tests/send.d $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(HSDS_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(NOTIFY_O:.o=.d) $(CLIENT_UNIT:%=%.d) $(WORKER_UNIT:%=%.d) $(BENCH:%=%.d)
 
 PYTHON := /usr/bin/python3
 DAEMON_ARGS := --config tests/site.yaml --pathways daemon/pathways
@@ -182,8 +189,8 @@ sanitize:
 
 # The real daemon over ZeroMQ, with an independent client. The tests wait for disks and processes half of the time.
 E2E_WORKERS ?= $(shell expr 2 '*' $$(nproc))
-e2e: all
-	$(PYTEST) -n $(E2E_WORKERS) tests/e2e
+e2e: all $(BUILD)/tests/workers/tests/send
+	$(PYTEST) -n $(E2E_WORKERS) tests/e2e clients/python/tests
 
 test: check sanitize e2e
 
@@ -198,18 +205,22 @@ SHARE = $(AT)/share/handoff
 UNITS = $(AT)/lib/systemd/system
 install: all $(BUILD)/libhandoff.a
 	install -d $(AT)/bin $(AT)/lib $(AT)/include/handoff/v1 $(UNITS)
-	install -d $(SHARE)/pathways $(SHARE)/proto/handoff/v1 $(SHARE)/python/handoff/v1
-	install -m 755 $(BUILD)/handoffd $(BUILD)/handoff $(AT)/bin
+	install -d $(SHARE)/pathways $(SHARE)/templates $(SHARE)/proto/handoff/v1 $(SHARE)/python/handoff/v1
+	install -m 755 $(BUILD)/handoffd $(BUILD)/handoff $(BUILD)/handoff-notify $(AT)/bin
 	install -m 644 daemon/pathways/*.yaml $(SHARE)/pathways
 	sed 's|/usr/local|$(PREFIX)|g' daemon/ops/handoffd.yaml > $(SHARE)/handoffd.yaml
 	sed 's|/usr/local|$(PREFIX)|g' daemon/ops/handoffd.service > $(UNITS)/handoffd.service
-	chmod 644 $(SHARE)/handoffd.yaml $(UNITS)/handoffd.service
+	sed 's|/usr/local|$(PREFIX)|g' workers/notify/handoff-notify.yaml > $(SHARE)/handoff-notify.yaml
+	sed 's|/usr/local|$(PREFIX)|g' workers/notify/handoff-notify.service > $(UNITS)/handoff-notify.service
+	chmod 644 $(SHARE)/*.yaml $(UNITS)/handoffd.service $(UNITS)/handoff-notify.service
+	install -m 644 workers/notify/templates/*.txt $(SHARE)/templates
 	install -m 644 $(BUILD)/libhandoff.a $(AT)/lib
 	install -m 644 clients/lib/handoff.h $(AT)/include
 	install -m 644 $(GEN)/handoff/v1/*.h $(AT)/include/handoff/v1
 	install -m 644 proto/PROTOCOL.md $(SHARE)/proto
 	install -m 644 proto/handoff/v1/*.proto $(SHARE)/proto/handoff/v1
-	install -m 644 $(BUILD)/python/handoff/v1/*.py $(SHARE)/python/handoff/v1
+	install -m 644 $(OWN_PY) $(SHARE)/python/handoff
+	install -m 644 $(GEN_PY) $(GEN_PY:=i) $(SHARE)/python/handoff/v1
 
 help:
 	@echo "make            build/handoffd and build/handoff"

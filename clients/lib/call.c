@@ -1,15 +1,17 @@
-/* Requests on their way; see call.h. Neighbours: client.c, publisher.c and watch.c own calls; nobody else
+/* Requests on their way; see call.h. Neighbours: client.c, publisher.c, subscriber.c and watch.c own calls; nobody else
  * touches the dealer. Refuses to know what a request means, but for whether it may be sent twice. */
 #include "call.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define REPLIES_PER_TURN 256
 #define DOUBLINGS        3
+#define MONITOR_EVENTS   100 /* in a turn */
 
 int64_t call_now_ms(void)
 {
@@ -92,12 +94,13 @@ static void remove_call(handoff_client *client, struct call *call)
     call->frame = NULL;
     call->next = NULL;
     call->is_waiting = false;
+    call->is_open = false;
 }
 
 int call_start(handoff_client *client, struct call *call, const Handoff__V1__Request *request,
                int64_t deadline_ms)
 {
-    assert(!call->is_waiting && call->on_done);
+    assert(!call->is_waiting && !call->is_open && call->on_done);
     Handoff__V1__Request tagged = *request;
     tagged.tag = client->last_tag + 1;
     size_t bytes = handoff__v1__request__get_packed_size(&tagged);
@@ -121,13 +124,43 @@ int call_start(handoff_client *client, struct call *call, const Handoff__V1__Req
 
 void call_cancel(handoff_client *client, struct call *call)
 {
-    if (call->is_waiting) remove_call(client, call);
+    if (call->is_waiting || call->is_open) remove_call(client, call);
+}
+
+/* Links it again, not to be sent: for what comes under its tag. */
+static void keep_open(handoff_client *client, struct call *call)
+{
+    call->is_open = true;
+    call->deadline_ms = CALL_NEVER;
+    call->try_at_ms = CALL_NEVER;
+    append_call(client, call);
 }
 
 static void finish(handoff_client *client, struct call *call, int code, Handoff__V1__Reply **reply)
 {
     remove_call(client, call);
+    if (call->on_more && !code && (*reply)->body_case != HANDOFF__V1__REPLY__BODY_ERROR) keep_open(client, call);
     call->on_done(call, code, reply);
+}
+
+void call_tick_start(handoff_client *client, struct call_tick *tick)
+{
+    tick->next = client->ticks;
+    client->ticks = tick;
+}
+
+void call_tick_stop(handoff_client *client, struct call_tick *tick)
+{
+    struct call_tick **at = &client->ticks;
+    while (*at && *at != tick) at = &(*at)->next;
+    if (*at) *at = tick->next;
+}
+
+static void run_ticks(handoff_client *client, int64_t now_ms)
+{
+    for (struct call_tick *tick = client->ticks; tick; tick = tick->next) {
+        if (now_ms >= tick->at_ms) tick->on_tick(tick);
+    }
 }
 
 /* The owner may start other calls, so the search begins anew each time; each turn of it removes one. */
@@ -163,6 +196,9 @@ static bool send_due_calls(handoff_client *client, int64_t now_ms)
 
 static int64_t earliest(const handoff_client *client, int64_t until_ms, bool is_writable)
 {
+    for (const struct call_tick *tick = client->ticks; tick; tick = tick->next) {
+        if (tick->at_ms < until_ms) until_ms = tick->at_ms;
+    }
     for (const struct call *call = client->calls; call; call = call->next) {
         if (call->deadline_ms < until_ms) until_ms = call->deadline_ms;
         if (is_writable && call->try_at_ms < until_ms) until_ms = call->try_at_ms;
@@ -175,6 +211,10 @@ static void answer(handoff_client *client, Handoff__V1__Reply **reply)
     struct call *call = client->calls;
     while (call && call->tag != (*reply)->tag) call = call->next;
     if (!call) return; /* of a try that another try's reply has answered */
+    if (call->is_open || (call->on_more && (*reply)->body_case == HANDOFF__V1__REPLY__BODY_DELIVERIES)) {
+        call->on_more(call, reply);
+        return;
+    }
     bool is_unavailable = (*reply)->body_case == HANDOFF__V1__REPLY__BODY_ERROR &&
                           (*reply)->error->code == HANDOFF__V1__CODE__CODE_UNAVAILABLE;
     if (is_unavailable && call->may_repeat) {
@@ -197,29 +237,75 @@ static void receive_replies(handoff_client *client)
         Handoff__V1__Reply *reply =
             handoff__v1__reply__unpack(NULL, zmq_msg_size(&frame), zmq_msg_data(&frame));
         zmq_msg_close(&frame);
+        client->has_heard = true;
         if (!reply) continue; /* as good as lost: the call is tried again */
         answer(client, &reply);
         if (reply) handoff__v1__reply__free_unpacked(reply, NULL);
     }
 }
 
+/* --- connections
+ * --------------------------------------------------------------------------------------------- */
+
+int call_mind_connection(handoff_client *client)
+{
+    if (client->monitor) return 0;
+    char address[64];
+    snprintf(address, sizeof address, "inproc://client-%p", (void *)client);
+    if (zmq_socket_monitor(client->dealer, address, ZMQ_EVENT_HANDSHAKE_SUCCEEDED)) return HANDOFF_SOCKET;
+    client->monitor = zmq_socket(client->context, ZMQ_PAIR);
+    if (!client->monitor) return HANDOFF_SOCKET;
+    if (client->has_heard) client->connections = 1; /* before anybody counted */
+    return zmq_connect(client->monitor, address) ? HANDOFF_SOCKET : 0;
+}
+
+static bool has_connected(handoff_client *client)
+{
+    bool is_any = false;
+    for (int i = 0; i < MONITOR_EVENTS; i++) {
+        zmq_msg_t frame;
+        zmq_msg_init(&frame);
+        bool is_one = zmq_msg_recv(&frame, client->monitor, ZMQ_DONTWAIT) >= 0;
+        zmq_msg_close(&frame);
+        if (!is_one) break;
+        is_any = true;
+    }
+    return is_any;
+}
+
+static void hurry(handoff_client *client)
+{
+    for (struct call *call = client->calls; call; call = call->next) {
+        if (call->is_waiting && call->may_repeat) call->try_at_ms = 0;
+    }
+    for (struct call_tick *tick = client->ticks; tick; tick = tick->next) tick->at_ms = 0;
+}
+
+/* --- turning
+ * ------------------------------------------------------------------------------------------------- */
+
 int call_turn(handoff_client *client, int64_t until_ms, zmq_pollitem_t *more, size_t more_count)
 {
-    zmq_pollitem_t items[4] = {{.socket = client->dealer, .events = ZMQ_POLLIN}};
-    assert(more_count < sizeof items / sizeof *items);
+    zmq_pollitem_t items[5] = {{.socket = client->dealer, .events = ZMQ_POLLIN}};
+    assert(more_count + 1 < sizeof items / sizeof *items);
     int64_t now_ms = call_now_ms();
+    run_ticks(client, now_ms);
     if (expire_calls(client, now_ms)) return 0; /* something happened: the caller looks first */
     bool is_writable = send_due_calls(client, now_ms);
     if (!is_writable) items[0].events |= ZMQ_POLLOUT;
     for (size_t i = 0; i < more_count; i++) items[1 + i] = more[i];
+    size_t count = 1 + more_count;
+    if (client->monitor) items[count++] = (zmq_pollitem_t){.socket = client->monitor, .events = ZMQ_POLLIN};
 
     int64_t wait_ms = earliest(client, until_ms, is_writable) - now_ms;
     if (wait_ms < 0) wait_ms = 0;
     if (wait_ms > 60000) wait_ms = 60000;
-    if (zmq_poll(items, (int)(1 + more_count), (long)wait_ms) < 0) {
+    if (zmq_poll(items, (int)count, (long)wait_ms) < 0) {
         return errno == EINTR ? HANDOFF_INTERRUPTED : HANDOFF_SOCKET;
     }
     for (size_t i = 0; i < more_count; i++) more[i].revents = items[1 + i].revents;
+    bool is_connected = client->monitor && items[count - 1].revents && has_connected(client);
+    if (is_connected && client->connections++) hurry(client); /* nothing is lost with the first one */
     if (items[0].revents & ZMQ_POLLIN) receive_replies(client);
     return 0;
 }

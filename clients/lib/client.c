@@ -95,7 +95,10 @@ int handoff_open(const struct handoff_options *options, handoff_client **ret_cli
 void handoff_close(handoff_client **client)
 {
     if (!client || !*client) return;
-    assert(!(*client)->calls && "close publishers and watches before their client");
+    assert(!(*client)->calls && !(*client)->ticks && "close what a client has opened before it");
+    /* In this order: libzmq's I/O thread waits for ever for a monitor that listens no more. */
+    if ((*client)->monitor) zmq_socket_monitor((*client)->dealer, NULL, 0);
+    if ((*client)->monitor) zmq_close((*client)->monitor);
     if ((*client)->dealer) zmq_close((*client)->dealer);
     if ((*client)->context) zmq_ctx_term((*client)->context);
     free(*client);

@@ -1,4 +1,4 @@
-/* libhandoff: publish events to handoffd, ask it questions, follow its streams.
+/* libhandoff: publish events to handoffd, ask it questions, follow its streams, carry what it hands out.
  *
  * This is the library's only public header. PROTOCOL.md describes the wire; the messages are the generated
  * structs of proto/handoff/v1, and nothing here mirrors them.
@@ -6,7 +6,7 @@
  * Errors     Functions return 0 or a negative code of `enum handoff_error`; handoff_error() has its sentence.
  * Outputs are `ret_x`, come last and are untouched on failure. That an event was refused is a result, not an
  * error. Ownership  `const T *` borrows for the call; `T **` takes and clears. Closing NULL is legal. Threads
- * One thread a client: a client, its publishers and its watches belong to the thread that opened them.
+ * One thread a client: a client and what was opened on it belong to the thread that opened them.
  *            Several clients in a process are independent.
  * Time       Timeouts are milliseconds of the machine's monotonic clock, never of the daemon's clock.
  * Retrying   A reply can get lost (the daemon restarts, a queue is full). Reading is asked again; publishing
@@ -31,7 +31,7 @@
 
 enum handoff_error {
     HANDOFF_OK = 0,
-    HANDOFF_TIMEOUT = -1,     /* nobody answered in time; of a watch: nothing new in time */
+    HANDOFF_TIMEOUT = -1,     /* nobody answered in time; of a watch or subscriber: nothing new in time */
     HANDOFF_UNAVAILABLE = -2, /* the daemon answers, but could not commit or serve in time */
     HANDOFF_REFUSED = -3,     /* the whole request; handoff_refusal() says why */
     HANDOFF_NO_MEMORY = -4,
@@ -41,7 +41,7 @@ enum handoff_error {
     HANDOFF_SOCKET = -8,    /* an endpoint that is none, or no more sockets */
     HANDOFF_BAD_JSON = -9,  /* struct handoff_json_error says what and where */
     HANDOFF_REWOUND = -10,  /* the daemon's journal ends before the watch's position: it is another folder */
-    HANDOFF_INTERRUPTED = -11, /* a signal came while a watch waited; calling again is safe */
+    HANDOFF_INTERRUPTED = -11, /* a signal came while a watch or subscriber waited; calling again is safe */
 };
 
 /* One sentence in lower case without a full stop. Static; never NULL. */
@@ -60,7 +60,7 @@ struct handoff_options {
 
 /* Opens a client; does not wait for the daemon, which may start later. `options` may be NULL. */
 int handoff_open(const struct handoff_options *options, handoff_client **ret_client);
-/* Close a client's publishers and watches first. */
+/* Close a client's publishers, watches and subscribers first. */
 void handoff_close(handoff_client **client);
 
 /* What the daemon said of one event, or of a request that it refused. */
@@ -131,11 +131,14 @@ struct handoff_watch_options {
     const char *endpoint; /* of the stream socket; NULL: what the daemon says of itself */
     bool is_from_now;     /* otherwise from after_sequence on; 0: from the beginning */
     uint64_t after_sequence;
+    bool is_within;          /* of after_sequence itself only what stands up to after_position was told */
+    uint32_t after_position; /* struct handoff_watch_item has both: a watch can go on behind any item */
     uint32_t poll_ms; /* asks without a doorbell this often at least; 0: 5000 */
 };
 
 struct handoff_watch_item {
     uint64_t sequence;
+    uint32_t position; /* among the entry's emissions; 0 of stream record */
     const Handoff__V1__Emission *emission;     /* every stream but record */
     const Handoff__V1__RecordEmission *record; /* of stream record */
 };
@@ -151,6 +154,77 @@ int handoff_watch_next(handoff_watch *watch, uint32_t wait_ms, struct handoff_wa
 uint64_t handoff_watch_position(const handoff_watch *watch);
 /* Doorbells that were not heard and whose content was fetched all the same. */
 uint64_t handoff_watch_gaps(const handoff_watch *watch);
+
+/* --- carrying messages
+ * -------------------------------------------------------------------------------------- */
+
+/* A worker of a durable subscription. The daemon hands it messages and keeps each until it is acknowledged: what is
+ * held by nobody any more comes again, with attempt 2, to this worker or another one of the same name.
+ *
+ * At least once   A message can come again though it was carried: the worker died before its acknowledgement was
+ *                 committed. `emission->id` (with `to->key`) is the same then, and tells.
+ * Lease           A message is lent for settings.lease_ms. Whoever needs longer calls handoff_subscriber_extend() in
+ *                 time. What waits in the library for half a lease is given back unasked, without spending an attempt,
+ *                 and comes again: so choose a credit that is carried within half a lease.
+ * Sign of life    Sent every third of a lease by whatever turns the client: next, poll, flush, ack, nack, extend, and
+ *                 requests and publishing on the same client. A worker that calls none of them for a lease is thought
+ *                 to be gone, and what it holds goes to others.
+ * Void            When the daemon restarts, or the connection is lost for longer, it forgets who held what. The library
+ *                 subscribes again by itself. What it had not handed out is dropped, settling what was handed out
+ *                 counts for nothing, and all of it comes again under new numbers.
+ * Memory          At most `credit` messages, and those that the caller keeps. */
+typedef struct handoff_subscriber handoff_subscriber;
+
+#define HANDOFF_MOST_CREDIT  10000
+#define HANDOFF_REASON_BYTES 256 /* of a nack; longer ones are cut */
+
+struct handoff_subscriber_options {
+    const char *name;
+    const Handoff__V1__SubscriptionSettings *settings; /* copied; NULL: it exists, and is as it is */
+    const Handoff__V1__SubscriptionStart *start;       /* of a new one; copied; NULL: what comes from now on */
+    uint32_t credit; /* messages handed out and not settled; 0: 100; at most HANDOFF_MOST_CREDIT */
+};
+
+struct handoff_nack {
+    uint32_t delay_ms;  /* before the next attempt; 0: as the subscription says, longer each time */
+    bool is_permanent;  /* no attempt can succeed: it becomes a dead letter */
+    bool is_unspent;    /* this attempt does not count */
+    const char *reason; /* one sentence for operators, without patient content; NULL: none */
+};
+
+/* Subscribes, and waits for the daemon's yes: HANDOFF_REFUSED, and handoff_refusal() says why (other settings, a name
+ * that is none). */
+int handoff_subscriber_open(handoff_client *client, const struct handoff_subscriber_options *options,
+                            handoff_subscriber **ret_subscriber);
+/* Sends what was settled, and unsubscribes: the rest goes to others at once. Waits a second for that at most; whoever
+ * must know that it is committed flushes first. */
+void handoff_subscriber_close(handoff_subscriber **subscriber);
+/* The settings in force, defaults filled in. Valid until the subscriber's next call. */
+const Handoff__V1__SubscriptionSettings *handoff_subscriber_settings(const handoff_subscriber *subscriber);
+
+/* The next message, waiting up to `wait_ms`; HANDOFF_TIMEOUT when none came. A daemon that is away is waited for. The
+ * caller owns it: handoff_delivery_free(). Its number is the library's, never used twice by a subscriber.
+ * HANDOFF_REFUSED: subscribing again was refused (it was begun anew with other settings); calling again asks again. */
+int handoff_subscriber_next(handoff_subscriber *subscriber, uint32_t wait_ms, Handoff__V1__Delivery **ret_delivery);
+void handoff_delivery_free(Handoff__V1__Delivery **delivery);
+
+/* The message is done. Gathered, and sent when enough have gathered or some milliseconds have passed, by the other
+ * calls. A number that is void or settled is forgotten silently, here and below. */
+int handoff_subscriber_ack(handoff_subscriber *subscriber, uint64_t number);
+/* It failed: it comes again later, after the gate was asked anew. `nack` may be NULL. */
+int handoff_subscriber_nack(handoff_subscriber *subscriber, uint64_t number, const struct handoff_nack *nack);
+/* Its lease begins anew. Sent at once. */
+int handoff_subscriber_extend(handoff_subscriber *subscriber, uint64_t number);
+/* Whether it is still lent to this subscriber, as far as can be known here: worth asking before what cannot be
+ * undone. */
+bool handoff_subscriber_holds(const handoff_subscriber *subscriber, uint64_t number);
+/* Sends what was settled, and handles what arrives for up to `wait_ms`; 0: what has arrived. */
+int handoff_subscriber_poll(handoff_subscriber *subscriber, uint32_t wait_ms);
+/* Waits until nothing that was settled is on its way: what handoff_subscriber_forgotten() did not count is committed.
+ * HANDOFF_TIMEOUT if that took longer than `wait_ms`. */
+int handoff_subscriber_flush(handoff_subscriber *subscriber, uint32_t wait_ms);
+/* Messages settled by the caller, for which that counted for nothing: they were void, or not lent to it any more. */
+uint64_t handoff_subscriber_forgotten(const handoff_subscriber *subscriber);
 
 /* --- JSON
  * --------------------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #ifndef HANDOFF_FAKE_FRONT_H
 #define HANDOFF_FAKE_FRONT_H
 
+#include "fake_delivery.h"
 #include "handoff.h"
 
 #include <assert.h>
@@ -29,6 +30,11 @@ enum fake_kind {
     FAKE_HALF_UNAVAILABLE, /* of the next `count` publishes every other event is */
     FAKE_PAGE,             /* a page has at most `count` emissions */
     FAKE_REWIND,           /* the journal ends at `count` */
+    FAKE_DELIVER,          /* `count` more messages for workers */
+    FAKE_FORGET,           /* who is subscribed, and what they hold */
+    FAKE_TAKE_BACK,        /* every lease has ended */
+    FAKE_LEASE,            /* `count` ms, of those who subscribe from now on */
+    FAKE_REFUSE_SUBSCRIBE, /* the next `count` */
 };
 
 struct fake_order {
@@ -43,6 +49,7 @@ struct fake_counts {
     size_t most_bytes;    /* of one request */
     uint64_t last_sequence;
     uint32_t stored; /* distinct events */
+    struct fake_delivery_counts delivery;
 };
 
 struct fake {
@@ -62,6 +69,9 @@ struct fake {
     } emissions[FAKE_EMISSIONS];
     size_t emission_count;
     uint64_t last_bell;
+    struct fake_delivery delivery;
+    uint8_t peer[256]; /* who asks */
+    int peer_len;
 };
 
 /* --- sockets
@@ -210,6 +220,37 @@ static inline size_t fake_error(Handoff__V1__Code code, Handoff__V1__Reply *repl
     return handoff__v1__reply__pack(reply, to);
 }
 
+static inline size_t fake_answer_worker(struct fake *fake, const Handoff__V1__Request *request,
+                                        Handoff__V1__Reply *reply, uint8_t *to)
+{
+    Handoff__V1__SubscribeReply subscribed = HANDOFF__V1__SUBSCRIBE_REPLY__INIT;
+    Handoff__V1__SubscriptionSettings settings = HANDOFF__V1__SUBSCRIPTION_SETTINGS__INIT;
+    Handoff__V1__SettleReply settled = HANDOFF__V1__SETTLE_REPLY__INIT;
+    Handoff__V1__UnsubscribeReply unsubscribed = HANDOFF__V1__UNSUBSCRIBE_REPLY__INIT;
+    int worker = fake_worker(&fake->delivery, fake->peer, fake->peer_len);
+    if (request->body_case == HANDOFF__V1__REQUEST__BODY_SUBSCRIBE) {
+        if (!fake_subscribe(&fake->delivery, fake->peer, fake->peer_len, request->tag, request->subscribe))
+            return fake_error(HANDOFF__V1__CODE__CODE_SETTINGS_DIFFER, reply, to);
+        settings.lease_ms = fake->delivery.lease_ms;
+        subscribed.settings = &settings;
+        reply->body_case = HANDOFF__V1__REPLY__BODY_SUBSCRIBE;
+        reply->subscribe = &subscribed;
+    } else if (worker < 0) {
+        return fake_error(HANDOFF__V1__CODE__CODE_NOT_SUBSCRIBED, reply, to);
+    } else if (request->body_case == HANDOFF__V1__REQUEST__BODY_SETTLE) {
+        fake_settle(&fake->delivery, worker, request->settle, &settled);
+        reply->body_case = HANDOFF__V1__REPLY__BODY_SETTLE;
+        reply->settle = &settled;
+    } else {
+        fake->delivery.counts.unsubscribes++;
+        fake_take_back(&fake->delivery, worker, true);
+        fake->delivery.workers[worker].credit = 0;
+        reply->body_case = HANDOFF__V1__REPLY__BODY_UNSUBSCRIBE;
+        reply->unsubscribe = &unsubscribed;
+    }
+    return handoff__v1__reply__pack(reply, to);
+}
+
 static inline size_t fake_answer(struct fake *fake, const Handoff__V1__Request *request, uint8_t *to)
 {
     Handoff__V1__Reply reply = HANDOFF__V1__REPLY__INIT;
@@ -231,6 +272,10 @@ static inline size_t fake_answer(struct fake *fake, const Handoff__V1__Request *
         reply.body_case = HANDOFF__V1__REPLY__BODY_CLOCK;
         reply.clock = &clock;
         return handoff__v1__reply__pack(&reply, to);
+    case HANDOFF__V1__REQUEST__BODY_SUBSCRIBE:
+    case HANDOFF__V1__REQUEST__BODY_SETTLE:
+    case HANDOFF__V1__REQUEST__BODY_UNSUBSCRIBE:
+        return fake_answer_worker(fake, request, &reply, to);
     default:
         return fake_error(HANDOFF__V1__CODE__CODE_UNKNOWN_REQUEST, &reply, to);
     }
@@ -238,11 +283,10 @@ static inline size_t fake_answer(struct fake *fake, const Handoff__V1__Request *
 
 static inline void fake_serve(struct fake *fake)
 {
-    static uint8_t to[1024 * 1024];
-    uint8_t id[256];
+    static uint8_t to[FAKE_REPLY_BYTES];
     zmq_msg_t frame;
-    int id_len = zmq_recv(fake->router, id, sizeof id, 0);
-    assert(id_len > 0);
+    fake->peer_len = zmq_recv(fake->router, fake->peer, sizeof fake->peer, 0);
+    assert(fake->peer_len > 0);
     zmq_msg_init(&frame);
     int len = zmq_msg_recv(&frame, fake->router, 0);
     assert(len >= 0 && !zmq_msg_more(&frame));
@@ -257,7 +301,7 @@ static inline void fake_serve(struct fake *fake)
         fake->swallow--;
         return;
     }
-    if (zmq_send(fake->router, id, (size_t)id_len, ZMQ_SNDMORE) >= 0)
+    if (zmq_send(fake->router, fake->peer, (size_t)fake->peer_len, ZMQ_SNDMORE) >= 0)
         zmq_send(fake->router, to, reply_len, 0);
 }
 
@@ -301,6 +345,7 @@ static inline bool fake_obey(struct fake *fake)
     switch (order.kind) {
     case FAKE_RESTART:
         fake_down(fake);
+        fake_forget(&fake->delivery);
         fake_up(fake);
         break;
     case FAKE_EMIT:
@@ -321,10 +366,27 @@ static inline bool fake_obey(struct fake *fake)
     case FAKE_REWIND:
         fake->counts.last_sequence = order.count;
         break;
+    case FAKE_DELIVER:
+        fake_add_messages(&fake->delivery, order.count);
+        break;
+    case FAKE_FORGET:
+        fake_forget(&fake->delivery);
+        break;
+    case FAKE_TAKE_BACK:
+        fake_take_back(&fake->delivery, -1, true);
+        break;
+    case FAKE_LEASE:
+        fake->delivery.lease_ms = order.count;
+        break;
+    case FAKE_REFUSE_SUBSCRIBE:
+        fake->delivery.refusals = order.count;
+        break;
     case FAKE_STOP:
     case FAKE_COUNTS:
         break;
     }
+    fake_count_waiting(&fake->delivery);
+    fake->counts.delivery = fake->delivery.counts;
     zmq_send(fake->order_reply, &fake->counts, sizeof fake->counts, 0);
     return order.kind != FAKE_STOP;
 }
@@ -342,6 +404,7 @@ static inline void *fake_run(void *argument)
         if (items[0].revents) fake_serve(fake);
         if (items[1].revents) zmq_recv(fake->bell, subscription, sizeof subscription, 0);
         if (items[2].revents) goes_on = fake_obey(fake);
+        fake_push(&fake->delivery, fake->router);
     }
     fake_down(fake);
     zmq_close(fake->order_reply);
@@ -376,6 +439,7 @@ static inline struct fake *fake_start(void)
 {
     struct fake *fake = calloc(1, sizeof *fake);
     fake->page = FAKE_EMISSIONS;
+    fake->delivery.lease_ms = 30000;
     fake_up(fake);
     fake->steering = zmq_ctx_new();
     fake->order_reply = zmq_socket(fake->steering, ZMQ_REP);

@@ -432,7 +432,7 @@ static void on_settled(struct call *call, int code, Handoff__V1__Reply **reply)
 
 static void on_tick(struct call_tick *tick)
 {
-    handoff_subscriber *subscriber = (handoff_subscriber *)((char *)tick - offsetof(struct handoff_subscriber, tick));
+    handoff_subscriber *subscriber = (handoff_subscriber *)(void *)((char *)tick - offsetof(struct handoff_subscriber, tick));
     if (!subscriber->subscribe.is_open) {
         tick->at_ms = CALL_NEVER; /* until subscribed */
         return;

@@ -29,6 +29,7 @@ PROTOS   := $(wildcard proto/handoff/v1/*.proto)
 GEN_C    := $(PROTOS:proto/%.proto=$(GEN)/%.pb-c.c)
 GEN_O    := $(GEN_C:$(GEN)/%.c=$(BUILD)/obj/gen/%.o)
 GEN_PY   := $(PROTOS:proto/%.proto=$(BUILD)/python/%_pb2.py)
+OWN_PY   := $(patsubst clients/python/%,$(BUILD)/python/%,$(wildcard clients/python/handoff/*.py clients/python/handoff/py.typed))
 
 # $(call say,CC,$<) before a command that begins with $(Q).
 Q   := $(if $(filter 1,$(V)),,@)
@@ -62,13 +63,19 @@ $(GEN)/%.pb-c.c $(GEN)/%.pb-c.h &: proto/%.proto | $(BUILD)/.setup
 	$(call say,PROTOC,$<)
 	$(Q)protoc-c --proto_path=proto --c_out=$(GEN) $<
 
-$(BUILD)/python/%_pb2.py: proto/%.proto | $(BUILD)/.setup
+# The package `handoff`: its own modules, and the schema's below `handoff.v1`, with their types.
+$(BUILD)/python/%_pb2.py $(BUILD)/python/%_pb2.pyi &: proto/%.proto | $(BUILD)/.setup
 	@mkdir -p $(BUILD)/python
 	$(call say,PROTOC,$@)
-	$(Q)protoc --proto_path=proto --python_out=$(BUILD)/python $<
+	$(Q)protoc --proto_path=proto --python_out=$(BUILD)/python --pyi_out=$(BUILD)/python $<
+
+$(BUILD)/python/%: clients/python/%
+	@mkdir -p $(@D)
+	$(call say,COPY,$@)
+	$(Q)cp $< $@
 
 .PHONY: python
-python: $(GEN_PY)
+python: $(GEN_PY) $(GEN_PY:=i) $(OWN_PY)
 
 .SECONDARY:
 GEN_H := $(GEN_C:.c=.h)
@@ -183,7 +190,7 @@ sanitize:
 # The real daemon over ZeroMQ, with an independent client. The tests wait for disks and processes half of the time.
 E2E_WORKERS ?= $(shell expr 2 '*' $$(nproc))
 e2e: all $(BUILD)/tests/workers/tests/send
-	$(PYTEST) -n $(E2E_WORKERS) tests/e2e
+	$(PYTEST) -n $(E2E_WORKERS) tests/e2e clients/python/tests
 
 test: check sanitize e2e
 
@@ -212,7 +219,8 @@ install: all $(BUILD)/libhandoff.a
 	install -m 644 $(GEN)/handoff/v1/*.h $(AT)/include/handoff/v1
 	install -m 644 proto/PROTOCOL.md $(SHARE)/proto
 	install -m 644 proto/handoff/v1/*.proto $(SHARE)/proto/handoff/v1
-	install -m 644 $(BUILD)/python/handoff/v1/*.py $(SHARE)/python/handoff/v1
+	install -m 644 $(OWN_PY) $(SHARE)/python/handoff
+	install -m 644 $(GEN_PY) $(GEN_PY:=i) $(SHARE)/python/handoff/v1
 
 help:
 	@echo "make            build/handoffd and build/handoff"

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "delivery/delivery.h"
 #include "ops/http.h"
 #include "ops/sd_notify.h"
 
@@ -209,7 +210,7 @@ static void measure_heartbeat(struct run_ops *ops)
 }
 
 /* A worker that is away is no reason not to be ready: the daemon serves, and a restart would bring nobody back. */
-static void note_unserved(struct run_ops *ops, const Handoff__V1__SubscriptionView *const *views, size_t count)
+static void note_unserved(struct run_ops *ops, Handoff__V1__SubscriptionView *const *views, size_t count)
 {
     char sentence[READINESS_SENTENCE_BYTES];
     const Handoff__V1__SubscriptionView *first = NULL;
@@ -228,8 +229,12 @@ static void note_unserved(struct run_ops *ops, const Handoff__V1__SubscriptionVi
     readiness_note(ops->readiness, "subscriptions", sentence);
 }
 
-void run_ops_subscriptions(struct run_ops *ops, const Handoff__V1__SubscriptionView *const *views, size_t count)
+/* For each subscription its numbers, as `handoff subscriptions` shows them. */
+static void measure_subscriptions(struct run_ops *ops)
 {
+    Handoff__V1__SubscriptionView **views;
+    arena_reset(ops->arena);
+    size_t count = delivery_views(loop_delivery(ops->loop), NULL, ops->arena, &views);
     metrics_set_subscriptions(ops->metrics, views, count);
     note_unserved(ops, views, count);
 }
@@ -267,6 +272,7 @@ void run_ops_second(struct run_ops *ops)
     metrics_set(ops->metrics, METRIC_JOURNAL_BYTES, (int64_t)used_bytes);
     metrics_set(ops->metrics, METRIC_OLDEST_OVERDUE_TIMER_MS, overdue_ms);
     metrics_set(ops->metrics, METRIC_LONGEST_SILENCE_PROVEN_MS, proven_silence_ms(engine_rules(ops->engine)));
+    measure_subscriptions(ops);
     measure_heartbeat(ops);
     condition(ops, "timers", overdue_ms < OVERDUE_MAX_MS,
               "timers are due and do not fire; look at the clock and the journal");

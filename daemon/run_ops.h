@@ -2,7 +2,6 @@
 #ifndef HANDOFF_RUN_OPS_H
 #define HANDOFF_RUN_OPS_H
 
-#include "handoff/v1/delivery.pb-c.h"
 #include "net/loop.h"
 #include "ops/config.h"
 
@@ -19,8 +18,6 @@ void run_ops_ready(struct run_ops *ops, struct engine *engine, struct clock *clo
                    const struct loop *loop);
 void run_ops_turn(struct run_ops *ops);
 void run_ops_second(struct run_ops *ops);
-/* All subscriptions as they are now, about once a second. */
-void run_ops_subscriptions(struct run_ops *ops, const Handoff__V1__SubscriptionView *const *views, size_t count);
 void run_ops_stopping(struct run_ops *ops);
 
 #endif

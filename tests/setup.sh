@@ -8,7 +8,7 @@ packages="build-essential clang libclang-rt-14-dev pkg-config perl python3 tzdat
 protobuf-compiler protobuf-c-compiler libprotobuf-c-dev libzmq3-dev libsodium-dev liblmdb-dev libev-dev
 libyaml-dev libmicrohttpd-dev libjansson-dev libsmartcols-dev libzip-dev libcsv-dev libcmocka-dev
 libcurl4-openssl-dev libsqlite3-dev libcyaml-dev
-python3-zmq python3-protobuf python3-pytest python3-pytest-xdist python3-yaml python3-aiosmtpd openssl"
+python3-zmq python3-protobuf python3-pytest python3-pytest-xdist python3-yaml python3-aiosmtpd mypy openssl"
 
 missing=""
 for package in $packages "$@"; do

@@ -4,6 +4,7 @@
 #include "when.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,18 +37,6 @@ static void set_from_environment(struct cli *cli)
     if (!cli->stream && stream && *stream) cli->stream = stream;
 }
 
-/* "10s"; a bare number is seconds. */
-static uint32_t read_timeout(struct argp_state *state, const char *text)
-{
-    int64_t ms = 0;
-    char with_unit[32];
-    snprintf(with_unit, sizeof with_unit, "%ss", text);
-    bool is_duration = when_parse_duration(text, &ms) || when_parse_duration(with_unit, &ms);
-    if (!is_duration || ms < 1 || ms > UINT32_MAX)
-        argp_error(state, "--timeout cannot be \"%s\": 10s, 2min", text);
-    return (uint32_t)ms;
-}
-
 static error_t parse_global(int key, char *argument, struct argp_state *state)
 {
     struct cli *cli = state->input;
@@ -62,7 +51,7 @@ static error_t parse_global(int key, char *argument, struct argp_state *state)
         cli->is_json = true;
         return 0;
     case KEY_TIMEOUT:
-        cli->timeout_ms = read_timeout(state, argument);
+        cli->timeout_ms = cli_duration(state, "--timeout", argument);
         return 0;
     case KEY_ZONE:
         if (!when_set_zone(argument)) argp_error(state, "there is no time zone \"%s\"", argument);
@@ -156,6 +145,35 @@ uint64_t cli_number(struct argp_state *state, const char *text)
     return value;
 }
 
+uint32_t cli_duration(struct argp_state *state, const char *option, const char *text)
+{
+    int64_t ms = 0;
+    char with_unit[32];
+    snprintf(with_unit, sizeof with_unit, "%ss", text);
+    bool is_duration = when_parse_duration(text, &ms) || when_parse_duration(with_unit, &ms);
+    if (!is_duration || ms < 1 || ms > UINT32_MAX) argp_error(state, "%s cannot be \"%s\": 10s, 2min", option, text);
+    return (uint32_t)ms;
+}
+
+void cli_start(struct argp_state *state, const char *text, Handoff__V1__SubscriptionStart *ret_start)
+{
+    size_t digits = strspn(text, "0123456789");
+    if (strcmp(text, "now") == 0) {
+        ret_start->from_case = HANDOFF__V1__SUBSCRIPTION_START__FROM_NOW;
+        ret_start->now = true;
+    } else if (strcmp(text, "beginning") == 0) {
+        ret_start->from_case = HANDOFF__V1__SUBSCRIPTION_START__FROM_BEGINNING;
+        ret_start->beginning = true;
+    } else if (digits && !text[digits]) {
+        ret_start->from_case = HANDOFF__V1__SUBSCRIPTION_START__FROM_AFTER_SEQUENCE;
+        ret_start->after_sequence = cli_number(state, text);
+    } else if (when_parse(text, &ret_start->at_ms)) {
+        ret_start->from_case = HANDOFF__V1__SUBSCRIPTION_START__FROM_AT_MS;
+    } else {
+        argp_error(state, "--from is now, beginning, a sequence or a time like '2026-03-05 16:40', not \"%s\"", text);
+    }
+}
+
 /* --- talking to the daemon
  * ---------------------------------------------------------------------------------------- */
 
@@ -229,6 +247,26 @@ int cli_request(struct cli *cli, const Handoff__V1__Request *request, Handoff__V
     if (code) return code;
     int error = handoff_request(cli->client, request, ret_reply);
     return error ? cli_failed(cli, error) : EXIT_DONE;
+}
+
+static volatile sig_atomic_t is_told_to_end;
+
+static void on_signal(int signal)
+{
+    (void)signal;
+    is_told_to_end = 1;
+}
+
+void cli_mind_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal}; /* without SA_RESTART: a wait ends at once */
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+bool cli_is_told_to_end(void)
+{
+    return is_told_to_end;
 }
 
 int cli_print_json(const ProtobufCMessage *message, bool is_indented)

@@ -48,6 +48,10 @@ void cli_parse(struct cli *cli, const struct syntax *syntax, int argc, char **ar
 int cli_enum(struct argp_state *state, const ProtobufCEnumDescriptor *descriptor, const char *word);
 int64_t cli_time(struct argp_state *state, const char *text);
 uint64_t cli_number(struct argp_state *state, const char *text);
+/* "10s", "2min"; a bare number is seconds. `option` is named when it is none. */
+uint32_t cli_duration(struct argp_state *state, const char *option, const char *text);
+/* now, beginning, a sequence or a time: where a subscription begins. */
+void cli_start(struct argp_state *state, const char *text, Handoff__V1__SubscriptionStart *ret_start);
 
 /* --- talking to the daemon
  * ---------------------------------------------------------------------------------------- */
@@ -63,6 +67,9 @@ int cli_request(struct cli *cli, const Handoff__V1__Request *request, Handoff__V
 int cli_failed(struct cli *cli, int error);
 /* One sentence to standard error. Returns `code`. */
 __attribute__((format(printf, 2, 3))) int cli_say(int code, const char *format, ...);
+/* From now on an interrupt or a request to end only ends waits, and is asked for between two things to do. */
+void cli_mind_signals(void);
+bool cli_is_told_to_end(void);
 /* Prints a message in its JSON mapping. An exit code. */
 int cli_print_json(const ProtobufCMessage *message, bool is_indented);
 /* "accepted", "bad-id" */
@@ -114,6 +121,15 @@ int run_directory_list(struct cli *cli, int argc, char **argv);
 int run_directory_show(struct cli *cli, int argc, char **argv);
 int run_directory_match(struct cli *cli, int argc, char **argv);
 int run_directory_map(struct cli *cli, int argc, char **argv);
+int run_subscribe(struct cli *cli, int argc, char **argv);
+int run_subscriptions(struct cli *cli, int argc, char **argv);
+int run_subscriptions_show(struct cli *cli, int argc, char **argv);
+int run_subscriptions_reset(struct cli *cli, int argc, char **argv);
+int run_subscriptions_delete(struct cli *cli, int argc, char **argv);
+int run_deadletters(struct cli *cli, int argc, char **argv);
+int run_deadletters_show(struct cli *cli, int argc, char **argv);
+int run_deadletters_retry(struct cli *cli, int argc, char **argv);
+int run_deadletters_drop(struct cli *cli, int argc, char **argv);
 int run_stats(struct cli *cli, int argc, char **argv);
 int run_info(struct cli *cli, int argc, char **argv);
 int run_clock_show(struct cli *cli, int argc, char **argv);

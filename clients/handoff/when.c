@@ -212,3 +212,16 @@ bool when_parse_minute(const char *text, uint32_t *ret_minute)
     *ret_minute = (uint32_t)atoi(text);
     return *ret_minute <= 24 * 60;
 }
+
+const char *when_format_duration(int64_t ms, char text[WHEN_TEXT_BYTES])
+{
+    static const struct {
+        int64_t ms;
+        const char *unit;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "min"}, {1000, "s"}, {1, "ms"}};
+    *text = 0;
+    for (size_t i = 0; i < sizeof units / sizeof *units && !*text; i++) {
+        if (ms >= units[i].ms) snprintf(text, WHEN_TEXT_BYTES, "%lld%s", (long long)(ms / units[i].ms), units[i].unit);
+    }
+    return text;
+}

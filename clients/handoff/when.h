@@ -18,6 +18,8 @@ const char *when_format(int64_t ms, char text[WHEN_TEXT_BYTES]);
 const char *when_format_zone(int64_t ms, char text[WHEN_TEXT_BYTES]);
 /* Reads "3d", "4h", "30min", "2d4h", "90s", "1w"; a day is 24 hours. */
 bool when_parse_duration(const char *text, int64_t *ret_ms);
+/* Writes "45s", "3min", "2h", "4d": rounded down to its largest unit; nothing for 0. Returns `text`. */
+const char *when_format_duration(int64_t ms, char text[WHEN_TEXT_BYTES]);
 /* Reads "2018-04-30" or "20180430" as yyyymmdd. */
 bool when_parse_date(const char *text, uint32_t *ret_date);
 /* Reads "08:30" or "510" as minutes of the day. */

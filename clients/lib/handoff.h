@@ -131,11 +131,14 @@ struct handoff_watch_options {
     const char *endpoint; /* of the stream socket; NULL: what the daemon says of itself */
     bool is_from_now;     /* otherwise from after_sequence on; 0: from the beginning */
     uint64_t after_sequence;
+    bool is_within;          /* of after_sequence itself only what stands up to after_position was told */
+    uint32_t after_position; /* struct handoff_watch_item has both: a watch can go on behind any item */
     uint32_t poll_ms; /* asks without a doorbell this often at least; 0: 5000 */
 };
 
 struct handoff_watch_item {
     uint64_t sequence;
+    uint32_t position; /* among the entry's emissions; 0 of stream record */
     const Handoff__V1__Emission *emission;     /* every stream but record */
     const Handoff__V1__RecordEmission *record; /* of stream record */
 };

@@ -169,6 +169,36 @@ static struct held *first_queued(handoff_subscriber *subscriber, int64_t now_ms)
 /* --- settling
  * ------------------------------------------------------------------------------------------------- */
 
+static bool mark_nacked(handoff_subscriber *subscriber, struct held *held, const struct handoff_nack *nack,
+                        bool is_ours)
+{
+    struct nack *kept = malloc(sizeof *kept);
+    if (!kept) return false;
+    *kept = (struct nack){.delay_ms = nack->delay_ms,
+                          .is_permanent = nack->is_permanent,
+                          .is_unspent = nack->is_unspent,
+                          .is_ours = is_ours};
+    result_set_text(kept->reason, sizeof kept->reason, nack->reason);
+    handoff_delivery_free(&held->delivery);
+    held->nack = kept;
+    held->hold = HOLD_NACKED;
+    subscriber->settled++;
+    return true;
+}
+
+/* What the caller does not come to: others may, and the gate is asked anew before it comes back. Without memory its
+ * lease ends by itself. */
+static void give_back_older(handoff_subscriber *subscriber, uint32_t age_ms)
+{
+    int64_t now_ms = call_now_ms();
+    static const struct handoff_nack nack = {.delay_ms = 1, .is_unspent = true, .reason = "waited behind others"};
+    for (size_t i = subscriber->queue_at; i < subscriber->count; i++) {
+        struct held *held = &subscriber->table[i];
+        if (held->hold != HOLD_QUEUED || now_ms < held->since_ms + age_ms) continue;
+        mark_nacked(subscriber, held, &nack, true);
+    }
+}
+
 struct settle_body {
     Handoff__V1__NumberRange ranges[SETTLE_MOST], *range_list[SETTLE_MOST];
     Handoff__V1__Nack nacks[SETTLE_MOST], *nack_list[SETTLE_MOST];
@@ -344,6 +374,7 @@ static void on_subscribed(struct call *call, int code, Handoff__V1__Reply **repl
     }
     subscriber->error = code;
     if (code) return;
+    if (call->tries > 1) void_all(subscriber); /* what an earlier try brought is not lent any more */
     if (subscriber->settings) handoff__v1__subscription_settings__free_unpacked(subscriber->settings, NULL);
     subscriber->settings = (*reply)->subscribe->settings;
     (*reply)->subscribe->settings = NULL;
@@ -356,7 +387,8 @@ static void on_subscribed(struct call *call, int code, Handoff__V1__Reply **repl
 static void on_more(struct call *call, Handoff__V1__Reply **reply)
 {
     handoff_subscriber *subscriber = (handoff_subscriber *)call;
-    if ((*reply)->body_case != HANDOFF__V1__REPLY__BODY_DELIVERIES) return; /* the answer to a repeated subscribe */
+    if ((*reply)->body_case == HANDOFF__V1__REPLY__BODY_SUBSCRIBE) void_all(subscriber); /* of a repeat: begun anew */
+    if ((*reply)->body_case != HANDOFF__V1__REPLY__BODY_DELIVERIES) return;
     Handoff__V1__Deliveries *deliveries = (*reply)->deliveries;
     int64_t now_ms = call_now_ms();
     for (size_t i = 0; i < deliveries->n_deliveries; i++) {
@@ -389,41 +421,14 @@ static void on_settled(struct call *call, int code, Handoff__V1__Reply **reply)
     /* Of a settle that was sent twice nobody knows which of the two is answered. */
     size_t refused = (*reply)->settle->n_refused;
     if (call->tries == 1) subscriber->forgotten += refused < settle->count ? refused : settle->count;
+    /* What came before this answer may have been taken back long ago. */
+    if (settle->at_ms >= subscriber->confirmed_ms + subscriber->lease_ms) give_back_older(subscriber, 0);
     if (settle->at_ms > subscriber->confirmed_ms) subscriber->confirmed_ms = settle->at_ms;
     if (is_anything_settled(subscriber)) subscriber->tick.at_ms = 0; /* it may have waited for this one */
 }
 
 /* --- upkeep
  * --------------------------------------------------------------------------------------------------- */
-
-static bool mark_nacked(handoff_subscriber *subscriber, struct held *held, const struct handoff_nack *nack,
-                        bool is_ours)
-{
-    struct nack *kept = malloc(sizeof *kept);
-    if (!kept) return false;
-    *kept = (struct nack){.delay_ms = nack->delay_ms,
-                          .is_permanent = nack->is_permanent,
-                          .is_unspent = nack->is_unspent,
-                          .is_ours = is_ours};
-    result_set_text(kept->reason, sizeof kept->reason, nack->reason);
-    handoff_delivery_free(&held->delivery);
-    held->nack = kept;
-    held->hold = HOLD_NACKED;
-    subscriber->settled++;
-    return true;
-}
-
-/* What the caller does not come to: others may, and the gate is asked anew before it comes back. Without memory its
- * lease ends by itself. */
-static void give_back_old(handoff_subscriber *subscriber, int64_t now_ms)
-{
-    static const struct handoff_nack nack = {.delay_ms = 1, .is_unspent = true, .reason = "waited behind others"};
-    for (size_t i = subscriber->queue_at; i < subscriber->count; i++) {
-        struct held *held = &subscriber->table[i];
-        if (held->hold != HOLD_QUEUED || now_ms < held->since_ms + subscriber->lease_ms / 2) continue;
-        mark_nacked(subscriber, held, &nack, true);
-    }
-}
 
 static void on_tick(struct call_tick *tick)
 {
@@ -433,7 +438,7 @@ static void on_tick(struct call_tick *tick)
         return;
     }
     int64_t now_ms = call_now_ms();
-    give_back_old(subscriber, now_ms);
+    give_back_older(subscriber, subscriber->lease_ms / 2);
     int error = send_settle(subscriber);
     if (error) subscriber->error = error;
     if (tick->at_ms <= now_ms)

@@ -139,6 +139,10 @@ int handoff_watch_open(handoff_client *client, const struct handoff_watch_option
     watch->through = options->is_from_now ? last_sequence : options->after_sequence;
     watch->delivered_sequence = watch->through;
     watch->delivered_position = INT64_MAX;
+    if (options->is_within && !options->is_from_now && watch->through) {
+        watch->through--; /* its page is fetched again */
+        watch->delivered_position = options->after_position;
+    }
     *ret_watch = watch;
     return 0;
 }
@@ -304,11 +308,10 @@ static size_t page_count(const handoff_watch *watch)
     return watch->stream == HANDOFF__V1__STREAM__STREAM_RECORD ? page->n_records : page->n_emissions;
 }
 
-static void item_at(const handoff_watch *watch, size_t i, struct handoff_watch_item *item, int64_t *position)
+static void item_at(const handoff_watch *watch, size_t i, struct handoff_watch_item *item)
 {
     const Handoff__V1__EmissionsReply *page = watch->page->emissions;
     *item = (struct handoff_watch_item){0};
-    *position = 0;
     if (watch->stream == HANDOFF__V1__STREAM__STREAM_RECORD) {
         item->record = page->records[i];
         item->sequence = page->records[i]->entry ? page->records[i]->entry->sequence : 0;
@@ -316,7 +319,7 @@ static void item_at(const handoff_watch *watch, size_t i, struct handoff_watch_i
     }
     item->emission = page->emissions[i];
     item->sequence = page->emissions[i]->sequence;
-    *position = page->emissions[i]->position;
+    item->position = page->emissions[i]->position;
 }
 
 /* The page's next item that was not delivered before. */
@@ -325,13 +328,12 @@ static bool take_item(handoff_watch *watch, struct handoff_watch_item *ret_item)
     size_t count = page_count(watch);
     while (watch->page_at < count) {
         struct handoff_watch_item item;
-        int64_t position;
-        item_at(watch, watch->page_at++, &item, &position);
+        item_at(watch, watch->page_at++, &item);
         bool is_new = item.sequence > watch->delivered_sequence ||
-                      (item.sequence == watch->delivered_sequence && position > watch->delivered_position);
+                      (item.sequence == watch->delivered_sequence && item.position > watch->delivered_position);
         if (!is_new) continue;
         watch->delivered_sequence = item.sequence;
-        watch->delivered_position = position;
+        watch->delivered_position = item.position;
         *ret_item = item;
         return true;
     }
@@ -365,8 +367,7 @@ uint64_t handoff_watch_position(const handoff_watch *watch)
     size_t count = page_count(watch);
     for (size_t i = watch->page_at; i < count; i++) {
         struct handoff_watch_item item;
-        int64_t position;
-        item_at(watch, i, &item, &position);
+        item_at(watch, i, &item);
         if (item.sequence >= watch->delivered_sequence) return item.sequence - 1;
     }
     uint64_t through = watch->page->emissions->through_sequence;

@@ -56,14 +56,14 @@ static inline int fake_worker(const struct fake_delivery *delivery, const uint8_
 }
 
 /* Everything that is out, or that one worker has, waits again. */
-static inline void fake_take_back(struct fake_delivery *delivery, int worker)
+static inline void fake_take_back(struct fake_delivery *delivery, int worker, bool is_spent)
 {
     for (uint32_t i = 0; i < delivery->message_count; i++) {
         if (delivery->messages[i].place != FAKE_OUT) continue;
         if (worker >= 0 && delivery->messages[i].worker != worker) continue;
         delivery->messages[i].place = FAKE_WAITS;
         delivery->messages[i].number = 0;
-        delivery->messages[i].attempt++;
+        delivery->messages[i].attempt += is_spent;
         delivery->workers[delivery->messages[i].worker].out--;
     }
 }
@@ -71,7 +71,7 @@ static inline void fake_take_back(struct fake_delivery *delivery, int worker)
 /* As a daemon that was restarted. */
 static inline void fake_forget(struct fake_delivery *delivery)
 {
-    fake_take_back(delivery, -1);
+    fake_take_back(delivery, -1, true);
     memset(delivery->workers, 0, sizeof delivery->workers);
     delivery->last_number = 0;
 }
@@ -85,6 +85,7 @@ static inline bool fake_subscribe(struct fake_delivery *delivery, const uint8_t 
         return false;
     }
     int worker = fake_worker(delivery, id, id_len);
+    if (worker >= 0) fake_take_back(delivery, worker, false);
     for (int i = 0; worker < 0; i++) {
         assert(i < FAKE_WORKERS);
         if (!delivery->workers[i].credit) worker = i;

@@ -243,7 +243,7 @@ static inline size_t fake_answer_worker(struct fake *fake, const Handoff__V1__Re
         reply->settle = &settled;
     } else {
         fake->delivery.counts.unsubscribes++;
-        fake_take_back(&fake->delivery, worker);
+        fake_take_back(&fake->delivery, worker, true);
         fake->delivery.workers[worker].credit = 0;
         reply->body_case = HANDOFF__V1__REPLY__BODY_UNSUBSCRIBE;
         reply->unsubscribe = &unsubscribed;
@@ -373,7 +373,7 @@ static inline bool fake_obey(struct fake *fake)
         fake_forget(&fake->delivery);
         break;
     case FAKE_TAKE_BACK:
-        fake_take_back(&fake->delivery, -1);
+        fake_take_back(&fake->delivery, -1, true);
         break;
     case FAKE_LEASE:
         fake->delivery.lease_ms = order.count;

@@ -305,6 +305,21 @@ static void what_waited_behind_others_is_given_back_unspent(void **state)
     assert_int_equal(counts(world).done, 1);
 }
 
+static void what_came_during_a_long_silence_is_not_handed_out(void **state)
+{
+    struct world *world = *state;
+    fake_order(world->fake, FAKE_LEASE, 30);
+    fake_order(world->fake, FAKE_DELIVER, 3);
+    open_subscriber(world, 1);
+    uint64_t first = assert_next(world, 1, 1);
+    while (handoff_subscriber_holds(world->subscriber, first)) counts(world); /* works longer than its lease */
+    fake_order(world->fake, FAKE_TAKE_BACK, 0); /* and lent once more, under a number that lies in the socket */
+    ack(world, assert_next(world, 1, 2));
+    flush(world);
+    assert_int_equal(counts(world).done, 1);
+    assert_true(counts(world).unspent >= 1);
+}
+
 static void a_message_that_was_taken_back_comes_again_and_the_old_number_is_void(void **state)
 {
     struct world *world = *state;
@@ -429,7 +444,10 @@ static void a_lost_subscribe_reply_is_asked_for_again(void **state)
     fake_order(world->fake, FAKE_SWALLOW, 2);
     open_subscriber(world, 2);
     for (uint32_t i = 1; i <= 3; i++) ack(world, assert_next(world, i, 1));
+    flush(world);
     assert_int_equal(counts(world).subscribes, 3);
+    assert_int_equal(counts(world).done, 3);
+    assert_int_equal(counts(world).refused, 0);
 }
 
 static void a_daemon_that_cannot_commit_is_asked_again(void **state)
@@ -591,6 +609,7 @@ int main(void)
         TEST(a_worker_that_waits_shows_that_it_lives),
         TEST(a_worker_that_asks_other_things_shows_that_it_lives),
         TEST(what_waited_behind_others_is_given_back_unspent),
+        TEST(what_came_during_a_long_silence_is_not_handed_out),
         TEST(a_message_that_was_taken_back_comes_again_and_the_old_number_is_void),
         TEST(a_front_that_lends_more_than_the_credit_costs_no_memory),
         TEST(a_restarted_daemon_is_subscribed_to_again),

@@ -52,6 +52,7 @@ static void assert_next(struct world *world, uint64_t sequence, uint32_t positio
     assert_null(item.record);
     assert_int_equal(item.emission->sequence, sequence);
     assert_int_equal(item.emission->position, position);
+    assert_int_equal(item.position, position);
 }
 
 static void assert_nothing_more(struct world *world)
@@ -194,6 +195,22 @@ static void a_later_watch_goes_on_at_the_position_of_the_first(void **state)
     assert_int_equal(handoff_watch_position(world->watch), 3);
 }
 
+static void a_later_watch_goes_on_behind_any_item(void **state)
+{
+    struct world *world = *state;
+    for (int i = 0; i < 3; i++) fake_emit(world->fake, 3, false);
+    for (uint32_t position = 0; position < 3; position++) {
+        const struct handoff_watch_options options = {.stream = HANDOFF__V1__STREAM__STREAM_TASK,
+                                                      .after_sequence = 2,
+                                                      .is_within = true,
+                                                      .after_position = position};
+        handoff_watch_close(&world->watch);
+        assert_int_equal(handoff_watch_open(world->client, &options, &world->watch), 0);
+        for (uint32_t next = position + 1; next < 3; next++) assert_next(world, 2, next);
+        assert_next(world, 3, 0);
+    }
+}
+
 static void a_journal_that_ends_before_the_position_is_another_one(void **state)
 {
     struct world *world = *state;
@@ -267,6 +284,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(lost_pages_are_fetched_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_later_watch_goes_on_at_the_position_of_the_first, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_later_watch_goes_on_behind_any_item, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_journal_that_ends_before_the_position_is_another_one, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(the_record_stream_tells_entries, set_up, tear_down),

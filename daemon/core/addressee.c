@@ -270,6 +270,16 @@ size_t addressees_of(const struct rules *rules, const Handoff__V1__PatientRecord
     return 0;
 }
 
+bool addressee_person(const char *key, Handoff__V1__Party *ret_party, const char **ret_id)
+{
+    size_t prefix = sizeof key_guardian - 1;
+    bool is_guardian = strncmp(key, key_guardian, prefix) == 0;
+    if (!is_guardian && strcmp(key, key_patient) != 0) return false;
+    *ret_party = is_guardian ? PARTY(GUARDIAN) : PARTY(PATIENT);
+    *ret_id = is_guardian ? key + prefix : "";
+    return true;
+}
+
 Handoff__V1__Addressee *addressee_of(const struct rules *rules, const Handoff__V1__PatientRecord *record,
                                      const Handoff__V1__Emission *e, const char *key, int64_t now_ms, struct arena *arena)
 {
@@ -277,11 +287,11 @@ Handoff__V1__Addressee *addressee_of(const struct rules *rules, const Handoff__V
     size_t count = addressees_of(rules, record, e, now_ms, arena, all);
     for (size_t i = 0; i < count; i++)
         if (strcmp(all[i]->key, key) == 0) return all[i];
-    size_t prefix = sizeof key_guardian - 1;
-    bool is_guardian = strncmp(key, key_guardian, prefix) == 0;
-    if (e->body_case != BODY(REMINDER) || (!is_guardian && strcmp(key, key_patient) != 0)) return NULL;
+    Handoff__V1__Party party;
+    const char *id;
+    if (e->body_case != BODY(REMINDER) || !addressee_person(key, &party, &id)) return NULL;
     struct asking a = {rules, rules_site(rules, record->site), record, now_ms};
-    struct relative gone = is_guardian ? relative(record, PARTY(GUARDIAN), key + prefix) : relative(record, PARTY(PATIENT), "");
+    struct relative gone = relative(record, party, id);
     Handoff__V1__Addressee *to = bare(&a, &gone, arena);
     to->key = arena_string(arena, key);
     return to;

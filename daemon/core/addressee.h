@@ -45,6 +45,9 @@ Handoff__V1__Addressee *addressee_of(const struct rules *rules, const Handoff__V
                                      const Handoff__V1__Emission *emission, const char *key, int64_t now_ms,
                                      struct arena *arena);
 
+/* Whom of the family a key names; false: nobody. */
+bool addressee_person(const char *key, Handoff__V1__Party *ret_party, const char **ret_id);
+
 /* The gate for one of them: all that gate() asks, and the above. emission->at_ms must be filled. */
 struct gate_decision gate_addressed(const struct rules *rules, const Handoff__V1__PatientRecord *record,
                                     const Handoff__V1__Emission *emission, const Handoff__V1__Addressee *to,

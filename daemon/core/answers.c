@@ -187,7 +187,12 @@ static const struct {
     {BODY(STAFF_ABSENT), staff_absent},
     {BODY(DISCLOSURE_REQUESTED), disclose_requested},
     {BODY(PREFERENCE_UPDATED), reach_find_contact},
-    {BODY(MESSAGE_FAILED), reach_find_contact},
+    {BODY(MESSAGE_FAILED), unreached_failed},
+    {BODY(APPOINTMENT_FULFILLED), unreached_visit_over},
+    {BODY(APPOINTMENT_ARRIVED), unreached_visit_over},
+    {BODY(APPOINTMENT_NO_SHOW), unreached_visit_over},
+    {BODY(APPOINTMENT_CANCELLED), unreached_visit_over},
+    {BODY(APPOINTMENT_RETRACTED), unreached_visit_over},
 };
 
 void answers_apply(struct moment *m)

@@ -224,6 +224,12 @@ static void renumber_episodes(struct joining *j)
         from->episodes[i]->replaces = number_of(&j->episodes, from->episodes[i]->replaces);
 }
 
+static void renumber_cause(struct joining *j, Handoff__V1__Cause *c)
+{
+    c->episode = number_of(&j->episodes, c->episode);
+    c->appointment = number_of(&j->visits, c->appointment);
+}
+
 static void renumber_work(struct joining *j)
 {
     Handoff__V1__PatientRecord *from = j->from, *r = j->m->record;
@@ -232,8 +238,7 @@ static void renumber_work(struct joining *j)
         add_number(j, &j->tasks, t->number, ++r->last_task);
         t->origin = origin_of(j, t->origin, t->number);
         t->number = r->last_task;
-        for (size_t c = 0; c < t->n_causes; c++)
-            t->causes[c]->episode = number_of(&j->episodes, t->causes[c]->episode);
+        for (size_t c = 0; c < t->n_causes; c++) renumber_cause(j, t->causes[c]);
     }
     for (size_t i = 0; i < from->n_escalations; i++) {
         Handoff__V1__Escalation *e = from->escalations[i];
@@ -241,7 +246,7 @@ static void renumber_work(struct joining *j)
         e->origin = origin_of(j, e->origin, e->number);
         e->number = r->last_escalation;
         e->task = number_of(&j->tasks, e->task);
-        if (e->cause) e->cause->episode = number_of(&j->episodes, e->cause->episode);
+        if (e->cause) renumber_cause(j, e->cause);
     }
     for (size_t i = 0; i < from->n_tasks; i++)
         from->tasks[i]->escalation = number_of(&j->escalations, from->tasks[i]->escalation);

@@ -124,6 +124,18 @@ void facts_declined(struct moment *m);
 void reach_judge(struct moment *m);
 /* Nobody of the family may be reached by a message any more: somebody finds a way. Done after the facts. */
 void reach_find_contact(struct moment *m);
+/* Somebody finds out how this person is reached (UNSPECIFIED: anybody of the family), unless somebody does already. */
+void reach_look_for(struct moment *m, Handoff__V1__Party party, const char *id);
+
+/* --- messages (disclosed.c, unreached.c) --------------------------------------------------------------------- */
+/* What deliveries say of the messages about a patient, a site or a source: it is audited, and moves no pathway. */
+void disclosed_by_command(struct moment *m);
+/* A message of this id was not received by whom it was for (their key or id; "": nobody says whom). */
+void unreached_message(struct moment *m, const char *emission_id, const char *addressee);
+/* A reminder that waits, since no address is known. */
+void unreached_nobody(struct moment *m);
+void unreached_failed(struct moment *m);     /* message.failed */
+void unreached_visit_over(struct moment *m); /* appointment.*: nobody has to be reminded of it any more */
 
 /* --- ends (ends.c) -------------------------------------------------------------------------------------------- */
 /* May the episode in focus end in that state of its main machine? No: the task whose completion would end it stays open,
@@ -242,6 +254,8 @@ struct task_order {
     bool is_before_visit;          /* due no later than the next booked visit */
     bool is_again;                 /* asked again it is told again: another question */
     Handoff__V1__TaskKind instead_of; /* an act with a family that declined all contact; UNSPECIFIED: none */
+    bool is_undelivered;           /* since a message to the family did not arrive, or may not have */
+    uint32_t visit;                /* about which the message was; 0: none */
     uint32_t rule;
 };
 /* Opens a task, or adds a cause to the open one of the same kind and subject. */
@@ -275,6 +289,12 @@ void work_resolve(struct moment *m, Handoff__V1__Escalation *e);
 void work_resolve_scope(struct moment *m, uint32_t scope);
 void work_resolve_visit(struct moment *m, uint32_t scope, uint32_t visit);
 void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e);
+/* The notice of that generation did not arrive: whoever is above hears of it now. Once for each; nothing comes of what
+ * a newer one has overtaken, or of what somebody above, or who acknowledged it, knows already. */
+void work_unreached_task(struct moment *m, Handoff__V1__Task *task, uint32_t generation);
+void work_unreached_escalation(struct moment *m, Handoff__V1__Escalation *e, uint32_t generation);
+/* Causes that a message about this visit gave. */
+void work_withdraw_undelivered(struct moment *m, uint32_t visit);
 /* Of a round about an event: one list to the person whose work it is now, or one escalation about an agency. */
 void work_hand_over(struct moment *m, uint64_t round, const Handoff__V1__RoundList *list);
 void work_raise_list(struct moment *m, uint64_t round, const char *about, const Handoff__V1__RoundList *list);

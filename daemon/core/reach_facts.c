@@ -73,22 +73,47 @@ void facts_declined(struct moment *m)
 static const struct delay now_delay = {.op = DELAY_CLOCK};
 static const struct delay today = {.op = DELAY_AT, .amount = 23 * 60 + 59, .a = &now_delay};
 
-static bool is_looked_for(const Handoff__V1__PatientRecord *r)
+/* Whoever looks for a way to the family, or to this one of it. */
+static bool is_looked_for(const Handoff__V1__PatientRecord *r, Handoff__V1__Party party, const char *id)
 {
-    for (size_t i = 0; i < r->n_tasks; i++)
-        if (r->tasks[i]->kind == KIND(FIND_CONTACT)) return true;
+    for (size_t i = 0; i < r->n_tasks; i++) {
+        const Handoff__V1__Recipient *of = r->tasks[i]->subject;
+        bool is_them = !of || !party || (of->party == party && strcmp(of->id, id) == 0);
+        if (r->tasks[i]->kind == KIND(FIND_CONTACT) && is_them) return true;
+    }
     return false;
+}
+
+static void look_for(struct moment *m, struct task_order order)
+{
+    if (is_looked_for(m->record, order.party, order.subject_id)) return;
+    order.kind = KIND(FIND_CONTACT);
+    order.due = m->record->n_flags ? &today : NULL;
+    work_open_task(m, &order);
+}
+
+void reach_look_for(struct moment *m, Handoff__V1__Party party, const char *id)
+{
+    look_for(m, (struct task_order){.party = party, .subject_id = id, .is_undelivered = true});
+}
+
+/* A message did not arrive, and now another address is known. */
+static void stop_looking(struct moment *m, const Handoff__V1__PreferenceUpdated *u)
+{
+    for (size_t i = m->record->n_tasks; u->n_addresses && i-- > 0;) {
+        Handoff__V1__Task *t = m->record->tasks[i];
+        bool is_undelivered = t->kind == KIND(FIND_CONTACT) && t->n_causes && t->causes[0]->is_undelivered;
+        bool is_them = !t->subject || (t->subject->party == u->person && strcmp(t->subject->id, u->person_id) == 0);
+        if (is_undelivered && is_them) work_withdraw_task(m, t);
+    }
 }
 
 void reach_find_contact(struct moment *m)
 {
     const Handoff__V1__PatientRecord *r = m->record;
-    bool has_failed = m->event->body_case == BODY(MESSAGE_FAILED);
     if (r->is_deceased || r->is_opted_out || m->is_overtaken) return;
-    if (has_failed ? !m->event->message_failed->is_permanent : reach_family(m->rules, m->site, r, m->now_ms)) return;
-    if (!is_looked_for(r))
-        work_open_task(m, &(struct task_order){.kind = KIND(FIND_CONTACT), .due = r->n_flags ? &today : NULL});
-    if (has_failed) work_open_task(m, &(struct task_order){.kind = KIND(CALL_FAMILY)});
+    if (reach_family(m->rules, m->site, r, m->now_ms)) stop_looking(m, m->event->preference_updated);
+    else look_for(m, (struct task_order){.subject_id = ""});
 }
 
 /* --- interpreters ------------------------------------------------------------------------------------------------ */

@@ -33,6 +33,7 @@ struct task_rule {
     const struct delay *attempt_again[RULES_SEVERITIES]; /* likewise; NULL: the next working day, at another time of day */
     uint32_t max_attempts;
     const char *reason;
+    const char *undelivered; /* the reason where a message did not arrive; "": as reason */
 };
 struct ladder_rule {
     const struct delay *due, *rung, *repeat; /* never NULL */

@@ -121,6 +121,24 @@ uint32_t step_id_number(const char *id, const char *letters)
     return number <= UINT32_MAX ? (uint32_t)number : 0;
 }
 
+bool step_emission_parse(const char *id, struct step_emission *ret)
+{
+    static const char *const letters[] = {"t", "e", "n"};
+    const char *dash = strrchr(id, '-'), *dot = strrchr(dash ? dash : id, '.');
+    size_t len = dot ? (size_t)(dot - id) : strlen(id);
+    uint64_t generation = 0;
+    if (len >= sizeof ret->id) return false;
+    for (const char *at = dot ? dot + 1 : ""; *at; at++) {
+        if (*at < '0' || *at > '9' || generation > UINT32_MAX / 16) return false;
+        generation = generation * 10 + (uint64_t)(*at - '0');
+    }
+    *ret = (struct step_emission){.generation = (uint32_t)generation};
+    memcpy(ret->id, id, len);
+    for (size_t i = 0; i < sizeof letters / sizeof *letters && !ret->letters; i++)
+        if (step_id_number(ret->id, letters[i])) ret->letters = letters[i];
+    return ret->letters != NULL;
+}
+
 /* --- offering the event to pathways -------------------------------------------------------------------------- */
 /* In the order of their numbers, whatever ended meanwhile. */
 static Handoff__V1__Episode *next_episode(const Handoff__V1__PatientRecord *record, uint32_t after)
@@ -536,6 +554,7 @@ void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, c
         sources_by_command(&m);
         served_by_command(&m);
         heartbeat_by_command(&m);
+        disclosed_by_command(&m);
         break;
     case STEP_JOIN: merge_join(&m); break;
     case STEP_DIFFERS: run_differs(&m); break;

@@ -129,6 +129,14 @@ void step_id(char *buffer, const char *key, const char *letters, uint32_t number
 /* Parses t4 or KEY-t4 with these letters; 0 when it is not one. */
 uint32_t step_id_number(const char *id, const char *letters);
 
+/* An emission's id taken apart; false: it is none. letters: "t", "e" or "n" (a notice, which has no generation). */
+struct step_emission {
+    char id[STEP_ID_BYTES]; /* without the generation */
+    const char *letters;
+    uint32_t generation;
+};
+bool step_emission_parse(const char *id, struct step_emission *ret);
+
 /* The same where the record took in other patient ids: an id keeps the patient under which it was made. key: the record's
  * own. */
 void step_id_in(char *buffer, const char *key, const char *letters, uint32_t number,

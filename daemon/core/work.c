@@ -68,6 +68,7 @@ static Handoff__V1__TaskEmission *tell_task(struct moment *m, Handoff__V1__Task 
     told->subject = t->subject;
     told->owner_id = t->owner_id;
     told->instead_of = t->instead_of;
+    told->is_undelivered = t->n_causes && t->causes[t->n_causes - 1]->is_undelivered;
     told->generation = ++t->generation;
     if (change == CHANGE(OPENED) || change == CHANGE(REOPENED)) t->told_generation = t->generation;
     return told;
@@ -228,6 +229,8 @@ void work_open_task(struct moment *m, const struct task_order *order)
     int64_t due_ms = late_due(m, due);
     if (order->is_before_visit && next_visit_ms(m) < due_ms) due_ms = next_visit_ms(m);
     Handoff__V1__Cause *cause = new_cause(m, order->rule);
+    cause->is_undelivered = order->is_undelivered;
+    if (order->visit) cause->appointment = order->visit;
     const char *subject_id = order->subject_id ? order->subject_id : "";
     m->is_asked = true;
     Handoff__V1__Task *open = find_open(m, order, subject_id);
@@ -794,6 +797,70 @@ void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e)
     e->repeats = is_top ? e->repeats + 1 : 0;
     arm_rung(m, e);
     tell_escalation(m, e, was_acknowledged ? CLIMB(RESUMED) : is_top ? CLIMB(REPEATED) : CLIMB(CLIMBED));
+}
+
+/* --- what did not arrive --------------------------------------------------------------------------------------- */
+/* One rung up, as if its time had passed. Nobody is above: whoever is on call is told as well. */
+static void lift(struct moment *m, Handoff__V1__Escalation *e, Handoff__V1__Role unreached, Handoff__V1__EscalationChange change)
+{
+    uint32_t on_call = UINT32_C(1) << ROLE(ON_CALL);
+    Handoff__V1__Role above = rung_above(m, e);
+    size_t before = m->out->n_emissions;
+    if (above == e->rung && (holders(e) & on_call)) return;
+    if (above == e->rung) e->roles = holders(e) | on_call;
+    e->rung = above;
+    e->repeats = 0;
+    arm_rung(m, e);
+    tell_escalation(m, e, change);
+    for (size_t i = before; i < m->out->n_emissions; i++) m->out->emissions[i]->escalation->unreached = unreached;
+}
+
+/* It is not overdue: until its own time its owner may still do it, and whoever hears of it can see to that. */
+void work_unreached_task(struct moment *m, Handoff__V1__Task *t, uint32_t generation)
+{
+    if (generation < t->told_generation || t->unreached_generation >= generation) return;
+    t->unreached_generation = generation;
+    m->is_changed = m->is_used = true;
+    if (work_find_escalation(m->record, t->escalation)) return;
+    Handoff__V1__Cause *cause = t->n_causes ? message_copy(t->causes[0], m->arena) : new_cause(m, 0);
+    Handoff__V1__Escalation *e = new_escalation(m, UINT32_C(1) << t->owner, t->severity, cause, t->number);
+    if (!e) return;
+    t->escalation = e->number;
+    e->unreached = UINT32_C(1) << t->owner;
+    lift(m, e, t->owner, CLIMB(RAISED));
+}
+
+/* Of several who were told together the others have it; of what is emergent one who has not is one too many. */
+void work_unreached_escalation(struct moment *m, Handoff__V1__Escalation *e, uint32_t generation)
+{
+    Handoff__V1__Role role = ROLE(UNSPECIFIED);
+    for (size_t i = 0; i < e->n_told; i++)
+        if (e->told[i]->generation == generation) role = e->told[i]->role;
+    if (!role || e->unreached >> role & 1) return;
+    e->unreached |= UINT32_C(1) << role;
+    m->is_changed = m->is_used = true;
+    bool is_held = e->state == HANDOFF__V1__ESCALATION_STATE__ESCALATION_STATE_ACKNOWLEDGED;
+    if (is_held || (role != e->rung && e->severity != SEVERITY(EMERGENT))) return;
+    lift(m, e, role, CLIMB(CLIMBED));
+}
+
+void work_withdraw_undelivered(struct moment *m, uint32_t visit)
+{
+    for (size_t i = m->record->n_tasks; i-- > 0;) {
+        Handoff__V1__Task *t = m->record->tasks[i];
+        uint32_t rule = rule_of(t);
+        size_t count = t->n_causes;
+        for (size_t c = count; c-- > 0;)
+            if (t->causes[c]->is_undelivered && t->causes[c]->appointment == visit) list_remove(&t->causes, &t->n_causes, c);
+        if (t->n_causes == count) continue;
+        m->is_changed = true;
+        if (t->n_causes) {
+            hand_on(m, t);
+            continue;
+        }
+        tell_task(m, t, CHANGE(WITHDRAWN), rule);
+        remove_task(m, t);
+    }
 }
 
 /* --- lists --------------------------------------------------------------------------------------------------- */

@@ -66,6 +66,28 @@ static const struct {
     {HANDOFF__V1__COMMAND_INPUT__BODY_HEARTBEAT_SET, STEP_COMMAND, SUBJECT_IS_PATIENT},
 };
 
+/* A message is about whoever's entry it is: a patient, a site or a source. */
+static bool is_of_message(Handoff__V1__CommandInput__BodyCase body)
+{
+    return body == HANDOFF__V1__COMMAND_INPUT__BODY_DISCLOSURE_AUTHORISED || body == HANDOFF__V1__COMMAND_INPUT__BODY_DISCLOSED ||
+           body == HANDOFF__V1__COMMAND_INPUT__BODY_MESSAGE_DROPPED || body == HANDOFF__V1__COMMAND_INPUT__BODY_MESSAGE_DEAD ||
+           body == HANDOFF__V1__COMMAND_INPUT__BODY_MESSAGE_UNREACHABLE;
+}
+
+static bool ask_of_message(const struct question_about *a, const Handoff__V1__CommandInput *command, struct question *q)
+{
+    static const enum subject_kind kinds[] = {SUBJECT_IS_PATIENT, SUBJECT_IS_SITE, SUBJECT_IS_SOURCE};
+    q->input.kind = STEP_COMMAND;
+    q->input.subject_name = a->subject_name;
+    q->input.command = command;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        q->input.subject = kinds[i];
+        subject_key(a->chains.hash_key, (int)kinds[i], a->subject_name, &q->key);
+        if (key_equals(&q->key, &a->entry->key)) return true;
+    }
+    return true; /* the keys differ, and that is for the asker */
+}
+
 static bool ask_command(const struct question_about *a, const Handoff__V1__CommandInput *command, struct question *q)
 {
     size_t i = 0, count = sizeof commands / sizeof *commands;
@@ -113,7 +135,7 @@ static bool ask_commanded(const struct question_about *a, struct question *q)
     if (!command) return false;
     if (command->body_case == HANDOFF__V1__COMMAND_INPUT__BODY_PATIENT_JOINED) return ask_joined(a, command, q);
     if (command->body_case == HANDOFF__V1__COMMAND_INPUT__BODY_REPEAT_DIFFERS) return ask_differs(a, command, q);
-    return ask_command(a, command, q);
+    return is_of_message(command->body_case) ? ask_of_message(a, command, q) : ask_command(a, command, q);
 }
 
 bool question_ask(const struct question_about *a, struct question *q)

@@ -42,6 +42,13 @@ static bool is_within(const char *id, const char *letters, const struct patient_
     return false;
 }
 
+/* What the world answered to a message: the message's, whatever it was about. */
+static bool is_message_within(const char *emission_id, const struct patient_key *key, const Handoff__V1__PatientRecord *record)
+{
+    struct step_emission e;
+    return !step_emission_parse(emission_id, &e) || is_within(e.id, e.letters, key, record);
+}
+
 const char *subject_foreign_id(const Handoff__V1__Event *event, const struct patient_key *key,
                                const Handoff__V1__PatientRecord *record)
 {
@@ -50,6 +57,10 @@ const char *subject_foreign_id(const Handoff__V1__Event *event, const struct pat
     if (!is_within(event->episode_id, "ep", key, record)) return "episode_id";
     bool is_opened = event->body_case == HANDOFF__V1__EVENT__BODY_EPISODE_OPENED;
     if (is_opened && !is_within(event->episode_opened->reopens, "ep", key, record)) return "episode_opened.reopens";
+    bool is_sent = event->body_case == HANDOFF__V1__EVENT__BODY_MESSAGE_SENT;
+    bool is_failed = event->body_case == HANDOFF__V1__EVENT__BODY_MESSAGE_FAILED;
+    if (is_sent && !is_message_within(event->message_sent->emission_id, key, record)) return "message_sent.emission_id";
+    if (is_failed && !is_message_within(event->message_failed->emission_id, key, record)) return "message_failed.emission_id";
     return NULL;
 }
 

@@ -31,8 +31,10 @@ static const char *policy_reason(const struct rules *rules, Handoff__V1__TaskKin
 }
 
 static const char *cause_reason(const struct view *v, const Handoff__V1__PatientRecord *record,
-                                const Handoff__V1__Cause *cause)
+                                const Handoff__V1__Cause *cause, Handoff__V1__TaskKind kind)
 {
+    if (cause != NULL && cause->is_undelivered && (uint32_t)kind < RULES_TASK_KINDS)
+        return v->rules->policy.tasks[kind].undelivered;
     return cause == NULL ? NULL : view_rule_text(view_pathway(v->rules, record, cause->episode), cause->rule);
 }
 
@@ -42,8 +44,8 @@ static const char *join_reasons(const struct view *v, const Handoff__V1__Patient
 {
     const char *all = NULL;
     for (size_t i = 0; i < task->n_causes; i++) {
-        const char *reason = cause_reason(v, record, task->causes[i]);
-        if (reason == NULL || (all != NULL && strstr(all, reason) != NULL)) continue;
+        const char *reason = cause_reason(v, record, task->causes[i], task->kind);
+        if (reason == NULL || !reason[0] || (all != NULL && strstr(all, reason) != NULL)) continue;
         all = all == NULL ? reason : view_format(v->arena, "%s %s", all, reason);
     }
     return all;
@@ -105,13 +107,13 @@ static const char *escalation_reason(const struct view *v, const Handoff__V1__Pa
 {
     const Handoff__V1__Task *task = e->task != 0 ? find_task(record, e->task) : NULL;
     if (task != NULL)
-        return view_format(v->arena, "nobody has done t%u %s: %s", task->number,
-                           view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)task->kind),
+        return view_format(v->arena, task->is_overdue ? "nobody has done t%u %s: %s" : "nobody could be told of t%u %s: %s",
+                           task->number, view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)task->kind),
                            task_reason(v, record, task));
     struct view_undelivered u = {e->subscription, e->why, e->severity};
     if (e->why[0]) return view_undelivered(v, &u);
     if (e->about[0]) return view_ending(v, e->about, 0);
-    const char *reason = cause_reason(v, record, e->cause);
+    const char *reason = cause_reason(v, record, e->cause, HANDOFF__V1__TASK_KIND__TASK_KIND_UNSPECIFIED);
     return reason != NULL ? reason : VIEW_ALERT_REASON;
 }
 

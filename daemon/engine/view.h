@@ -115,6 +115,8 @@ const char *view_hand_over(const struct view *v, const Handoff__V1__TaskEmission
 /* A reason, and how often and in what way it was tried already. */
 /* The family declined all contact: what it would have been asked for, and why. */
 const char *view_instead(const struct view *v, const char *reason, Handoff__V1__TaskKind kind);
+/* A matter that climbed at once says why: "A message to the supervisor did not arrive. ..." */
+const char *view_unreached(const struct view *v, const char *reason, Handoff__V1__Role role);
 const char *view_tries(const struct view *v, const char *reason, uint32_t attempts, uint32_t channels);
 /* That a source is silent, since when, and which pathways are blind meanwhile. */
 const char *view_silence(const struct view *v, const Handoff__V1__PatientRecord *source);

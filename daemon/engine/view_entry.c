@@ -98,9 +98,17 @@ static const char *escalated_reason(const struct view *v, const Handoff__V1__Esc
     return reason != NULL ? reason : VIEW_ALERT_REASON;
 }
 
+/* NULL: as any other of its kind. */
+static const char *undelivered_reason(const struct view *v, const Handoff__V1__TaskEmission *t)
+{
+    const char *reason = (uint32_t)t->kind < RULES_TASK_KINDS ? v->rules->policy.tasks[t->kind].undelivered : NULL;
+    return reason != NULL && reason[0] ? reason : NULL;
+}
+
 static const char *emission_reason(const struct view *v, const struct pathway *p, const Handoff__V1__Emission *e)
 {
     const char *reason = e->episode != 0 ? view_rule_text(p, e->rule) : NULL;
+    if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK && e->task->is_undelivered) reason = undelivered_reason(v, e->task);
     if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_TASK && e->task->n_lines > 0)
         reason = view_hand_over(v, e->task);
     if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_TASK &&
@@ -112,6 +120,8 @@ static const char *emission_reason(const struct view *v, const struct pathway *p
     if (reason == NULL && e->body_case == HANDOFF__V1__EMISSION__BODY_STATUS &&
         e->status->kind == HANDOFF__V1__STATUS_KIND__STATUS_KIND_HEARTBEAT)
         reason = "The daemon's own heartbeat: where it comes through, messages do.";
+    if (e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION && e->escalation->unreached)
+        reason = view_unreached(v, reason, e->escalation->unreached);
     return reason;
 }
 

@@ -118,6 +118,12 @@ const char *view_instead(const struct view *v, const char *reason, Handoff__V1__
                        reason != NULL ? reason : "");
 }
 
+const char *view_unreached(const struct view *v, const char *reason, Handoff__V1__Role role)
+{
+    const char *who = view_word(v->arena, &handoff__v1__role__descriptor, (int)role);
+    return view_format(v->arena, "A message to the %s did not arrive. %s", who, reason != NULL ? reason : "");
+}
+
 const char *view_tries(const struct view *v, const char *reason, uint32_t attempts, uint32_t channels)
 {
     uint32_t count;

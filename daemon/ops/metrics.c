@@ -193,7 +193,7 @@ static void render_escaped(FILE *to, const char *text)
     }
 }
 
-static void render_subscriptions(FILE *to, const Handoff__V1__SubscriptionView *const *views, size_t count)
+static void render_subscriptions(FILE *to, Handoff__V1__SubscriptionView *const *views, size_t count)
 {
     for (size_t r = 0; r < SUBSCRIPTION_ROWS && count; r++) {
         const struct subscription_row *row = &subscription_rows[r];
@@ -207,7 +207,7 @@ static void render_subscriptions(FILE *to, const Handoff__V1__SubscriptionView *
 }
 
 /* Without memory the lines of before stay. */
-void metrics_set_subscriptions(struct metrics *m, const Handoff__V1__SubscriptionView *const *views, size_t count)
+void metrics_set_subscriptions(struct metrics *m, Handoff__V1__SubscriptionView *const *views, size_t count)
 {
     char *text = NULL;
     size_t bytes = 0;

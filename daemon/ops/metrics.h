@@ -57,7 +57,7 @@ void metrics_add(struct metrics *m, enum metric metric, size_t label, uint64_t a
 void metrics_set(struct metrics *m, enum metric metric, int64_t value);
 void metrics_unset(struct metrics *m, enum metric metric); /* not known any more: not shown */
 /* All subscriptions, as they are now. Nothing of them is kept. */
-void metrics_set_subscriptions(struct metrics *m, const Handoff__V1__SubscriptionView *const *views, size_t count);
+void metrics_set_subscriptions(struct metrics *m, Handoff__V1__SubscriptionView *const *views, size_t count);
 /* One commit: how long it took and how many entries it held. */
 void metrics_observe_commit(struct metrics *m, uint64_t duration_ns, uint64_t entries);
 

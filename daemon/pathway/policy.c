@@ -75,7 +75,7 @@ static void read_number(struct reader *r, struct yaml_node root, const char *key
 
 static Handoff__V1__TaskRule *read_task(struct reader *r, struct yaml_node key, struct yaml_node row)
 {
-    static const char *const keys[] = {"owner", "due", "severity", "reason", "attempts", "again", NULL};
+    static const char *const keys[] = {"owner", "due", "severity", "reason", "attempts", "again", "undelivered", NULL};
     Handoff__V1__TaskRule *task = ARENA_NEW(r->arena, Handoff__V1__TaskRule);
     handoff__v1__task_rule__init(task);
     int value = 0;
@@ -97,6 +97,7 @@ static Handoff__V1__TaskRule *read_task(struct reader *r, struct yaml_node key, 
         read_delays(r, again,
                     (char **const[]){&task->attempt_again, &task->attempt_again_urgent, &task->attempt_again_emergent});
     if ((text = read_reason(r, reason))) task->reason = text;
+    if ((text = read_reason(r, yaml_get(row, "undelivered")))) task->undelivered = text;
     if (yaml_is_present(times) && yaml_read_int(times, 1, 20, &attempts, r->errors))
         task->max_attempts = (uint32_t)attempts;
     return task;

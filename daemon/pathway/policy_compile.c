@@ -85,6 +85,7 @@ static void compile_task(struct compiler *c, const Handoff__V1__TaskRule *row)
     compile_by_severity(c, again, compile_repeat, name, rule->attempt_again);
     rule->max_attempts = row->max_attempts ? row->max_attempts : 3;
     rule->reason = arena_string(c->arena, row->reason);
+    rule->undelivered = arena_string(c->arena, row->undelivered);
 }
 
 static void compile_rungs(struct compiler *c, const Handoff__V1__Role *roles, size_t count, struct ladder_rule *rule)

@@ -69,6 +69,14 @@ static void translate_referral(Handoff__V1__Event *event, const struct names *jo
     }
 }
 
+/* A notice of the journal's course was never sent in the other: that it failed is no answer to anything there. */
+static void forget_notice(const struct speech *s, Handoff__V1__Event *event)
+{
+    struct step_emission e;
+    if (event->body_case != BODY(MESSAGE_FAILED) || !step_emission_parse(event->message_failed->emission_id, &e)) return;
+    if (e.letters[0] != 'n') event->message_failed->emission_id = arena_string(s->arena, "");
+}
+
 static void note_subject(const struct speech *s, struct translation *t)
 {
     const Handoff__V1__Event *e = s->event;
@@ -90,6 +98,7 @@ enum translated translate_event(Handoff__V1__Event *event, const struct names *j
     enum match escalation = translate_id(&s, &event->escalation_id, "e", names_match_escalation);
     enum match episode = translate_id(&s, episode_id, "ep", names_match_episode);
     translate_referral(event, journal, other);
+    forget_notice(&s, event);
     if (is_about_task(event))
         ret->why = task;
     else if (is_about_escalation(event))

@@ -158,13 +158,13 @@ class Daemon:
             with answer:
                 return answer.code, answer.read().decode()
 
-    def await_metric(self, value, name, **labels):
+    def await_metric(self, value, name, /, **labels):
         """Counters follow a reply by a moment."""
         deadline = time.monotonic() + BOUND_S
         while self.metric(name, **labels) != value:
             assert time.monotonic() < deadline, f"{name}{labels} is {self.metric(name, **labels)}, not {value}"
 
-    def metric(self, name, **labels):
+    def metric(self, name, /, **labels):
         """The value of one sample, 0 when there is none."""
         for line in self.http("/metrics")[1].splitlines():
             head, _, value = line.rpartition(" ")

@@ -43,7 +43,9 @@ def test_a_client_in_c_is_built_from_what_is_installed(prefix, tmp_path):
     run("cc", f"-I{prefix}/include", "publish.c", *libraries, "-o", "publish", cwd=tmp_path)
 
 
-def test_the_modules_for_python_are_found(prefix, tmp_path):
-    environment = dict(os.environ, PYTHONPATH=str(prefix / "share" / "handoff" / "python"))
-    where = "from handoff.v1 import api_pb2; print(api_pb2.__file__)"
-    assert run("/usr/bin/python3", "-c", where, env=environment, cwd=tmp_path).startswith(str(prefix))
+def test_the_package_for_python_is_found(prefix, tmp_path):
+    folder = prefix / "share" / "handoff" / "python"
+    environment = dict(os.environ, PYTHONPATH=str(folder))
+    where = "import handoff; from handoff.v1 import api_pb2; print(handoff.Client, api_pb2.__file__)"
+    assert str(prefix) in run("/usr/bin/python3", "-c", where, env=environment, cwd=tmp_path)
+    assert (folder / "handoff" / "py.typed").exists() and (folder / "handoff" / "v1" / "api_pb2.pyi").exists()

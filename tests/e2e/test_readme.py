@@ -40,11 +40,11 @@ def pasted(text, daemon):
 
 
 def test_the_python_snippet_publishes(live, tmp_path):
-    snippet = block("python", "PublishRequest")
+    snippet = block("python", "contact_attempted")
     assert len(snippet.splitlines()) < 15
     (tmp_path / "publish.py").write_text(pasted(snippet, live))
     said = run([sys.executable, "publish.py"], cwd=tmp_path)
-    assert "CODE_ACCEPTED" in said
+    assert said.startswith("accepted as entry ")
 
 
 def test_the_c_snippet_publishes(live, tmp_path):
@@ -117,12 +117,13 @@ def test_a_pathway_of_ones_own_is_written_checked_tested_and_moved(stopped, tmp_
 
 def test_the_clients_in_the_protocol_publish_and_do_a_task(live):
     text = (ROOT / "proto" / "PROTOCOL.md").read_text()
-    first, second = (block("python", part, text) for part in ("contact_attempted", "task_completed"))
+    first, third, second = (block("python", part, text) for part in ("contact_attempted", "SubscribeRequest", "task_completed"))
     environment = dict(os.environ, PYTHONPATH=f"{BUILD}/python")
     for client in (first, second):
         said = run([sys.executable, "-c", pasted(client, live)], env=environment)
         assert "CODE_ACCEPTED" in said
     assert "TASK_KIND_REVIEW_EVENT supervisor-1" in said and "VERDICT_APPLIED" in said
+    assert len(run([sys.executable, "-c", pasted(third, live)], env=environment).splitlines()) == 2  # asked, and done
     assert not live.client().ask(tasks=api_pb2.TasksRequest()).tasks
 
 

@@ -1,5 +1,7 @@
 """Durable subscriptions, by a worker that knows nothing but PROTOCOL.md."""
 
+import subprocess
+
 import pytest
 from peer import DAY_MS, api_pb2, common_pb2, emission_pb2, flag, referral, registered, until, voicemail
 from worker import Worker, settings
@@ -311,3 +313,21 @@ def test_the_ledger_survives_many_kills(daemon, client):
         daemon.kill()
         daemon.start()
     assert sorted(acked) == sorted(wanted)
+
+
+def test_the_journal_of_a_busy_subscription_verifies(daemon, client):
+    make_work(client, *[f"p{i}" for i in range(10)])
+    worker = Worker(daemon.client(), "board", start={"beginning": True}, credit=4, attempts=2)
+    for i in range(8):
+        got = worker.take(1)[0]
+        if i % 3 == 0:
+            worker.settle(nacks=[{"number": got.number, "delay_ms": 1, "reason": "no paper"}])
+        else:
+            worker.ack(got)
+    before = view(client, "board")
+    assert daemon.stop() == 0
+    for what in ("verify", "reindex", "verify"):
+        subprocess.run(daemon.command(what, str(daemon.data)), check=True, capture_output=True)
+    daemon.start()
+    after = view(daemon.client(), "board")
+    assert after.acknowledged == before.acknowledged and after.through_sequence == before.through_sequence

@@ -1,13 +1,14 @@
-"""The watcher is watched: a synthetic patient on the whole way to a worker and back, against a real daemon."""
+"""Nobody listens, and it shows; and the watcher is watched: a synthetic patient on the whole way to a worker and back."""
 
 import subprocess
 
 import pytest
-from peer import HOUR_MS, MINUTE_MS, event, referral, registered
+from peer import HOUR_MS, MINUTE_MS, event, referral, registered, until
 from test_handoff import handoff
 from test_stream import joined
+from worker import Worker
 
-from handoff.v1 import api_pb2, common_pb2, emission_pb2, event_pb2
+from handoff.v1 import api_pb2, common_pb2, delivery_pb2, emission_pb2, event_pb2
 
 SYNTHETIC = "handoffd-heartbeat"
 
@@ -116,3 +117,81 @@ def test_a_reload_turns_it_on_and_off(daemon):
     assert not beats(client)  # the one that there was is not let out any more
     assert not client.ask(escalations=api_pb2.EscalationsRequest()).escalations
     assert "handoff_heartbeat" not in daemon.http("/metrics")[1]
+
+
+def test_a_beat_travels_to_a_durable_worker_and_a_stale_one_does_not(beating):
+    client = beating.client()
+    carrier = beating.client()
+    worker = Worker(carrier, "notify-heartbeat", stream=emission_pb2.STREAM_STATUS, filter={"kinds": ["heartbeat"]})
+    client.advance(5 * MINUTE_MS)
+    (first,) = worker.take()
+    assert first.emission.status.kind == emission_pb2.STATUS_KIND_HEARTBEAT and first.emission.patient_id == SYNTHETIC
+    client.accept(delivered(client, first.emission))
+    worker.ack(first)
+    worker.leave()
+    client.advance(10 * MINUTE_MS)  # two while it is away
+    back = beating.client()
+    (newest,) = Worker(back, "notify-heartbeat", with_settings=False).take()
+    assert newest.emission.status.due_at_ms == client.now_ms()
+    assert not [e for e in client.all_emissions(emission_pb2.STREAM_AUDIT)]  # nothing to say of the other
+
+
+# --- nobody listens ----------------------------------------------------------------------------------------------------
+def escalations(client):
+    return client.ask(escalations=api_pb2.EscalationsRequest()).escalations
+
+
+def audits(client):
+    return [
+        e.audit.text
+        for e in client.all_emissions(emission_pb2.STREAM_AUDIT)
+        if e.audit.kind == emission_pb2.AUDIT_KIND_UNSERVED
+    ]
+
+
+@pytest.mark.parametrize(
+    "stream, rung, severity",
+    [
+        (emission_pb2.STREAM_ESCALATION, common_pb2.ROLE_ON_CALL, common_pb2.SEVERITY_EMERGENT),
+        (emission_pb2.STREAM_RECORD, common_pb2.ROLE_SUPERVISOR, common_pb2.SEVERITY_URGENT),
+    ],
+)
+def test_a_subscription_without_a_worker_is_told_until_one_comes(daemon, client, stream, rung, severity):
+    bell = joined(daemon, client, "escalation")
+    worker = Worker(daemon.client(), "carrier", stream=stream, absent_ms=100)
+    assert not worker.error
+    worker.leave()
+    while bell.receive().stream != emission_pb2.STREAM_ESCALATION:
+        pass
+    (raised,) = escalations(client)
+    assert (raised.rung, raised.severity, raised.patient_id) == (rung, severity, "main")
+    assert raised.reason.startswith("Nobody receives in time what the subscription carrier carries")
+    assert "carrier" in handoff(daemon, "escalations").stdout
+    daemon.await_metric(1, "handoff_subscription_unserved", name="carrier")
+    status, text = daemon.http("/readyz")
+    assert status == 200 and text.startswith("ready\nsubscriptions: carrier is not served: ")
+    Worker(daemon.client(), "carrier", with_settings=False)
+    until(lambda: not escalations(client))
+    assert len(audits(client)) == 2
+    daemon.await_metric(0, "handoff_subscription_unserved", name="carrier")
+    until(lambda: daemon.http("/readyz") == (200, "ready\n"))
+
+
+def test_after_a_kill_it_is_one_matter_still(daemon, client):
+    Worker(daemon.client(), "carrier", stream=emission_pb2.STREAM_ESCALATION, absent_ms=100).leave()
+    until(lambda: escalations(client))
+    daemon.kill()
+    client = daemon.start().client()
+    daemon.await_metric(1, "handoff_subscription_unserved", name="carrier")
+    assert len(escalations(client)) == 1 and len(audits(client)) == 1
+    daemon.stop()
+    verified = subprocess.run(daemon.command("verify", str(daemon.data)), capture_output=True, text=True)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_a_subscription_that_is_deleted_is_nobodys_matter(daemon, client):
+    Worker(daemon.client(), "carrier", stream=emission_pb2.STREAM_ESCALATION, absent_ms=100).leave()
+    until(lambda: escalations(client))
+    client.ask(subscription_delete=delivery_pb2.SubscriptionDeleteRequest(name="carrier"))
+    until(lambda: not escalations(client))
+    until(lambda: "carrier" not in daemon.http("/metrics")[1])

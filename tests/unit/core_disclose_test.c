@@ -220,17 +220,6 @@ static void contact_is_looked_for_in_two_business_days_and_with_an_open_flag_tod
     assert_when(task_of(TASK(FIND_CONTACT))->due_at_ms, "2026-03-02 23:59");
 }
 
-static void a_reminder_that_bounces_for_good_becomes_a_call(void **state)
-{
-    (void)state;
-    begin_child("BEHAVIORAL_HEALTH");
-    tell("message.failed", "with: {emission_id: n1, channel: SMS}");
-    assert_int_equal(w->record->n_tasks, 0);
-    tell("message.failed", "with: {emission_id: n1, channel: SMS, is_permanent: true}");
-    assert_int_equal(open_tasks(TASK(FIND_CONTACT)), 1);
-    assert_int_equal(open_tasks(TASK(CALL_FAMILY)), 1);
-}
-
 static void an_older_preference_that_arrives_late_changes_nothing(void **state)
 {
     (void)state;
@@ -396,7 +385,6 @@ int main(void)
         SENTENCE(what_went_out_under_the_exception_passes_the_gate_again),
         SENTENCE(a_family_is_reachable_until_nobody_of_it_has_a_channel_that_carries_a_message),
         SENTENCE(contact_is_looked_for_in_two_business_days_and_with_an_open_flag_today),
-        SENTENCE(a_reminder_that_bounces_for_good_becomes_a_call),
         SENTENCE(an_older_preference_that_arrives_late_changes_nothing),
         SENTENCE(a_voicemail_says_a_name_and_a_number_unless_told_otherwise),
         SENTENCE(a_talk_without_the_interpreter_has_not_reached_anybody),

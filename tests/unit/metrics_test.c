@@ -119,7 +119,7 @@ static Handoff__V1__SubscriptionView view(const char *name)
 static void each_subscription_has_a_line_of_each_row(void **state)
 {
     Handoff__V1__SubscriptionView a = view("board"), b = view("notify");
-    const Handoff__V1__SubscriptionView *const both[] = {&a, &b};
+    Handoff__V1__SubscriptionView *const both[] = {&a, &b};
     a.waiting = 12;
     a.in_flight = 3;
     a.workers = 2;
@@ -144,7 +144,7 @@ static void each_subscription_has_a_line_of_each_row(void **state)
 static void a_subscription_that_is_gone_is_not_shown(void **state)
 {
     Handoff__V1__SubscriptionView a = view("board");
-    const Handoff__V1__SubscriptionView *const one[] = {&a};
+    Handoff__V1__SubscriptionView *const one[] = {&a};
     metrics_set_subscriptions(*state, one, 1);
     assert_shows(*state, "{name=\"board\"}");
     metrics_set_subscriptions(*state, NULL, 0);
@@ -154,7 +154,7 @@ static void a_subscription_that_is_gone_is_not_shown(void **state)
 static void a_name_cannot_break_out_of_its_label(void **state)
 {
     Handoff__V1__SubscriptionView a = view("a\"} 9\nb\\");
-    const Handoff__V1__SubscriptionView *const one[] = {&a};
+    Handoff__V1__SubscriptionView *const one[] = {&a};
     metrics_set_subscriptions(*state, one, 1);
     assert_shows(*state, "\nhandoff_subscription_waiting{name=\"a\\\"} 9\\nb\\\\\"} 0\n");
 }

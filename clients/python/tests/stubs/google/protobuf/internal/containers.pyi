@@ -1,0 +1,6 @@
+from typing import TypeVar
+
+T = TypeVar("T")
+
+class RepeatedScalarFieldContainer(list[T]): ...
+class RepeatedCompositeFieldContainer(list[T]): ...

@@ -133,14 +133,16 @@ static bool is_due(const struct delivery *d, const struct aside *row, int64_t no
     return false;
 }
 
-/* Of several attempts for one patient the first goes first, due or not; nothing goes beside what is out. */
+/* Of several attempts for one patient the first goes first, due or not; nothing goes beside what is out. But what waited
+ * for a person's hours goes out together, so that they get one message of it. */
 static bool is_first(struct subscription *s, const struct aside *row)
 {
     struct busy_key *busy = window_busy(&s->window, &row->key);
     if (busy == NULL) return true;
     bool is_first_met = busy->pass != s->pass;
     if (row->kind == ASIDE(RETRY)) busy->pass = s->pass;
-    return is_first_met && busy->out == 0;
+    bool comes_together = row->kind == ASIDE(WAITS) && busy->retries == 0;
+    return is_first_met && (busy->out == 0 || comes_together);
 }
 
 static enum chosen choose_row(struct delivery *d, struct subscription *s, struct frame *f, const struct aside *row)

@@ -70,3 +70,16 @@ def test_the_package_for_python_is_found(prefix, tmp_path):
     where = "import handoff; from handoff.v1 import api_pb2; print(handoff.Client, api_pb2.__file__)"
     assert str(prefix) in run("/usr/bin/python3", "-c", where, env=environment, cwd=tmp_path)
     assert (folder / "handoff" / "py.typed").exists() and (folder / "handoff" / "v1" / "api_pb2.pyi").exists()
+
+
+def test_the_worker_that_carries_messages_is_installed_with_its_templates(prefix, tmp_path):
+    shared = prefix / "share" / "handoff"
+    shipped = {file.name for file in (ROOT / "workers" / "notify" / "templates").glob("*.txt")}
+    assert {file.name for file in (shared / "templates").iterdir()} == shipped
+    unit = (prefix / "lib" / "systemd" / "system" / "handoff-notify.service").read_text()
+    assert "ExecStart=/opt/handoff/bin/handoff-notify run" in unit and "/usr/local" not in unit
+    configuration = (shared / "handoff-notify.yaml").read_text()
+    assert "folder: /opt/handoff/share/handoff/templates" in configuration
+    here = tmp_path / "handoff-notify.yaml"  # the prefix is in a folder of the test's
+    here.write_text(configuration.replace("/opt/handoff", str(prefix)))
+    run(prefix / "bin" / "handoff-notify", "check", "--config", here)

@@ -21,8 +21,8 @@
 
 #define DEFAULT_CREDIT   100
 #define DEFAULT_LEASE_MS 30000
-#define SETTLES          4   /* on the way at once */
-#define SETTLE_MOST      256 /* ranges, nacks and extends in one, each; what is enough to send one */
+#define SETTLES          8   /* on the way at once; an eighth of the credit is enough to send one */
+#define SETTLE_MOST      256 /* ranges, nacks and extends in one, each */
 #define GATHER_MS        10  /* an ack waits no longer for others when the caller goes on calling */
 #define CLOSE_MS         1000
 
@@ -432,7 +432,7 @@ static void on_settled(struct call *call, int code, Handoff__V1__Reply **reply)
 
 static void on_tick(struct call_tick *tick)
 {
-    handoff_subscriber *subscriber = (handoff_subscriber *)((char *)tick - offsetof(struct handoff_subscriber, tick));
+    handoff_subscriber *subscriber = (handoff_subscriber *)(void *)((char *)tick - offsetof(struct handoff_subscriber, tick));
     if (!subscriber->subscribe.is_open) {
         tick->at_ms = CALL_NEVER; /* until subscribed */
         return;
@@ -624,8 +624,7 @@ void handoff_delivery_free(Handoff__V1__Delivery **delivery)
 /* Many together, or at once for a caller that takes its time. */
 static int settle_soon(handoff_subscriber *subscriber)
 {
-    uint32_t quarter = subscriber->request->credit / 4;
-    bool is_enough = subscriber->settled >= SETTLE_MOST || subscriber->settled >= quarter;
+    bool is_enough = subscriber->settled >= subscriber->request->credit / SETTLES;
     if (!is_enough && call_now_ms() < subscriber->sent_ms + GATHER_MS) return 0;
     int error = send_settle(subscriber);
     return error ? error : turn_now(subscriber);

@@ -36,11 +36,32 @@ def test_every_pathway_is_installed(prefix):
     assert installed == {file.name for file in (ROOT / "daemon" / "pathways").glob("*.yaml")}
 
 
+def built(prefix, source, program):
+    """With nothing but what pkg-config says of what is installed; DESTDIR is its system root."""
+    environment = dict(os.environ, PKG_CONFIG_PATH=str(prefix / "lib" / "pkgconfig"))
+    environment["PKG_CONFIG_SYSROOT_DIR"] = str(prefix.parents[1])
+    flags = run("pkg-config", "--cflags", "--libs", "handoff", env=environment).split()
+    assert f"-I{prefix}/include" in flags and f"-L{prefix}/lib" in flags
+    run("cc", source, *flags, "-o", program)
+    return program
+
+
 def test_a_client_in_c_is_built_from_what_is_installed(prefix, tmp_path):
     (snippet,) = re.findall(r"```c\n(#include.*?handoff_publish.*?)```", (ROOT / "README.md").read_text(), re.S)
     (tmp_path / "publish.c").write_text(snippet)
-    libraries = [f"-L{prefix}/lib", "-lhandoff", "-lzmq", "-lprotobuf-c", "-ljansson"]
-    run("cc", f"-I{prefix}/include", "publish.c", *libraries, "-o", "publish", cwd=tmp_path)
+    built(prefix, tmp_path / "publish.c", tmp_path / "publish")
+    for example in (ROOT / "clients" / "examples").glob("*.c"):
+        built(prefix, example, tmp_path / example.stem)
+
+
+def test_pkg_config_knows_the_version_and_the_schema(prefix):
+    ask = ["pkg-config", str(prefix / "lib" / "pkgconfig" / "handoff.pc")]
+    version = run(*ask, "--modversion").strip()
+    assert run(prefix / "bin" / "handoffd", "--version").split()[-1] == version
+    schema = run(*ask, "--variable=protodir").strip()
+    assert schema == "/opt/handoff/share/handoff/proto"
+    installed = {file.name for file in (prefix / "share" / "handoff" / "proto" / "handoff" / "v1").iterdir()}
+    assert installed == {file.name for file in (ROOT / "proto" / "handoff" / "v1").glob("*.proto")}
 
 
 def test_the_package_for_python_is_found(prefix, tmp_path):

@@ -263,11 +263,14 @@ static void an_escalation_for_a_task_says_which_task_nobody_did(void **state)
 {
     struct world *w = *state;
     add_episode(w);
-    add_task(w, 0);
+    Handoff__V1__Task *task = add_task(w, 0);
     Handoff__V1__Escalation *e = MESSAGE_NEW(w->arena, Handoff__V1__Escalation, escalation);
     e->number = 2;
     e->task = 4;
     struct view_subject of = mary(w);
+    assert_string_equal(view_escalation(&w->view, &of, e)->reason,
+                        "nobody could be told of t4 call-family: The family reached only a voicemail.");
+    task->is_overdue = true;
     Handoff__V1__EscalationView *view = view_escalation(&w->view, &of, e);
     assert_string_equal(view->reason, "nobody has done t4 call-family: The family reached only a voicemail.");
     assert_string_equal(view->task_id, KEY "-t4");

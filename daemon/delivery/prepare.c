@@ -77,6 +77,7 @@ void stage_dead(struct delivery *d, struct subscription *s, const struct aside *
     dead->addressee = staged_text(d, row->addressee);
     dead->reason = staged_text(d, row->reason);
     dead->attempts = row->attempts;
+    dead->is_addressed = s->ledger.settings->is_addressed;
     stage_command(d, s, &row->key, COMMAND(MESSAGE_DEAD), dead);
     arena_rewind(d->arena, mark);
 }

@@ -252,6 +252,13 @@ static void tick(struct delivery *d)
     d->wants_tick = false;
 }
 
+static bool is_read_only(const struct delivery *d)
+{
+    struct engine_state state;
+    engine_state(d->engine, &state);
+    return state.is_read_only;
+}
+
 void delivery_stage(struct delivery *d)
 {
     if (!engine_has_room(d->engine)) return;
@@ -268,6 +275,7 @@ void delivery_stage(struct delivery *d)
 
 bool delivery_wants_batch(const struct delivery *d)
 {
+    if (is_read_only(d)) return false;
     for (uint32_t i = 0; i < d->count; i++)
         if (d->subscriptions[i]->is_dirty && !d->subscriptions[i]->is_written) return true;
     return d->has_new_names;
@@ -285,9 +293,10 @@ static void end_one(struct delivery *d, struct subscription *s, bool is_durable)
     if (!s->is_dirty) answer_all(d, s, is_durable);
 }
 
+/* While nothing can be written, what was settled is not left open: workers hear it at once. */
 void delivery_turn_end(struct delivery *d, int code)
 {
-    bool is_durable = code == 0;
+    bool is_durable = code == 0 && !is_read_only(d);
     if (!is_durable && d->has_written_names) d->has_new_names = true;
     d->has_written_names = false;
     for (uint32_t i = 0; i < d->count; i++)
@@ -313,7 +322,10 @@ void delivery_hand_out(struct delivery *d)
 }
 
 /* --- when to look again ------------------------------------------------------------------------------------------------- */
-bool delivery_is_busy(const struct delivery *d) { return d->has_more || delivery_wants_batch(d); }
+bool delivery_is_busy(const struct delivery *d)
+{
+    return (d->has_more || delivery_wants_batch(d)) && !is_read_only(d);
+}
 
 static bool has_credit(const struct subscription *s)
 {
@@ -322,12 +334,20 @@ static bool has_credit(const struct subscription *s)
     return false;
 }
 
+/* Leases end between two looks; without any, once a second is enough, and the loop turns as often. */
+static bool has_out(const struct subscription *s)
+{
+    for (uint32_t i = 0; i < s->session_count; i++)
+        if (s->sessions[i].held > 0) return true;
+    return false;
+}
+
 int64_t delivery_next_ms(const struct delivery *d)
 {
     int64_t next_ms = INT64_MAX;
     for (uint32_t i = 0; i < d->count; i++) {
         const struct subscription *s = d->subscriptions[i];
-        if (s->session_count > 0 && d->ticked_ms + TICK_MS < next_ms) next_ms = d->ticked_ms + TICK_MS;
+        if (has_out(s) && d->ticked_ms + TICK_MS < next_ms) next_ms = d->ticked_ms + TICK_MS;
         if (has_credit(s) && s->aside_next_ms < next_ms) next_ms = s->aside_next_ms;
     }
     return next_ms;

@@ -52,7 +52,7 @@ static void add_to_frame(struct delivery *d, struct frame *f, const struct looke
 static void prepare(struct subscription *s, struct place at, bool is_aside, uint64_t position, const char *addressee)
 {
     struct preparation p = {.at = at, .is_aside = is_aside, .position = position};
-    if (s->preparation_count == PREPARE_MAX) return; /* it is met again in a later turn */
+    if (s->preparation_count == PREPARE_MAX || !stage_has_room(s, 2 * ADDRESSEES_MAX)) return; /* it is met again */
     if (!is_aside) window_at(&s->window, position)->is_preparing = true;
     memcpy(p.addressee, addressee, strlen(addressee) + 1);
     prepare_later(s, &p);

@@ -113,11 +113,11 @@ static bool is_row(const Handoff__V1__Aside *row)
 
 static bool are_ranges(Handoff__V1__MessageRange *const *ranges, size_t count)
 {
-    struct place before = {0, 0};
+    struct place before = place_of(0, 0);
     if (count > LEDGER_AHEAD_MAX) return false;
     for (size_t i = 0; i < count; i++) {
-        struct place first = {ranges[i]->first_sequence, ranges[i]->first_position};
-        struct place last = {ranges[i]->last_sequence, ranges[i]->last_position};
+        struct place first = place_of(ranges[i]->first_sequence, ranges[i]->first_position);
+        struct place last = place_of(ranges[i]->last_sequence, ranges[i]->last_position);
         if (place_compare(before, first) >= 0 || place_compare(first, last) > 0) return false;
         before = last;
     }
@@ -138,8 +138,8 @@ static void set_ahead(struct ledger *l, Handoff__V1__MessageRange *const *ranges
 {
     l->ahead_count = 0;
     for (size_t i = 0; i < count; i++)
-        l->ahead[l->ahead_count++] = (struct range){{ranges[i]->first_sequence, ranges[i]->first_position},
-                                                    {ranges[i]->last_sequence, ranges[i]->last_position}};
+        l->ahead[l->ahead_count++] = (struct range){place_of(ranges[i]->first_sequence, ranges[i]->first_position),
+                                                    place_of(ranges[i]->last_sequence, ranges[i]->last_position)};
 }
 
 static void remove_row(struct ledger *l, uint32_t at)
@@ -159,7 +159,7 @@ static struct aside *insert_row(struct ledger *l, uint32_t at)
 /* False: there is no room, which the writer made sure of. */
 static bool put_row(struct ledger *l, const Handoff__V1__Aside *row)
 {
-    struct place at = {row->sequence, row->position};
+    struct place at = place_of(row->sequence, row->position);
     uint32_t i = row_position(l, at, row->addressee);
     bool is_there = i < l->aside_count && compare_row(&l->aside[i], at, row->addressee) == 0;
     if (row->kind == HANDOFF__V1__ASIDE_KIND__ASIDE_KIND_UNSPECIFIED) {

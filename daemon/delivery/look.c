@@ -17,18 +17,18 @@ struct view delivery_view(struct delivery *d)
 static int open_entry(struct delivery *d, const struct subscription *s, struct place at, struct look_memory *memory)
 {
     struct view v = delivery_view(d);
-    uint64_t sequence;
     if (memory->sequence == at.sequence) return 0;
     memory->sequence = 0;
-    int rc = engine_entry(d->engine, at.sequence, &memory->entry);
+    int rc = engine_entry(d->engine, &(struct engine_place){at.sequence, at.batch_sequence, at.offset}, &memory->entry);
     if (rc != 0) return rc;
     bool is_record = s->filter.stream == HANDOFF__V1__STREAM__STREAM_RECORD;
     memory->of = is_record ? view_open_entry(&v, &memory->entry) : view_open_outcome(&v, &memory->entry);
     if (memory->of == NULL || memory->of->record == NULL) return ENGINE_E_DAMAGED;
-    memory->now = NULL;
-    if (!is_record) rc = engine_newest(d->engine, &memory->entry.key, d->arena, &memory->now, &sequence);
+    Handoff__V1__PatientRecord *then = (Handoff__V1__PatientRecord *)(uintptr_t)memory->of->record;
+    memory->now = then;
+    if (!is_record) rc = engine_newest(d->engine, &memory->entry.key, then, at.sequence, d->arena, &memory->now);
     if (rc == ENGINE_E_UNKNOWN) rc = 0;
-    if (memory->now == NULL) memory->now = (Handoff__V1__PatientRecord *)(uintptr_t)memory->of->record;
+    if (memory->now == NULL) memory->now = then;
     if (rc == 0) memory->sequence = at.sequence;
     return rc;
 }

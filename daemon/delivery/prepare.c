@@ -121,7 +121,7 @@ static void stage_authorised(struct delivery *d, struct subscription *s, const s
                              const struct gate_decision *decision)
 {
     Handoff__V1__DisclosureAuthorised *a = MESSAGE_NEW(d->staging, Handoff__V1__DisclosureAuthorised, disclosure_authorised);
-    struct place at = {l->entry->sequence, l->emission->position};
+    struct place at = place_of(l->entry->sequence, l->emission->position);
     const Handoff__V1__StatusEmission *rendered = look_render(d, l, at, decision, NULL)->emission->status;
     a->sequence = at.sequence;
     a->position = at.position;
@@ -166,7 +166,7 @@ bool write_commands(struct delivery *d, struct subscription *s)
 /* --- what becomes of one ---------------------------------------------------------------------------------------------- */
 static void row_of(const struct looked *l, const struct gate_decision *decision, const char *addressee, struct aside *row)
 {
-    row->at = (struct place){l->entry->sequence, l->emission != NULL ? l->emission->position : 0};
+    row->at = place_of(l->entry->sequence, l->emission != NULL ? l->emission->position : 0);
     row->key = l->entry->key;
     row->delay_ms = 0;
     row->until_ms = 0;

@@ -227,11 +227,13 @@ struct settling {
     Handoff__V1__SettleReply *reply;
 };
 
-static void refuse_number(struct settling *x, uint64_t number)
+static const char not_held[] = "this connection does not hold it (any more)";
+
+static void refuse_number(struct settling *x, uint64_t number, const char *sentence)
 {
     Handoff__V1__SettleRefusal *r = MESSAGE_NEW(x->d->staging, Handoff__V1__SettleRefusal, settle_refusal);
     r->number = number;
-    r->sentence = arena_string(x->d->staging, "this connection does not hold it (any more)");
+    r->sentence = arena_string(x->d->staging, sentence);
     list_append(x->d->staging, &x->reply->refused, &x->reply->n_refused, r);
 }
 
@@ -281,11 +283,14 @@ static void acknowledge_range(struct settling *x, const Handoff__V1__NumberRange
     bool has_any = false;
     struct thing thing;
     for (; number <= last && number <= newest; number++) {
-        if (!find_thing(x, number, &thing) || !stage_has_room(x->s, 1)) continue;
-        acknowledge(x, &thing);
+        if (!find_thing(x, number, &thing)) continue;
         has_any = true;
+        if (thing.row != NULL && !stage_has_room(x->s, 1))
+            refuse_number(x, number, "too much was settled at once; settle it again");
+        else
+            acknowledge(x, &thing);
     }
-    if (!has_any) refuse_number(x, range->first);
+    if (!has_any) refuse_number(x, range->first, not_held);
 }
 
 static void reject(struct settling *x, const Handoff__V1__Nack *nack)
@@ -296,7 +301,7 @@ static void reject(struct settling *x, const Handoff__V1__Nack *nack)
                         .is_unspent = nack->is_unspent,
                         .reason = nack->reason[0] != 0 ? nack->reason : "the worker said that it failed"};
     if (!find_thing(x, nack->number, &thing) || !stage_has_room(x->s, 1))
-        refuse_number(x, nack->number);
+        refuse_number(x, nack->number, not_held);
     else if (thing.row != NULL)
         stage_failed_row(x->d, x->s, thing.row, &f);
     else
@@ -308,7 +313,7 @@ static void extend(struct settling *x, uint64_t number)
     struct thing thing;
     int64_t until_ms = x->d->machine_ms + subscription_lease_ms(x->s);
     if (!find_thing(x, number, &thing))
-        refuse_number(x, number);
+        refuse_number(x, number, not_held);
     else if (thing.row != NULL)
         thing.row->lease_ms = until_ms;
     else

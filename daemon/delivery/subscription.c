@@ -93,7 +93,7 @@ static bool is_of_site(struct delivery *d, const struct subscription *s, const s
 
 static void add_message(struct delivery *d, struct subscription *s, const struct entry *entry, uint32_t position)
 {
-    struct place at = {entry->sequence, position};
+    struct place at = {entry->sequence, position, entry->offset, entry->batch_sequence};
     struct message *m = window_add(&s->window, at, &entry->key, d->machine_ms);
     if (!ledger_is_past(&s->ledger, at)) return;
     m->state = MESSAGE_PAST; /* settled before a restart: it still belongs to a range that is done */
@@ -393,7 +393,7 @@ static void forget_staged(struct subscription *s)
 static void end_rows(struct subscription *s)
 {
     for (uint32_t i = 0; i < s->row_count; i++) {
-        struct aside *row = ledger_find(&s->ledger, (struct place){s->rows[i]->sequence, s->rows[i]->position},
+        struct aside *row = ledger_find(&s->ledger, place_of(s->rows[i]->sequence, s->rows[i]->position),
                                         s->rows[i]->addressee);
         if (row == NULL) continue;
         window_end_busy(&s->window, &row->key, row->number != 0, is_in_the_way(row));
@@ -404,7 +404,7 @@ static void end_rows(struct subscription *s)
 static void begin_rows(struct delivery *d, struct subscription *s)
 {
     for (uint32_t i = 0; i < s->row_count; i++) {
-        struct aside *row = ledger_find(&s->ledger, (struct place){s->rows[i]->sequence, s->rows[i]->position},
+        struct aside *row = ledger_find(&s->ledger, place_of(s->rows[i]->sequence, s->rows[i]->position),
                                         s->rows[i]->addressee);
         if (row != NULL) meet_row(d, s, row);
     }

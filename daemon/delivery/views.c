@@ -88,7 +88,7 @@ static bool is_after(const char *after, const struct subscription *s, const stru
     if (sscanf(after, "%64[^:]:%llu:%u:%151[^\n]", name, &sequence, &position, addressee) < 3) return true;
     int order = strcmp(s->name, name);
     if (order != 0) return order > 0;
-    struct place at = {sequence, position};
+    struct place at = place_of(sequence, position);
     order = place_compare(row->at, at);
     return order != 0 ? order > 0 : strcmp(row->addressee, addressee) > 0;
 }

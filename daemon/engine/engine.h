@@ -174,11 +174,17 @@ int engine_walk_delivery(struct engine *e, const char *subscription, void *conte
 /* What engine_entry returns stays valid between the two. Not around a turn. */
 int engine_hold(struct engine *e);
 void engine_let_go(struct engine *e);
+/* Where an entry is; batch_sequence 0: it is searched for. */
+struct engine_place {
+    uint64_t sequence, batch_sequence;
+    uint32_t offset; /* in its batch */
+};
 /* In a turn, that of its batch too. */
-int engine_entry(struct engine *e, uint64_t sequence, struct entry *ret_entry);
-/* The newest record, of the patient that this one has become; in a turn, as of its batch. ENGINE_E_UNKNOWN. */
-int engine_newest(struct engine *e, const struct patient_key *key, struct arena *arena,
-                  Handoff__V1__PatientRecord **ret_record, uint64_t *ret_sequence);
+int engine_entry(struct engine *e, const struct engine_place *place, struct entry *ret_entry);
+/* The newest record, of the patient that this one has become; in a turn, as of its batch. `known` is the record after
+ * the entry `known_sequence` of that patient: where it is still the newest, nothing is read. ENGINE_E_UNKNOWN. */
+int engine_newest(struct engine *e, const struct patient_key *key, Handoff__V1__PatientRecord *known,
+                  uint64_t known_sequence, struct arena *arena, Handoff__V1__PatientRecord **ret_record);
 /* The last sequence whose journal time is before this; 0: none. */
 int engine_sequence_before(struct engine *e, int64_t at_ms, uint64_t *ret_sequence);
 

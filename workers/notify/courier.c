@@ -111,10 +111,6 @@ static bool is_over(struct courier *courier, const Handoff__V1__Delivery *delive
 {
     struct ledger_message message = message_of(delivery);
     *ret_standing = (struct ledger_standing){0};
-    if (!letter_is_worth_sending(delivery)) {
-        ack(courier, delivery);
-        return true;
-    }
     if (ledger_standing(courier->ledger, &message, ret_standing)) {
         notify_log(NOTIFY_ERROR, "the ledger cannot be read, nothing is sent: %s", ledger_error(courier->ledger));
         put_back(courier, delivery, DISK_DELAY_MS, "the worker's ledger cannot be read");
@@ -440,7 +436,6 @@ void courier_carry(struct courier *courier, const Handoff__V1__Delivery *const *
 static bool may_gather(const Handoff__V1__Delivery *delivery)
 {
     const Handoff__V1__Emission *e = delivery->emission;
-    if (!letter_is_worth_sending(delivery)) return false;
     if (e->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER) return true;
     return letter_party(delivery) == LETTER_STAFF &&
            letter_severity(delivery) == HANDOFF__V1__SEVERITY__SEVERITY_ROUTINE;

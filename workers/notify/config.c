@@ -239,6 +239,7 @@ static const struct lane_default lane_defaults[] = {
     {"notify-emergent", TASK, EMERGENT, NULL, 2, false},
     {"notify-urgent", TASK, URGENT, NULL, 1, false},
     {"notify-routine", TASK, ROUTINE, NULL, 1, true},
+    {"notify-reminders", TASK, 0, "reminder", 1, true},
     {"notify-escalation-emergent", ESCALATION, EMERGENT, NULL, 2, false},
     {"notify-escalation-urgent", ESCALATION, URGENT, NULL, 1, false},
     {"notify-escalation-routine", ESCALATION, ROUTINE, NULL, 1, true},

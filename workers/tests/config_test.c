@@ -47,9 +47,10 @@ static void sites_and_a_channel_are_enough(void **state)
     assert_int_equal(config->lease_s, 30);
     assert_int_equal(config->smtp->timeout_s, 10);
     assert_int_equal(config->smtp->starttls, SMTP_TLS_OFF);
-    assert_int_equal(config->lanes_count, 6);
+    assert_int_equal(config->lanes_count, 7);
     assert_true(lane(config, "notify-routine")->gathers);
     assert_false(lane(config, "notify-emergent")->gathers);
+    assert_string_equal(lane(config, "notify-reminders")->kinds[0], "reminder");
     config_free(&config);
 }
 
@@ -85,7 +86,7 @@ static void the_heartbeat_has_a_subscription_of_its_own(void **state)
     (void)state;
     struct notify_config *config = load(SITES MAIL "heartbeat: {url: \"https://watch.example.org/1\"}\n");
     if (!config) fail_msg("%s", sentences);
-    assert_int_equal(config->lanes_count, 7);
+    assert_int_equal(config->lanes_count, 8);
     assert_true(lane(config, "notify-heartbeat")->is_unaddressed);
     assert_string_equal(lane(config, "notify-heartbeat")->kinds[0], "heartbeat");
     assert_int_equal(config->heartbeat->method, PING_GET);

@@ -23,7 +23,12 @@ struct frame {
     struct look_memory memory;
 };
 
-enum chosen { CHOSEN_OUT, CHOSEN_LATER, CHOSEN_STUCK };
+enum chosen {
+    CHOSEN_OUT,
+    CHOSEN_LATER,
+    CHOSEN_FULL, /* it needs an entry first, and there is no room for what would be in it */
+    CHOSEN_STUCK
+};
 
 static bool has_number(const struct subscription *s)
 {
@@ -49,14 +54,24 @@ static void add_to_frame(struct delivery *d, struct frame *f, const struct looke
     f->deliveries[f->count++] = delivery;
 }
 
-static void prepare(struct subscription *s, struct place at, bool is_aside, uint64_t position, const char *addressee)
+static enum chosen prepare_message_later(struct delivery *d, struct subscription *s, uint64_t position)
 {
-    struct preparation p = {.at = at, .is_aside = is_aside, .position = position};
-    if (s->preparation_count == PREPARE_MAX || !stage_has_room(s, 2 * ADDRESSEES_MAX)) return; /* it is met again */
-    if (!is_aside) window_at(&s->window, position)->is_preparing = true;
-    memcpy(p.addressee, addressee, strlen(addressee) + 1);
-    prepare_later(s, &p);
+    struct message *m = window_at(&s->window, position);
+    if (!stage_has_room(d, s, STAGE_AT_ONCE)) return CHOSEN_FULL;
+    start_preparing(s, m);
+    prepare_later(s, &(struct preparation){.at = m->at, .position = position});
+    return CHOSEN_LATER;
 }
+
+static enum chosen prepare_row_later(struct subscription *s, const struct aside *row)
+{
+    struct preparation p = {.at = row->at, .is_aside = true};
+    memcpy(p.addressee, row->addressee, sizeof p.addressee);
+    prepare_later(s, &p);
+    return CHOSEN_LATER;
+}
+
+static bool may_prepare(const struct subscription *s) { return s->preparation_count < PREPARE_MAX; }
 
 /* --- messages of the window ------------------------------------------------------------------------------------------ */
 static enum chosen choose_message(struct delivery *d, struct subscription *s, struct frame *f, uint64_t position)
@@ -75,8 +90,7 @@ static enum chosen choose_message(struct delivery *d, struct subscription *s, st
             return CHOSEN_OUT;
         }
     }
-    prepare(s, m->at, false, position, "");
-    return CHOSEN_LATER;
+    return prepare_message_later(d, s, position);
 }
 
 /* What is carried to people may go beside what the same worker holds of that patient, in order, so that it can make
@@ -115,7 +129,7 @@ static void fill_from_window(struct delivery *d, struct subscription *s, struct 
     struct window *w = &s->window;
     bool has_met = false; /* something ready that does not go now */
     uint64_t p = w->ready_from;
-    for (; p < w->end && !is_frame_full(f) && has_number(s) && !s->is_stuck; p++) {
+    for (; p < w->end && !is_frame_full(f) && has_number(s) && may_prepare(s) && !s->is_stuck; p++) {
         struct message *m = window_at(w, p);
         if (m->state != MESSAGE_READY) continue;
         if (!has_met) w->ready_from = p;
@@ -123,6 +137,7 @@ static void fill_from_window(struct delivery *d, struct subscription *s, struct 
         if (!is_takeable(s, m, f) || arena_left(d->arena) < 2 * LIMIT_STEP_ARENA_BYTES) continue;
         enum chosen chosen = choose_message(d, s, f, p);
         if (chosen == CHOSEN_STUCK) stop(d, s);
+        if (chosen == CHOSEN_FULL) break;
         if (chosen != CHOSEN_OUT) continue;
         mark_message(d, s, f, p);
         f->deliveries[f->count - 1]->number = s->next_number;
@@ -175,8 +190,7 @@ static enum chosen choose_row(struct delivery *d, struct subscription *s, struct
             return CHOSEN_OUT;
         }
     }
-    prepare(s, row->at, true, 0, row->addressee);
-    return CHOSEN_LATER;
+    return prepare_row_later(s, row);
 }
 
 static void mark_row(struct delivery *d, struct subscription *s, struct frame *f, struct aside *row)
@@ -193,28 +207,29 @@ static void mark_row(struct delivery *d, struct subscription *s, struct frame *f
     s->next_number++;
 }
 
-/* When the next row may go, as far as nobody's credit or another row stops it. */
-static void note_next(struct subscription *s, const struct aside *row)
+/* When the next row may go. What waits for another one goes when that is over (has_freed). */
+static void note_next(struct subscription *s, const struct aside *row, bool is_next)
 {
-    if (row->number != 0) return;
+    if (row->kind == ASIDE(WITHHELD)) s->withheld_filter |= UINT64_C(1) << (row->key.bytes[0] & 63);
+    if (row->number != 0 || row->is_staged || !is_next) return;
     if (row->kind == ASIDE(RETRY) && row->ready_at_ms < s->aside_next_ms) s->aside_next_ms = row->ready_at_ms;
     if (row->kind == ASIDE(WAITS) && row->until_ms < s->aside_next_journal_ms) s->aside_next_journal_ms = row->until_ms;
-    if (row->kind == ASIDE(WITHHELD)) s->withheld_filter |= UINT64_C(1) << (row->key.bytes[0] & 63);
     s->has_to_ask |= row->kind == ASIDE(WITHHELD) && row->is_to_ask;
 }
 
 static void fill_from_aside(struct delivery *d, struct subscription *s, struct frame *f)
 {
     int64_t now_ms = engine_now_ms(d->engine);
-    if (s->aside_next_ms > d->machine_ms && s->aside_next_journal_ms > now_ms && !s->has_to_ask) return;
+    if (s->aside_next_ms > d->machine_ms && s->aside_next_journal_ms > now_ms && !s->has_to_ask && !s->has_freed) return;
     s->pass++;
     s->aside_next_ms = s->aside_next_journal_ms = INT64_MAX;
-    s->has_to_ask = false;
+    s->has_to_ask = s->has_freed = false;
     s->withheld_filter = 0;
     for (uint32_t i = 0; i < s->ledger.aside_count; i++) {
         struct aside *row = &s->ledger.aside[i];
-        bool may_go = !row->is_staged && row->number == 0 && is_first(s, row, f) && is_due(d, row, now_ms) &&
-                      !is_frame_full(f) && has_number(s) && !s->is_stuck &&
+        bool is_next = is_first(s, row, f);
+        bool may_go = is_next && !row->is_staged && row->number == 0 && is_due(d, row, now_ms) && !is_frame_full(f) &&
+                      has_number(s) && may_prepare(s) && !s->is_stuck &&
                       arena_left(d->arena) >= 2 * LIMIT_STEP_ARENA_BYTES;
         enum chosen chosen = may_go ? choose_row(d, s, f, row) : CHOSEN_LATER;
         if (chosen == CHOSEN_STUCK) stop(d, s);
@@ -222,7 +237,7 @@ static void fill_from_aside(struct delivery *d, struct subscription *s, struct f
             mark_row(d, s, f, row);
             f->rows[f->count - 1] = i;
         }
-        note_next(s, row);
+        note_next(s, row, is_next);
     }
 }
 
@@ -244,9 +259,9 @@ static void take_back_frame(struct subscription *s, const struct frame *f)
         window_end_busy(&s->window, &row->key, 1, 0);
         row->number = 0;
         row->attempts--;
-        s->aside_next_ms = s->aside_next_journal_ms = 0;
-        if (row->kind == ASIDE(WITHHELD)) row->is_to_ask = s->has_to_ask = true;
+        if (row->kind == ASIDE(WITHHELD)) row->is_to_ask = true;
     }
+    s->has_freed = true;
 }
 
 static void send_frame(struct delivery *d, struct subscription *s, struct frame *f)
@@ -271,7 +286,7 @@ static void send_frame(struct delivery *d, struct subscription *s, struct frame 
         session_end(d, s, f->session, true);
 }
 
-static bool has_credit(const struct session *session)
+bool session_has_credit(const struct session *session)
 {
     return session->is_open && !session->is_choked && !session->is_silent && session->held < session->credit;
 }
@@ -296,7 +311,7 @@ void hand_out(struct delivery *d, struct subscription *s, uint32_t *budget)
     for (; has_sent && *budget > 0;) {
         has_sent = false;
         for (uint32_t i = 0; i < s->session_count && *budget > 0; i++)
-            if (has_credit(&s->sessions[i])) has_sent |= hand_frame(d, s, i, budget);
+            if (session_has_credit(&s->sessions[i])) has_sent |= hand_frame(d, s, i, budget);
     }
-    if (*budget == 0 || s->preparation_count > 0) d->has_more = true;
+    if (*budget == 0 || (s->preparation_count > 0 && !d->is_shut)) d->has_more = true;
 }

@@ -15,11 +15,15 @@
 #include "delivery/window.h"
 #include "engine/view.h"
 
+#define STAGING_BYTES ((size_t)256 * 1024 * 1024)
+#define STAGING_SPARE ((size_t)32 * 1024 * 1024) /* less: no more requests in this turn; half of it: nothing is staged */
+
 enum {
     HELD_MAX = 2 * WINDOW_MAX,  /* numbers between the oldest that is out and the newest; full: nothing more goes out */
     PREPARE_MAX = 256,          /* messages of a turn that need an entry first */
-    STAGED_MAX = 4096,          /* rows of one turn's entry */
-    COMMANDS_MAX = 1024,        /* what one turn's rows have to say to their patients */
+    STAGE_AT_ONCE = 2 * ADDRESSEES_MAX, /* rows and commands of one message, at most */
+    STAGED_MAX = LEDGER_ASIDE_MAX,      /* rows of one turn's entry: each once, and those that are new have room */
+    COMMANDS_MAX = 8192,        /* what one turn's rows have to say to their patients; full: the rest in a later turn */
     ANSWERS_MAX = 1024,         /* requests of one turn */
     SCAN_ENTRIES = 2048,        /* looked at in one turn, of one subscription that is behind */
     HAND_OUT_MAX = 4096,        /* messages handed out in one turn, of all subscriptions */
@@ -79,6 +83,7 @@ struct subscription {
     uint64_t withheld_filter;   /* bit set by keys: whose messages are withheld */
     int64_t withheld_asked_ms;
     bool has_to_ask;
+    bool has_freed;             /* of some patient nothing is out any more: rows behind it may go */
     uint32_t entries;           /* since the last whole ledger */
     bool is_made;               /* durable */
     bool is_gone;
@@ -89,11 +94,12 @@ struct subscription {
     bool is_making, is_leaving;
     Handoff__V1__SubscriptionMade *making;
     Handoff__V1__Aside **rows;
-    uint32_t row_count;
+    uint32_t row_count, new_row_count;
     struct staged_command *commands;
     uint32_t command_count;
     uint32_t acknowledged, dropped;
     bool is_written;            /* the entry is in the batch */
+    bool is_late;               /* it did not fit the batch of the turn that staged it */
     Handoff__V1__DeliveryInput *input;
     struct preparation *preparations;
     uint32_t preparation_count;
@@ -127,6 +133,9 @@ struct delivery {
     bool wants_tick;
     int64_t machine_ms, ticked_ms;
     bool has_more;             /* a bound ended the last hand-out or scan */
+    bool is_committing;        /* between stage and turn_end: what the journal says of subscriptions now is ours */
+    bool is_stale;             /* the journal has an entry that was thought lost: all of it is folded anew */
+    bool is_shut;              /* the journal cannot be written: nothing is staged, workers hear UNAVAILABLE */
     uint32_t turn_of;          /* whose turn it is to be first */
 };
 
@@ -147,7 +156,10 @@ uint32_t subscription_lease_ms(const struct subscription *s);
 
 /* Staging: this turn's entry will say so. */
 void stage_past(struct subscription *s, uint64_t position); /* a message of the window: acked, dropped, set aside */
-bool stage_has_room(const struct subscription *s, uint32_t rows);
+bool stage_has_room(const struct delivery *d, const struct subscription *s, uint32_t new_rows);
+/* Nothing else of that patient passes it meanwhile. */
+void start_preparing(struct subscription *s, struct message *message);
+void stop_preparing(struct subscription *s, struct message *message);
 /* A new row, or another state of one that is there (kind UNSPECIFIED: its end). */
 void stage_row(struct delivery *d, struct subscription *s, const struct aside *row);
 void stage_end_row(struct delivery *d, struct subscription *s, struct aside *row);
@@ -168,6 +180,7 @@ void subscription_tick(struct delivery *d, struct subscription *s);
 void session_end(struct delivery *d, struct subscription *s, struct session *session, bool counts);
 struct session *session_find(struct subscription *s, uint64_t connection);
 void session_let_go(struct subscription *s, uint32_t session);
+bool session_has_credit(const struct session *session); /* it may be handed something now */
 
 /* look.c: one message as of now, in d->arena */
 struct looked {

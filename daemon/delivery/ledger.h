@@ -88,6 +88,8 @@ struct aside *ledger_find(const struct ledger *ledger, struct place at, const ch
 bool ledger_has_room(const struct ledger *ledger, uint32_t more);
 uint32_t ledger_count(const struct ledger *ledger, Handoff__V1__AsideKind kind);
 
+/* As much of it as there is room for. */
+void ledger_copy_text(char *to, size_t size, const char *from);
 /* A row as the journal keeps it. */
 Handoff__V1__Aside *ledger_row(const struct aside *aside, struct arena *arena);
 

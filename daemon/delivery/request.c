@@ -11,6 +11,7 @@
 #define CODE(NAME) HANDOFF__V1__CODE__CODE_##NAME
 #define ASIDE(NAME) HANDOFF__V1__ASIDE_KIND__ASIDE_KIND_##NAME
 #define DAY_MS 86400000
+enum { LOOKS_MAX = 16 * HELD_MAX }; /* numbers looked at for one request, so that nobody stops the others */
 
 static const struct delivery_refusal taken = {CODE(UNSPECIFIED), NULL, NULL};
 
@@ -224,16 +225,19 @@ struct settling {
     struct delivery *d;
     struct subscription *s;
     uint32_t session;
+    uint32_t looks; /* numbers that were looked at */
     Handoff__V1__SettleReply *reply;
 };
 
 static const char not_held[] = "this connection does not hold it (any more)";
+static const char no_room[] = "as much is set aside as may be; it stays with this connection until its lease ends";
+static const char not_now[] = "that is too much at once; say it again";
 
-static void refuse_number(struct settling *x, uint64_t number, const char *sentence)
+static void refuse_number(struct settling *x, uint64_t number, const char *why)
 {
     Handoff__V1__SettleRefusal *r = MESSAGE_NEW(x->d->staging, Handoff__V1__SettleRefusal, settle_refusal);
     r->number = number;
-    r->sentence = arena_string(x->d->staging, sentence);
+    r->sentence = (char *)(uintptr_t)why;
     list_append(x->d->staging, &x->reply->refused, &x->reply->n_refused, r);
 }
 
@@ -282,15 +286,18 @@ static void acknowledge_range(struct settling *x, const Handoff__V1__NumberRange
     uint64_t number = range->first > oldest ? range->first : oldest;
     bool has_any = false;
     struct thing thing;
-    for (; number <= last && number <= newest; number++) {
+    for (; number <= last && number <= newest && x->looks < LOOKS_MAX; number++, x->looks++) {
         if (!find_thing(x, number, &thing)) continue;
         has_any = true;
-        if (thing.row != NULL && !stage_has_room(x->s, 1))
-            refuse_number(x, number, "too much was settled at once; settle it again");
-        else
+        if (thing.row == NULL || stage_has_room(x->d, x->s, 0))
             acknowledge(x, &thing);
+        else
+            refuse_number(x, number, not_now);
     }
-    if (!has_any) refuse_number(x, range->first, not_held);
+    if (number <= last && number <= newest)
+        refuse_number(x, number, not_now);
+    else if (!has_any)
+        refuse_number(x, range->first, not_held);
 }
 
 static void reject(struct settling *x, const Handoff__V1__Nack *nack)
@@ -300,8 +307,10 @@ static void reject(struct settling *x, const Handoff__V1__Nack *nack)
                         .is_permanent = nack->is_permanent,
                         .is_unspent = nack->is_unspent,
                         .reason = nack->reason[0] != 0 ? nack->reason : "the worker said that it failed"};
-    if (!find_thing(x, nack->number, &thing) || !stage_has_room(x->s, 1))
+    if (!find_thing(x, nack->number, &thing))
         refuse_number(x, nack->number, not_held);
+    else if (!stage_has_room(x->d, x->s, thing.row == NULL ? 1 : 0))
+        refuse_number(x, nack->number, no_room);
     else if (thing.row != NULL)
         stage_failed_row(x->d, x->s, thing.row, &f);
     else
@@ -329,10 +338,10 @@ static struct delivery_refusal settle(struct delivery *d, uint64_t connection, c
         return refuse(CODE(NOT_SUBSCRIBED), "name", "this connection is not subscribed (any more); subscribe again");
     if (r->credit != NULL && r->credit->value > DELIVERY_CREDIT_MAX)
         return refuse(CODE(BAD_VALUE), "credit", "credit is at most 10000");
-    if (s->is_written || s->is_making || s->is_leaving || s->row_count + r->n_nacks > STAGED_MAX / 2)
+    if (s->is_written || s->is_making || s->is_leaving)
         return refuse(CODE(UNAVAILABLE), NULL, "what was settled before is not stored yet; ask again");
-    struct settling x = {d, s, (uint32_t)(session - s->sessions),
-                         MESSAGE_NEW(d->staging, Handoff__V1__SettleReply, settle_reply)};
+    struct settling x = {.d = d, .s = s, .session = (uint32_t)(session - s->sessions)};
+    x.reply = MESSAGE_NEW(d->staging, Handoff__V1__SettleReply, settle_reply);
     session->heard_ms = d->machine_ms;
     session->is_silent = false;
     if (r->credit != NULL) session->credit = r->credit->value;
@@ -417,7 +426,7 @@ static struct delivery_refusal dead_letter(struct delivery *d, uint64_t connecti
     Handoff__V1__DeadLetterReply *reply = MESSAGE_NEW(d->staging, Handoff__V1__DeadLetterReply, dead_letter_reply);
     for (uint32_t i = 0; i < s->ledger.aside_count; i++) {
         struct aside *row = &s->ledger.aside[i];
-        if (!is_meant(row, r) || !stage_has_room(s, 1)) continue;
+        if (!is_meant(row, r) || !stage_has_room(d, s, 0)) continue;
         if (r->is_dropped)
             stage_end_row(d, s, row);
         else
@@ -451,6 +460,7 @@ bool delivery_is_request(const Handoff__V1__Request *request)
 
 struct delivery_refusal delivery_request(struct delivery *d, uint64_t connection, const Handoff__V1__Request *request)
 {
+    if (d->is_stale) return refuse(CODE(UNAVAILABLE), NULL, "the journal was opened again; ask again");
     for (size_t i = 0; i < sizeof takers / sizeof *takers; i++)
         if (takers[i].body == request->body_case) return takers[i].take(d, connection, request);
     return refuse(CODE(UNKNOWN_REQUEST), NULL, "this request is unknown");

@@ -118,7 +118,9 @@ int delivery_open(const struct delivery_options *options, int64_t machine_ms, st
     d->machine_ms = machine_ms;
     d->arena = arena_new(ARENA_BYTES);
     d->staging = arena_new(STAGING_BYTES);
-    int rc = d->arena == NULL || d->staging == NULL ? ENGINE_E_MEMORY : recover_all(d);
+    d->frame = arena_new(FRAME_ROOM);
+    bool has_memory = d->arena != NULL && d->staging != NULL && d->frame != NULL;
+    int rc = has_memory ? recover_all(d) : ENGINE_E_MEMORY;
     if (rc != 0) {
         delivery_close(d);
         return rc;
@@ -134,6 +136,7 @@ void delivery_close(struct delivery *d)
         subscription_free(d->subscriptions[i]);
     arena_free(d->arena);
     arena_free(d->staging);
+    arena_free(d->frame);
     free(d);
 }
 

@@ -13,10 +13,13 @@ struct view delivery_view(struct delivery *d)
     return (struct view){engine_rules(d->engine), d->arena, engine_now_ms(d->engine)};
 }
 
+struct look_memory look_begin(const struct delivery *d) { return (struct look_memory){.began = arena_used(d->arena)}; }
+
 /* The entry and the newest record: once for all emissions of an entry. */
 static int open_entry(struct delivery *d, const struct subscription *s, struct place at, struct look_memory *memory)
 {
     struct view v = delivery_view(d);
+    arena_rewind(d->arena, memory->sequence == at.sequence ? memory->opened : memory->began);
     if (memory->sequence == at.sequence) return 0;
     memory->sequence = 0;
     int rc = engine_entry(d->engine, &(struct engine_place){at.sequence, at.batch_sequence, at.offset}, &memory->entry);
@@ -30,6 +33,7 @@ static int open_entry(struct delivery *d, const struct subscription *s, struct p
     if (rc == ENGINE_E_UNKNOWN) rc = 0;
     if (memory->now == NULL) memory->now = then;
     if (rc == 0) memory->sequence = at.sequence;
+    memory->opened = arena_used(d->arena);
     return rc;
 }
 

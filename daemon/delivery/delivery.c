@@ -157,6 +157,7 @@ static bool is_quiet(const struct delivery *d)
 void delivery_turn_begin(struct delivery *d, int64_t machine_ms)
 {
     d->machine_ms = machine_ms;
+    d->now_ms = engine_now_ms(d->engine);
     d->has_more = false;
     arena_reset(d->arena);
     if (is_quiet(d)) arena_reset(d->staging);
@@ -315,6 +316,7 @@ void delivery_hand_out(struct delivery *d)
 {
     uint32_t budget = HAND_OUT_MAX;
     if (d->count == 0 || engine_hold(d->engine) != 0) return;
+    d->now_ms = engine_now_ms(d->engine);
     for (uint32_t i = 0; i < d->count; i++) {
         struct subscription *s = d->subscriptions[(d->turn_of + i) % d->count];
         arena_reset(d->arena);

@@ -128,6 +128,7 @@ struct delivery {
     bool has_written_names;    /* it is in this batch */
     bool wants_tick;
     int64_t machine_ms, ticked_ms;
+    int64_t now_ms;            /* journal time of this turn, or of this hand-out */
     bool has_more;             /* a bound ended the last hand-out or scan */
     uint32_t turn_of;          /* whose turn it is to be first */
 };

@@ -10,7 +10,7 @@
 
 struct view delivery_view(struct delivery *d)
 {
-    return (struct view){engine_rules(d->engine), d->arena, engine_now_ms(d->engine)};
+    return (struct view){engine_rules(d->engine), d->arena, d->now_ms};
 }
 
 struct look_memory look_begin(const struct delivery *d) { return (struct look_memory){.began = arena_used(d->arena)}; }

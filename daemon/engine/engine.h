@@ -148,6 +148,10 @@ int engine_walk(struct engine *e, const struct patient_key *key, uint64_t before
 /* Walks all entries from a sequence on, forwards; false stops. Bounded by max_entries. ret_last: last looked at. */
 int engine_scan(struct engine *e, uint64_t from, uint32_t max_entries, void *context,
                 bool (*visit)(void *context, const struct entry *entry), uint64_t *ret_last);
+/* The same for who needs little: what has none of the flags `whole` is checked, and may be looked at, by its header
+ * alone, without its sections. */
+int engine_scan_headers(struct engine *e, uint64_t from, uint32_t max_entries, uint16_t whole, void *context,
+                        bool (*visit)(void *context, const struct entry *entry), uint64_t *ret_last);
 /* Subjects with open work, in key order, once the index has caught up with as_of. engine_index_catch_up starts a
  * sweep and says whether it already has (then listing may go on). */
 bool engine_index_catch_up(struct engine *e, uint64_t as_of);

@@ -116,7 +116,9 @@ int delivery_open(const struct delivery_options *options, int64_t machine_ms, st
     d->machine_ms = machine_ms;
     d->arena = arena_new(ARENA_BYTES);
     d->staging = arena_new(STAGING_BYTES);
-    int rc = d->arena == NULL || d->staging == NULL ? ENGINE_E_MEMORY : recover_all(d);
+    d->frame = arena_new(FRAME_ROOM);
+    bool has_memory = d->arena != NULL && d->staging != NULL && d->frame != NULL;
+    int rc = has_memory ? recover_all(d) : ENGINE_E_MEMORY;
     if (rc != 0) {
         delivery_close(d);
         return rc;
@@ -132,6 +134,7 @@ void delivery_close(struct delivery *d)
         subscription_free(d->subscriptions[i]);
     arena_free(d->arena);
     arena_free(d->staging);
+    arena_free(d->frame);
     free(d);
 }
 
@@ -166,6 +169,7 @@ static bool is_quiet(const struct delivery *d)
 void delivery_turn_begin(struct delivery *d, int64_t machine_ms)
 {
     d->machine_ms = machine_ms;
+    d->now_ms = engine_now_ms(d->engine);
     d->has_more = false;
     arena_reset(d->arena);
     if (is_quiet(d)) arena_reset(d->staging);
@@ -332,6 +336,7 @@ void delivery_hand_out(struct delivery *d)
     uint32_t budget = HAND_OUT_MAX;
     if (d->is_stale) fold_anew(d);
     if (d->is_stale || d->count == 0 || engine_hold(d->engine) != 0) return;
+    d->now_ms = engine_now_ms(d->engine);
     for (uint32_t i = 0; i < d->count; i++) {
         struct subscription *s = d->subscriptions[(d->turn_of + i) % d->count];
         arena_reset(d->arena);

@@ -57,8 +57,8 @@ static const Handoff__V1__Recipient *recipient_of(struct delivery *d, const stru
 /* In the staging arena; false: it cannot be looked at. */
 static bool look_again(struct delivery *d, struct subscription *s, struct place at, struct looked *ret)
 {
-    struct look_memory memory = {0};
     struct entry *entry = ARENA_NEW(d->arena, struct entry);
+    struct look_memory memory = look_begin(d);
     if (look(d, s, at, &memory, ret) != 0) return false;
     *entry = memory.entry; /* outlives this function */
     ret->entry = entry;

@@ -82,10 +82,12 @@ int subscription_begin(struct delivery *d, struct subscription *s)
 /* --- scanning ------------------------------------------------------------------------------------------------------ */
 static bool is_of_site(struct delivery *d, const struct subscription *s, const struct entry *entry)
 {
+    static const struct stored_fields site_alone = {{UINT64_C(1) << 2, 0}};
     if (s->filter.site[0] == 0) return true;
     size_t mark = arena_used(d->arena);
     Handoff__V1__PatientRecord *record =
-        stored_unpack(&handoff__v1__patient_record__descriptor, entry->record, d->arena);
+        stored_read_some(&handoff__v1__patient_record__descriptor, entry->record, &site_alone, d->arena);
+    if (record == NULL) record = stored_unpack(&handoff__v1__patient_record__descriptor, entry->record, d->arena);
     bool is_of = record != NULL &&
                  strcmp(rules_site(engine_rules(d->engine), record->site)->name, s->filter.site) == 0;
     arena_rewind(d->arena, mark);
@@ -157,15 +159,24 @@ static bool scan_entry(void *context, const struct entry *entry)
     return has_taken;
 }
 
+/* Of most entries the header tells that they are not wanted; of stream record, that they are. */
+static int scan(struct scanning *x, uint64_t from)
+{
+    uint64_t last;
+    bool is_record = x->s->filter.stream == HANDOFF__V1__STREAM__STREAM_RECORD;
+    if (is_record && x->s->filter.site[0] != 0)
+        return engine_scan(x->d->engine, from, SCAN_ENTRIES, x, scan_entry, &last);
+    return engine_scan_headers(x->d->engine, from, SCAN_ENTRIES, is_record ? 0 : ENTRY_HAS_EMISSIONS, x, scan_entry, &last);
+}
+
 void subscription_scan(struct delivery *d, struct subscription *s)
 {
     struct scanning x = {d, s};
     struct engine_state state;
-    uint64_t last;
     engine_state(d->engine, &state);
     if (!s->is_made || s->is_stuck || s->scanned >= state.last_sequence || window_is_full(&s->window)) return;
     uint64_t before = s->scanned;
-    if (engine_scan(d->engine, s->scanned + 1, SCAN_ENTRIES, &x, scan_entry, &last) != 0) {
+    if (scan(&x, s->scanned + 1) != 0) {
         s->is_stuck = true;
         delivery_notice(d, "the journal does not read back where a subscription stands; run handoffd verify", s);
         return;

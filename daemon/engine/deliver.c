@@ -47,37 +47,28 @@ int engine_entry(struct engine *e, const struct engine_place *place, struct entr
     if (!place->batch_sequence || place->sequence > e->last_sequence) return lookup_sequence(e, place->sequence, ret_entry);
     struct index_row row = {
         .sequence = place->sequence, .batch_sequence = place->batch_sequence, .offset = place->offset};
-    return lookup_entry(e, &row, ret_entry);
+    return lookup_entry_near(e, &row, ret_entry);
 }
 
-static int lookup_newest(struct engine *e, const struct patient_key *key, struct found *ret_found)
-{
-    return e->is_in_turn ? lookup_subject(e, key, ret_found) : lookup_committed(e, key, ret_found);
-}
-
-static int newest_record(struct engine *e, const struct patient_key *key, struct arena *arena,
+static int newest_record(struct engine *e, const struct patient_key *key, uint64_t known_sequence, struct arena *arena,
                          Handoff__V1__PatientRecord **ret_record)
 {
     struct found found;
-    int code = lookup_newest(e, key, &found);
+    int code = e->is_in_turn ? lookup_subject(e, key, &found) : lookup_committed(e, key, &found);
+    *ret_record = NULL;
+    if (!code && found.row.sequence && found.row.sequence == known_sequence) return 0;
     if (!code) code = lookup_record(e, &found, arena, ret_record);
     return !code && !*ret_record ? ENGINE_E_UNKNOWN : code;
 }
 
-int engine_newest(struct engine *e, const struct patient_key *key, Handoff__V1__PatientRecord *known,
-                  uint64_t known_sequence, struct arena *arena, Handoff__V1__PatientRecord **ret_record)
+int engine_newest(struct engine *e, const struct patient_key *key, uint64_t known_sequence, struct arena *arena,
+                  Handoff__V1__PatientRecord **ret_record)
 {
     struct patient_key at = *key;
-    struct found found;
-    int code = lookup_newest(e, &at, &found);
-    if (!code && found.row.sequence == known_sequence)
-        *ret_record = known;
-    else if (!code)
-        code = lookup_record(e, &found, arena, ret_record);
-    if (!code && !*ret_record) code = ENGINE_E_UNKNOWN;
-    for (int depth = 0; !code && depth < ALIASES_MAX && (*ret_record)->merged_into[0]; depth++) {
+    int code = newest_record(e, &at, known_sequence, arena, ret_record);
+    for (int depth = 0; !code && *ret_record && (*ret_record)->merged_into[0] && depth < ALIASES_MAX; depth++) {
         subject_key(e->hash_key, SUBJECT_IS_PATIENT, (*ret_record)->merged_into, &at);
-        code = newest_record(e, &at, arena, ret_record);
+        code = newest_record(e, &at, 0, arena, ret_record);
     }
     return code;
 }

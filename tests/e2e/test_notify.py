@@ -183,6 +183,7 @@ def test_killed_while_a_reminder_leaves_it_is_reported_unknown_and_not_sent_agai
     assert failed.is_unknown and not failed.is_permanent
     await_idle(client)
     assert len(to_family(mail)) == 1
+    assert common_pb2.TASK_KIND_CALL_FAMILY in {task.kind for task in client.patient("david").tasks}
 
 
 # --- staff
@@ -224,3 +225,22 @@ def test_a_nights_routine_notices_are_one_digest_a_person_in_the_morning(client,
         tasks = [task.task_id for task in client.patient(f"p{i}").tasks]
         assert len(tasks) == 3 and all(id in message.get_content() for id in tasks)
         assert len(of_kind(client, f"p{i}", "message_sent")) == 3
+
+
+# --- outside
+
+
+def test_a_referral_reaches_the_agency_with_its_ground_and_the_notice_and_is_disclosed(client, mail, notifier):
+    notifier.values["subscriptions"] = [{"name": "notify-status", "stream": "status", "kinds": ["referral-sent"]}]
+    notifier.values["recipients"] = [{"party": "agency", "id": "agency-1", "channel": "email", "address": "intake@agency.example"}]
+    notifier.start()
+    until(lambda: [view for view in views(client) if view.workers])
+    booked(client, "david")
+    [message] = mail.await_messages(1)
+    assert message["X-RcptTo"] == "intake@agency.example"
+    text = message.get_content()
+    assert "roi-david" in text and "42 CFR" in text
+    until(lambda: of_kind(client, "david", "message_sent"))
+    await_idle(client)
+    audits = [e.audit.kind for e in client.all_emissions(emission_pb2.STREAM_AUDIT)]
+    assert audits.index(emission_pb2.AUDIT_KIND_AUTHORISED) < audits.index(emission_pb2.AUDIT_KIND_DISCLOSED)

@@ -331,17 +331,25 @@ void delivery_turn_end(struct delivery *d, int code)
     answer_all(d, NULL, true);
 }
 
-void delivery_hand_out(struct delivery *d)
+bool delivery_may_go_on(struct delivery *d)
 {
-    uint32_t budget = HAND_OUT_MAX;
+    if (d->budget == 0) return false;
+    bool is_late = clock_machine_ns() >= d->until_ns;
+    return !is_late || d->options.is_awaited == NULL || !d->options.is_awaited(d->options.context);
+}
+
+void delivery_hand_out(struct delivery *d, int64_t within_ns)
+{
     if (d->is_stale) fold_anew(d);
     if (d->is_stale || d->count == 0 || engine_hold(d->engine) != 0) return;
     d->now_ms = engine_now_ms(d->engine);
+    d->budget = HAND_OUT_MAX;
+    d->until_ns = clock_machine_ns() + within_ns;
     for (uint32_t i = 0; i < d->count; i++) {
         struct subscription *s = d->subscriptions[(d->turn_of + i) % d->count];
         arena_reset(d->arena);
         subscription_scan(d, s);
-        hand_out(d, s, &budget);
+        hand_out(d, s);
     }
     engine_let_go(d->engine);
 }

@@ -136,6 +136,8 @@ struct delivery {
     int64_t machine_ms, ticked_ms;
     int64_t now_ms;            /* journal time of this turn, or of this hand-out */
     bool has_more;             /* a bound ended the last hand-out or scan */
+    uint32_t budget;           /* messages that this turn may still hand out */
+    int64_t until_ns;          /* machine time: then whoever waits for the loop comes first */
     bool is_committing;        /* between stage and turn_end: what the journal says of subscriptions now is ours */
     bool is_stale;             /* the journal has an entry that was thought lost: all of it is folded anew */
     bool is_shut;              /* the journal cannot be written: nothing is staged, workers hear UNAVAILABLE */
@@ -143,6 +145,7 @@ struct delivery {
 };
 
 /* delivery.c */
+bool delivery_may_go_on(struct delivery *d); /* with handing out, this turn */
 void delivery_notice(struct delivery *d, const char *sentence, const struct subscription *of);
 struct subscription *delivery_find(const struct delivery *d, const char *name);
 struct subscription *delivery_add(struct delivery *d, const char *name);
@@ -240,7 +243,7 @@ bool frame_add(struct frame *f, const Handoff__V1__Delivery *delivery);
 int frame_send(struct delivery *d, const struct frame *f, const char *name);
 
 /* hand_out.c */
-void hand_out(struct delivery *d, struct subscription *s, uint32_t *budget);
+void hand_out(struct delivery *d, struct subscription *s);
 
 /* request.c */
 void answer_all(struct delivery *d, const struct subscription *of, bool is_durable);

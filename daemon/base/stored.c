@@ -286,7 +286,11 @@ static bool read_packed(struct in *in, const ProtobufCFieldDescriptor *f, void *
     else for (const uint8_t *at = section.at; at < section.end; at++) count += *at < 0x80;
     char *list = arena_room(arena, count * bytes);
     if (!list) return false;
-    for (size_t i = 0; i < count; i++)
+    if (f->type == PROTOBUF_C_TYPE_FIXED64) { /* little-endian, as here: base/bytes.h */
+        memcpy(list, section.at, count * bytes);
+        section.at += count * bytes;
+    }
+    for (size_t i = 0; i < count && section.at < section.end; i++)
         if (!read_number(&section, f->type, list + i * bytes)) return false;
     return section.at == section.end && set_list(message, f, count, list);
 }
@@ -336,7 +340,26 @@ static bool read_field(struct in *in, const ProtobufCFieldDescriptor *f, uint64_
     return read_value(in, f, (char *)message + f->offset, arena, depth);
 }
 
-static void *read_message(const ProtobufCMessageDescriptor *d, struct in in, struct arena *arena, int depth)
+static bool is_wanted(const struct stored_fields *wanted, uint64_t id)
+{
+    return wanted == NULL || (id < 128 && (wanted->ids[id / 64] >> id % 64 & 1));
+}
+
+/* Behind its tag. */
+static bool skip_value(struct in *in, unsigned wire)
+{
+    uint64_t number;
+    struct in section;
+    if (wire == WIRE_VARINT) return take_varint(in, &number);
+    if (wire == WIRE_BYTES) return take_section(in, &section);
+    if (wire != WIRE_64 || in->end - in->at < 8) return false;
+    in->at += 8;
+    return true;
+}
+
+/* wanted NULL: all fields. */
+static void *read_fields(const ProtobufCMessageDescriptor *d, struct in in, const struct stored_fields *wanted,
+                         struct arena *arena, int depth)
 {
     const ProtobufCFieldDescriptor *f = d->fields, *end = d->fields + d->n_fields;
     void *message = depth < DEPTH_MAX ? arena_room(arena, d->sizeof_message) : NULL;
@@ -345,6 +368,10 @@ static void *read_message(const ProtobufCMessageDescriptor *d, struct in in, str
     while (in.at < in.end) {
         uint64_t tag;
         if (!take_varint(&in, &tag)) return NULL;
+        if (!is_wanted(wanted, tag >> 3)) {
+            if (!skip_value(&in, tag & 7)) return NULL;
+            continue;
+        }
         while (f < end && f->id < tag >> 3) f++;
         if (f == end || f->id != tag >> 3 || !read_field(&in, f, tag, message, arena, depth)) return NULL;
         f++;
@@ -352,9 +379,20 @@ static void *read_message(const ProtobufCMessageDescriptor *d, struct in in, str
     return message;
 }
 
+static void *read_message(const ProtobufCMessageDescriptor *d, struct in in, struct arena *arena, int depth)
+{
+    return read_fields(d, in, NULL, arena, depth);
+}
+
 void *stored_read(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes, struct arena *arena)
 {
     return read_message(descriptor, (struct in){bytes.data, bytes.data + bytes.len}, arena, 0);
+}
+
+void *stored_read_some(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes, const struct stored_fields *wanted,
+                       struct arena *arena)
+{
+    return read_fields(descriptor, (struct in){bytes.data, bytes.data + bytes.len}, wanted, arena, 0);
 }
 
 void *stored_unpack(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes, struct arena *arena)

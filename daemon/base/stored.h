@@ -20,7 +20,13 @@ uint8_t *stored_write(const ProtobufCMessage *message, uint8_t *begin, uint8_t *
 
 /* A message in the arena that shares nothing with the bytes; NULL: something is unusual, or the arena is full. */
 void *stored_read(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes, struct arena *arena);
-/* The same, and what is unusual is read by protobuf-c. NULL: it is no such message, or the arena is full. */
+/* The same, of its own fields those alone whose bit 1 << id is set; ids from 128 on are left out. */
+struct stored_fields {
+    uint64_t ids[2];
+};
+void *stored_read_some(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes, const struct stored_fields *wanted,
+                       struct arena *arena);
+/* As stored_read, and what is unusual is read by protobuf-c. NULL: it is no such message, or the arena is full. */
 void *stored_unpack(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes, struct arena *arena);
 
 #endif

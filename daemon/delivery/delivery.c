@@ -116,7 +116,9 @@ int delivery_open(const struct delivery_options *options, int64_t machine_ms, st
     d->machine_ms = machine_ms;
     d->arena = arena_new(ARENA_BYTES);
     d->staging = arena_new(STAGING_BYTES);
-    int rc = d->arena == NULL || d->staging == NULL ? ENGINE_E_MEMORY : recover_all(d);
+    d->frame = arena_new(FRAME_ROOM);
+    bool has_memory = d->arena != NULL && d->staging != NULL && d->frame != NULL;
+    int rc = has_memory ? recover_all(d) : ENGINE_E_MEMORY;
     if (rc != 0) {
         delivery_close(d);
         return rc;
@@ -132,6 +134,7 @@ void delivery_close(struct delivery *d)
         subscription_free(d->subscriptions[i]);
     arena_free(d->arena);
     arena_free(d->staging);
+    arena_free(d->frame);
     free(d);
 }
 
@@ -166,6 +169,7 @@ static bool is_quiet(const struct delivery *d)
 void delivery_turn_begin(struct delivery *d, int64_t machine_ms)
 {
     d->machine_ms = machine_ms;
+    d->now_ms = engine_now_ms(d->engine);
     d->has_more = false;
     arena_reset(d->arena);
     if (is_quiet(d)) arena_reset(d->staging);
@@ -311,6 +315,7 @@ static void end_one(struct delivery *d, struct subscription *s, bool is_durable)
     if (!s->is_dirty) answer_all(d, s, is_durable);
 }
 
+/* While nothing can be written, what was settled is not left open: workers hear it at once. */
 void delivery_turn_end(struct delivery *d, int code)
 {
     bool is_durable = code == 0 && !d->is_shut;
@@ -331,6 +336,7 @@ void delivery_hand_out(struct delivery *d)
     uint32_t budget = HAND_OUT_MAX;
     if (d->is_stale) fold_anew(d);
     if (d->is_stale || d->count == 0 || engine_hold(d->engine) != 0) return;
+    d->now_ms = engine_now_ms(d->engine);
     for (uint32_t i = 0; i < d->count; i++) {
         struct subscription *s = d->subscriptions[(d->turn_of + i) % d->count];
         arena_reset(d->arena);
@@ -341,7 +347,10 @@ void delivery_hand_out(struct delivery *d)
 }
 
 /* --- when to look again ------------------------------------------------------------------------------------------------- */
-bool delivery_is_busy(const struct delivery *d) { return d->has_more || delivery_wants_batch(d); }
+bool delivery_is_busy(const struct delivery *d)
+{
+    return (d->has_more || delivery_wants_batch(d)) && !is_read_only(d);
+}
 
 static bool has_credit(const struct subscription *s)
 {
@@ -350,12 +359,20 @@ static bool has_credit(const struct subscription *s)
     return false;
 }
 
+/* Leases end between two looks; without any, once a second is enough, and the loop turns as often. */
+static bool has_out(const struct subscription *s)
+{
+    for (uint32_t i = 0; i < s->session_count; i++)
+        if (s->sessions[i].held > 0) return true;
+    return false;
+}
+
 int64_t delivery_next_ms(const struct delivery *d)
 {
     int64_t next_ms = INT64_MAX;
     for (uint32_t i = 0; i < d->count; i++) {
         const struct subscription *s = d->subscriptions[i];
-        if (s->session_count > 0 && d->ticked_ms + TICK_MS < next_ms) next_ms = d->ticked_ms + TICK_MS;
+        if (has_out(s) && d->ticked_ms + TICK_MS < next_ms) next_ms = d->ticked_ms + TICK_MS;
         if (has_credit(s) && s->aside_next_ms < next_ms) next_ms = s->aside_next_ms;
     }
     return next_ms;

@@ -11,22 +11,11 @@
 
 #define ASIDE(NAME) HANDOFF__V1__ASIDE_KIND__ASIDE_KIND_##NAME
 
-/* One hand-out: what goes to one worker in one frame. */
-struct frame {
-    struct session *session;
-    uint32_t index; /* of the session */
-    Handoff__V1__Delivery *deliveries[FRAME_MESSAGES];
-    uint64_t positions[FRAME_MESSAGES]; /* in the window; UINT64_MAX: aside */
-    uint32_t rows[FRAME_MESSAGES];      /* in the ledger */
-    uint32_t count;
-    size_t bytes;
-    struct look_memory memory;
-};
-
 enum chosen {
     CHOSEN_OUT,
     CHOSEN_LATER,
-    CHOSEN_FULL, /* it needs an entry first, and there is no room for what would be in it */
+    CHOSEN_NEXT_FRAME, /* this one has no room for it */
+    CHOSEN_FULL,       /* it needs an entry first, and there is no room for what would be in it */
     CHOSEN_STUCK
 };
 
@@ -37,7 +26,7 @@ static bool has_number(const struct subscription *s)
 
 static bool is_frame_full(const struct frame *f)
 {
-    return f->count == FRAME_MESSAGES || f->bytes >= FRAME_BYTES || f->session->held + f->count >= f->session->credit;
+    return f->count == FRAME_MESSAGES || f->len >= FRAME_BYTES || f->session->held + f->count >= f->session->credit;
 }
 
 static void stop(struct delivery *d, struct subscription *s)
@@ -46,12 +35,27 @@ static void stop(struct delivery *d, struct subscription *s)
     delivery_notice(d, "a message does not read back; its subscription stops until the journal is checked", s);
 }
 
-static void add_to_frame(struct delivery *d, struct frame *f, const struct looked *l, struct place at,
-                         const struct gate_decision *decision, const Handoff__V1__Addressee *to)
+/* What is going out, for the so-manieth time, under the next number. */
+struct going {
+    struct place at;
+    uint64_t position; /* in the window; UINT64_MAX: aside */
+    uint32_t row, attempts;
+    const Handoff__V1__Addressee *to;
+};
+
+static bool add_to_frame(struct delivery *d, struct subscription *s, struct frame *f, const struct looked *l,
+                         const struct gate_decision *decision, const struct going *g)
 {
-    Handoff__V1__Delivery *delivery = look_render(d, l, at, decision, to);
-    f->bytes += 256 + (l->emission == NULL ? l->entry->input.len + l->entry->outcome.len : 0);
-    f->deliveries[f->count++] = delivery;
+    Handoff__V1__Delivery *delivery = look_render(d, l, g->at, decision, g->to);
+    delivery->number = s->next_number;
+    delivery->attempt = g->attempts;
+    if (!frame_add(f, delivery)) return false;
+    f->numbers[f->count] = s->next_number;
+    f->positions[f->count] = g->position;
+    f->rows[f->count++] = g->row;
+    s->held[s->next_number % HELD_MAX] = (struct held){s->next_number, g->position};
+    if (g->attempts > 1) s->redelivered++;
+    return true;
 }
 
 static enum chosen prepare_message_later(struct delivery *d, struct subscription *s, uint64_t position)
@@ -72,6 +76,8 @@ static enum chosen prepare_row_later(struct subscription *s, const struct aside 
 }
 
 static bool may_prepare(const struct subscription *s) { return s->preparation_count < PREPARE_MAX; }
+/* A frame that has nothing yet has room for whatever can be journaled. */
+static enum chosen cannot_go(const struct frame *f) { return f->count > 0 ? CHOSEN_NEXT_FRAME : CHOSEN_STUCK; }
 
 /* --- messages of the window ------------------------------------------------------------------------------------------ */
 static enum chosen choose_message(struct delivery *d, struct subscription *s, struct frame *f, uint64_t position)
@@ -84,18 +90,31 @@ static enum chosen choose_message(struct delivery *d, struct subscription *s, st
     const Handoff__V1__Addressee *to = is_addressed && is_single ? l.addressees[0] : NULL;
     if (is_single) {
         struct gate_decision decision = look_ask(d, &l, to);
-        if (decision.answer == GATE_DELIVER && !look_is_disclosure(&l, &decision)) {
-            f->positions[f->count] = position;
-            add_to_frame(d, f, &l, m->at, &decision, to);
-            return CHOSEN_OUT;
-        }
+        struct going going = {m->at, position, 0, m->attempts + 1, to};
+        if (decision.answer == GATE_DELIVER && !look_is_disclosure(&l, &decision))
+            return add_to_frame(d, s, f, &l, &decision, &going) ? CHOSEN_OUT : cannot_go(f);
     }
     return prepare_message_later(d, s, position);
 }
 
-static bool is_takeable(const struct subscription *s, const struct message *m)
+/* What is carried to people may go beside what the same worker holds of that patient, in order, so that it can make
+ * one message of them. Else of one patient one is out at a time. */
+static bool may_join(const struct subscription *s, const struct busy_key *busy, const struct frame *f)
 {
-    return m->state == MESSAGE_READY && !m->is_preparing && window_busy(&s->window, &m->key) == NULL;
+    return s->ledger.settings->is_addressed && busy->out > 0 && busy->session == f->index;
+}
+
+static bool is_takeable(const struct subscription *s, const struct message *m, const struct frame *f)
+{
+    if (m->state != MESSAGE_READY || m->is_preparing) return false;
+    const struct busy_key *busy = window_busy(&s->window, &m->key);
+    return busy == NULL || (busy->retries == 0 && may_join(s, busy, f));
+}
+
+static void note_out(struct subscription *s, const struct frame *f, const struct patient_key *key)
+{
+    window_add_busy(&s->window, key, 1, 0);
+    window_busy(&s->window, key)->session = f->index;
 }
 
 static void mark_message(struct delivery *d, struct subscription *s, const struct frame *f, uint64_t position)
@@ -105,8 +124,9 @@ static void mark_message(struct delivery *d, struct subscription *s, const struc
     m->number = s->next_number;
     m->session = f->index;
     m->lease_ms = d->machine_ms + subscription_lease_ms(s);
-    if (m->attempts++ > 0) s->redelivered++;
-    window_add_busy(&s->window, &m->key, 1, 0);
+    m->attempts++;
+    note_out(s, f, &m->key);
+    s->next_number++;
 }
 
 static void fill_from_window(struct delivery *d, struct subscription *s, struct frame *f)
@@ -119,16 +139,13 @@ static void fill_from_window(struct delivery *d, struct subscription *s, struct 
         if (m->state != MESSAGE_READY) continue;
         if (!has_met) w->ready_from = p;
         has_met = true;
-        if (!is_takeable(s, m) || arena_left(d->arena) < 2 * LIMIT_STEP_ARENA_BYTES) continue;
+        if (!is_takeable(s, m, f) || arena_left(d->arena) < 2 * LIMIT_STEP_ARENA_BYTES) continue;
         enum chosen chosen = choose_message(d, s, f, p);
         if (chosen == CHOSEN_STUCK) stop(d, s);
         if (chosen == CHOSEN_FULL) break;
+        if (chosen == CHOSEN_NEXT_FRAME) return;
         if (chosen != CHOSEN_OUT) continue;
         mark_message(d, s, f, p);
-        f->deliveries[f->count - 1]->number = s->next_number;
-        f->deliveries[f->count - 1]->attempt = m->attempts;
-        s->held[s->next_number % HELD_MAX] = (struct held){s->next_number, p};
-        s->next_number++;
         has_met = w->ready_from != p;
     }
     if (!has_met) w->ready_from = p;
@@ -148,18 +165,19 @@ static bool is_due(const struct delivery *d, const struct aside *row, int64_t no
     return false;
 }
 
-/* Of several attempts for one patient the first goes first, due or not; nothing goes beside what is out. */
-static bool is_first(struct subscription *s, const struct aside *row)
+/* Of several attempts for one patient the first goes first, due or not. */
+static bool is_first(struct subscription *s, const struct aside *row, const struct frame *f)
 {
     struct busy_key *busy = window_busy(&s->window, &row->key);
     if (busy == NULL) return true;
     bool is_first_met = busy->pass != s->pass;
     if (row->kind == ASIDE(RETRY)) busy->pass = s->pass;
-    return is_first_met && busy->out == 0;
+    return is_first_met && (busy->out == 0 || may_join(s, busy, f));
 }
 
-static enum chosen choose_row(struct delivery *d, struct subscription *s, struct frame *f, const struct aside *row)
+static enum chosen choose_row(struct delivery *d, struct subscription *s, struct frame *f, uint32_t index)
 {
+    const struct aside *row = &s->ledger.aside[index];
     struct looked l;
     struct view v = delivery_view(d);
     const Handoff__V1__Addressee *to = NULL;
@@ -169,11 +187,9 @@ static enum chosen choose_row(struct delivery *d, struct subscription *s, struct
     if (!is_addressed || to != NULL) {
         struct gate_decision decision = look_ask(d, &l, to);
         bool is_new_disclosure = look_is_disclosure(&l, &decision) && row->authorised_sequence == 0;
-        if (decision.answer == GATE_DELIVER && !is_new_disclosure) {
-            f->positions[f->count] = UINT64_MAX;
-            add_to_frame(d, f, &l, row->at, &decision, to);
-            return CHOSEN_OUT;
-        }
+        struct going going = {row->at, UINT64_MAX, index, row->attempts + 1, to};
+        if (decision.answer == GATE_DELIVER && !is_new_disclosure)
+            return add_to_frame(d, s, f, &l, &decision, &going) ? CHOSEN_OUT : cannot_go(f);
     }
     return prepare_row_later(s, row);
 }
@@ -184,11 +200,8 @@ static void mark_row(struct delivery *d, struct subscription *s, struct frame *f
     row->session = f->index;
     row->lease_ms = d->machine_ms + subscription_lease_ms(s);
     row->is_to_ask = false;
-    if (row->attempts++ > 0) s->redelivered++;
-    window_add_busy(&s->window, &row->key, 1, 0);
-    f->deliveries[f->count - 1]->number = s->next_number;
-    f->deliveries[f->count - 1]->attempt = row->attempts;
-    s->held[s->next_number % HELD_MAX] = (struct held){s->next_number, UINT64_MAX};
+    row->attempts++;
+    note_out(s, f, &row->key);
     s->next_number++;
 }
 
@@ -212,16 +225,13 @@ static void fill_from_aside(struct delivery *d, struct subscription *s, struct f
     s->withheld_filter = 0;
     for (uint32_t i = 0; i < s->ledger.aside_count; i++) {
         struct aside *row = &s->ledger.aside[i];
-        bool is_next = is_first(s, row);
+        bool is_next = is_first(s, row, f);
         bool may_go = is_next && !row->is_staged && row->number == 0 && is_due(d, row, now_ms) && !is_frame_full(f) &&
                       has_number(s) && may_prepare(s) && !s->is_stuck &&
                       arena_left(d->arena) >= 2 * LIMIT_STEP_ARENA_BYTES;
-        enum chosen chosen = may_go ? choose_row(d, s, f, row) : CHOSEN_LATER;
+        enum chosen chosen = may_go ? choose_row(d, s, f, i) : CHOSEN_LATER;
         if (chosen == CHOSEN_STUCK) stop(d, s);
-        if (chosen == CHOSEN_OUT) {
-            mark_row(d, s, f, row);
-            f->rows[f->count - 1] = i;
-        }
+        if (chosen == CHOSEN_OUT) mark_row(d, s, f, row);
         note_next(s, row, is_next);
     }
 }
@@ -231,8 +241,7 @@ static void fill_from_aside(struct delivery *d, struct subscription *s, struct f
 static void take_back_frame(struct subscription *s, const struct frame *f)
 {
     for (uint32_t i = 0; i < f->count; i++) {
-        uint64_t number = f->deliveries[i]->number;
-        s->held[number % HELD_MAX] = (struct held){0};
+        s->held[f->numbers[i] % HELD_MAX] = (struct held){0};
         if (f->positions[i] != UINT64_MAX) {
             struct message *m = window_at(&s->window, f->positions[i]);
             window_end_busy(&s->window, &m->key, 1, 0);
@@ -251,15 +260,7 @@ static void take_back_frame(struct subscription *s, const struct frame *f)
 
 static void send_frame(struct delivery *d, struct subscription *s, struct frame *f)
 {
-    Handoff__V1__Deliveries deliveries = HANDOFF__V1__DELIVERIES__INIT;
-    Handoff__V1__Reply reply = HANDOFF__V1__REPLY__INIT;
-    deliveries.name = s->name;
-    deliveries.deliveries = f->deliveries;
-    deliveries.n_deliveries = f->count;
-    reply.tag = f->session->tag;
-    reply.body_case = HANDOFF__V1__REPLY__BODY_DELIVERIES;
-    reply.deliveries = &deliveries;
-    int rc = d->options.send(d->options.context, f->session->connection, &reply);
+    int rc = frame_send(d, f, s->name);
     if (rc == 0) {
         f->session->held += f->count;
         return;
@@ -281,6 +282,9 @@ static bool hand_frame(struct delivery *d, struct subscription *s, uint32_t inde
 {
     struct frame f = {.session = &s->sessions[index], .index = index};
     arena_reset(d->arena);
+    arena_reset(d->frame);
+    f.memory = look_begin(d);
+    f.bytes = arena_room(d->frame, FRAME_ROOM);
     fill_from_aside(d, s, &f);
     fill_from_window(d, s, &f);
     if (f.count == 0) return false;

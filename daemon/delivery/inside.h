@@ -3,7 +3,7 @@
  *     delivery.c      opening, the turn, recovery     request.c   what workers and operators ask
  *     subscription.c  scanning, staging, its entry    hand_out.c  choosing, the gate, pushing
  *     look.c          one message, as of now          prepare.c   what must be journaled before it leaves
- *     views.c         for operators
+ *     frame.c         what goes out in one message    views.c     for operators
  *     ledger.c, window.c, filter.c: see their headers
  */
 #ifndef HANDOFF_DELIVERY_INSIDE_H
@@ -28,7 +28,8 @@ enum {
     SCAN_ENTRIES = 2048,        /* looked at in one turn, of one subscription that is behind */
     HAND_OUT_MAX = 4096,        /* messages handed out in one turn, of all subscriptions */
     FRAME_MESSAGES = 256,
-    FRAME_BYTES = 96 * 1024,
+    FRAME_BYTES = 96 * 1024,    /* a frame is full with the message that passes this */
+    FRAME_ROOM = 8 * 1024 * 1024,
     SNAPSHOT_ENTRIES = 64,      /* entries of a subscription between two that hold the whole ledger */
     WITHHELD_AGAIN_MS = 3600000 /* withheld ones are asked again, since ages and releases change with time too */
 };
@@ -123,7 +124,8 @@ struct delivery {
     struct delivery_options options;
     struct engine *engine;
     struct arena *staging;     /* of a turn; kept while something that is staged did not fit the batch */
-    struct arena *arena;       /* one message or frame */
+    struct arena *arena;       /* one message, or what is staged for several */
+    struct arena *frame;       /* FRAME_ROOM, of the frame that is being filled */
     struct subscription *subscriptions[DELIVERY_SUBSCRIPTIONS_MAX];
     uint32_t count;
     struct answer answers[ANSWERS_MAX];
@@ -132,6 +134,7 @@ struct delivery {
     bool has_written_names;    /* it is in this batch */
     bool wants_tick;
     int64_t machine_ms, ticked_ms;
+    int64_t now_ms;            /* journal time of this turn, or of this hand-out */
     bool has_more;             /* a bound ended the last hand-out or scan */
     bool is_committing;        /* between stage and turn_end: what the journal says of subscriptions now is ours */
     bool is_stale;             /* the journal has an entry that was thought lost: all of it is folded anew */
@@ -194,10 +197,13 @@ struct looked {
 /* 0, ENGINE_E_. What it returns lives in the arena and in the entry. */
 struct look_memory { /* of the entry looked at last, for the next emission of the same */
     uint64_t sequence;
+    size_t began, opened; /* of the arena: before anything, and behind what all emissions of the entry share */
     struct entry entry;
     struct view_entry *of;
     Handoff__V1__PatientRecord *now;
 };
+struct look_memory look_begin(const struct delivery *d);
+/* Lets go of what the memory's look before made. */
 int look(struct delivery *d, const struct subscription *s, struct place at, struct look_memory *memory, struct looked *ret);
 struct gate_decision look_ask(struct delivery *d, const struct looked *l, const Handoff__V1__Addressee *to);
 const Handoff__V1__Addressee *look_addressee(const struct looked *l, const char *key);
@@ -215,6 +221,23 @@ void stage_dead(struct delivery *d, struct subscription *s, const struct aside *
 void stage_disclosed(struct delivery *d, struct subscription *s, const struct aside *row);
 /* False: no room, the rest in the next batch. */
 bool write_commands(struct delivery *d, struct subscription *s);
+
+/* frame.c: one hand-out, what goes to one worker in one message */
+struct frame {
+    struct session *session;
+    uint32_t index; /* of the session */
+    uint64_t numbers[FRAME_MESSAGES];
+    uint64_t positions[FRAME_MESSAGES]; /* in the window; UINT64_MAX: aside */
+    uint32_t rows[FRAME_MESSAGES];      /* in the ledger */
+    uint32_t count;
+    uint8_t *bytes; /* FRAME_ROOM: the deliveries, packed */
+    size_t len;
+    struct look_memory memory;
+};
+/* False: it does not fit any more. */
+bool frame_add(struct frame *f, const Handoff__V1__Delivery *delivery);
+/* Not empty. As delivery_options.send. */
+int frame_send(struct delivery *d, const struct frame *f, const char *name);
 
 /* hand_out.c */
 void hand_out(struct delivery *d, struct subscription *s, uint32_t *budget);

@@ -125,11 +125,11 @@ static bool is_row(const Handoff__V1__Aside *row)
 
 static bool are_ranges(Handoff__V1__MessageRange *const *ranges, size_t count)
 {
-    struct place before = {0, 0};
+    struct place before = place_of(0, 0);
     if (count > LEDGER_AHEAD_MAX) return false;
     for (size_t i = 0; i < count; i++) {
-        struct place first = {ranges[i]->first_sequence, ranges[i]->first_position};
-        struct place last = {ranges[i]->last_sequence, ranges[i]->last_position};
+        struct place first = place_of(ranges[i]->first_sequence, ranges[i]->first_position);
+        struct place last = place_of(ranges[i]->last_sequence, ranges[i]->last_position);
         if (place_compare(before, first) >= 0 || place_compare(first, last) > 0) return false;
         before = last;
     }
@@ -139,7 +139,7 @@ static bool are_ranges(Handoff__V1__MessageRange *const *ranges, size_t count)
 static int compare_rows(const void *a, const void *b)
 {
     const Handoff__V1__Aside *one = *(Handoff__V1__Aside *const *)a, *other = *(Handoff__V1__Aside *const *)b;
-    int order = place_compare((struct place){one->sequence, one->position}, (struct place){other->sequence, other->position});
+    int order = place_compare(place_of(one->sequence, one->position), place_of(other->sequence, other->position));
     return order != 0 ? order : strcmp(one->addressee, other->addressee);
 }
 
@@ -162,7 +162,7 @@ static bool are_rows(const struct ledger *l, Handoff__V1__Aside *const *rows, si
     if (count > LEDGER_ASIDE_MAX) return false;
     for (size_t i = 0; i < count; i++) {
         if (!is_row(rows[i])) return false;
-        bool is_there = ledger_find(l, (struct place){rows[i]->sequence, rows[i]->position}, rows[i]->addressee) != NULL;
+        bool is_there = ledger_find(l, place_of(rows[i]->sequence, rows[i]->position), rows[i]->addressee) != NULL;
         bool is_end = rows[i]->kind == HANDOFF__V1__ASIDE_KIND__ASIDE_KIND_UNSPECIFIED;
         begin += !is_there && !is_end;
         end += is_there && is_end;
@@ -174,8 +174,8 @@ static void set_ahead(struct ledger *l, Handoff__V1__MessageRange *const *ranges
 {
     l->ahead_count = 0;
     for (size_t i = 0; i < count; i++)
-        l->ahead[l->ahead_count++] = (struct range){{ranges[i]->first_sequence, ranges[i]->first_position},
-                                                    {ranges[i]->last_sequence, ranges[i]->last_position}};
+        l->ahead[l->ahead_count++] = (struct range){place_of(ranges[i]->first_sequence, ranges[i]->first_position),
+                                                    place_of(ranges[i]->last_sequence, ranges[i]->last_position)};
 }
 
 static void remove_row(struct ledger *l, uint32_t at)
@@ -195,7 +195,7 @@ static struct aside *insert_row(struct ledger *l, uint32_t at)
 /* As far as there is room, which the caller made sure of. */
 static void put_row(struct ledger *l, const Handoff__V1__Aside *row)
 {
-    struct place at = {row->sequence, row->position};
+    struct place at = place_of(row->sequence, row->position);
     uint32_t i = row_position(l, at, row->addressee);
     bool is_there = i < l->aside_count && compare_row(&l->aside[i], at, row->addressee) == 0;
     if (row->kind == HANDOFF__V1__ASIDE_KIND__ASIDE_KIND_UNSPECIFIED) {

@@ -26,7 +26,13 @@ enum {
 struct place {
     uint64_t sequence;
     uint32_t position;
+    uint32_t offset;         /* in its batch, and of that the first sequence: only where it is found at once; */
+    uint64_t batch_sequence; /* 0: not known. They count for nothing where places are compared. */
 };
+static inline struct place place_of(uint64_t sequence, uint32_t position)
+{
+    return (struct place){.sequence = sequence, .position = position};
+}
 static inline int place_compare(struct place a, struct place b)
 {
     if (a.sequence != b.sequence) return a.sequence < b.sequence ? -1 : 1;

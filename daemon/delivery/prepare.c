@@ -57,8 +57,8 @@ static const Handoff__V1__Recipient *recipient_of(struct delivery *d, const stru
 /* In the staging arena; false: it cannot be looked at. */
 static bool look_again(struct delivery *d, struct subscription *s, struct place at, struct looked *ret)
 {
-    struct look_memory memory = {0};
     struct entry *entry = ARENA_NEW(d->arena, struct entry);
+    struct look_memory memory = look_begin(d);
     if (look(d, s, at, &memory, ret) != 0) return false;
     *entry = memory.entry; /* outlives this function */
     ret->entry = entry;
@@ -77,6 +77,7 @@ void stage_dead(struct delivery *d, struct subscription *s, const struct aside *
     dead->addressee = staged_text(d, row->addressee);
     dead->reason = staged_text(d, row->reason);
     dead->attempts = row->attempts;
+    dead->is_addressed = s->ledger.settings->is_addressed;
     stage_command(d, s, &row->key, COMMAND(MESSAGE_DEAD), dead);
     arena_rewind(d->arena, mark);
 }
@@ -121,7 +122,7 @@ static void stage_authorised(struct delivery *d, struct subscription *s, const s
                              const struct gate_decision *decision)
 {
     Handoff__V1__DisclosureAuthorised *a = MESSAGE_NEW(d->staging, Handoff__V1__DisclosureAuthorised, disclosure_authorised);
-    struct place at = {l->entry->sequence, l->emission->position};
+    struct place at = place_of(l->entry->sequence, l->emission->position);
     const Handoff__V1__StatusEmission *rendered = look_render(d, l, at, decision, NULL)->emission->status;
     a->sequence = at.sequence;
     a->position = at.position;
@@ -176,7 +177,7 @@ static struct patient_key key_now(const struct delivery *d, const struct looked 
 static void row_of(const struct delivery *d, const struct looked *l, const struct gate_decision *decision,
                    const char *addressee, struct aside *row)
 {
-    row->at = (struct place){l->entry->sequence, l->emission != NULL ? l->emission->position : 0};
+    row->at = place_of(l->entry->sequence, l->emission != NULL ? l->emission->position : 0);
     row->key = key_now(d, l);
     row->delay_ms = 0;
     row->until_ms = 0;

@@ -82,10 +82,12 @@ int subscription_begin(struct delivery *d, struct subscription *s)
 /* --- scanning ------------------------------------------------------------------------------------------------------ */
 static bool is_of_site(struct delivery *d, const struct subscription *s, const struct entry *entry)
 {
+    static const struct stored_fields site_alone = {{UINT64_C(1) << 2, 0}};
     if (s->filter.site[0] == 0) return true;
     size_t mark = arena_used(d->arena);
     Handoff__V1__PatientRecord *record =
-        stored_unpack(&handoff__v1__patient_record__descriptor, entry->record, d->arena);
+        stored_read_some(&handoff__v1__patient_record__descriptor, entry->record, &site_alone, d->arena);
+    if (record == NULL) record = stored_unpack(&handoff__v1__patient_record__descriptor, entry->record, d->arena);
     bool is_of = record != NULL &&
                  strcmp(rules_site(engine_rules(d->engine), record->site)->name, s->filter.site) == 0;
     arena_rewind(d->arena, mark);
@@ -94,7 +96,7 @@ static bool is_of_site(struct delivery *d, const struct subscription *s, const s
 
 static void add_message(struct delivery *d, struct subscription *s, const struct entry *entry, uint32_t position)
 {
-    struct place at = {entry->sequence, position};
+    struct place at = {entry->sequence, position, entry->offset, entry->batch_sequence};
     struct message *m = window_add(&s->window, at, &entry->key, d->machine_ms);
     if (!ledger_is_past(&s->ledger, at)) return;
     m->state = MESSAGE_PAST; /* settled before a restart: it still belongs to a range that is done */
@@ -157,15 +159,24 @@ static bool scan_entry(void *context, const struct entry *entry)
     return has_taken;
 }
 
+/* Of most entries the header tells that they are not wanted; of stream record, that they are. */
+static int scan(struct scanning *x, uint64_t from)
+{
+    uint64_t last;
+    bool is_record = x->s->filter.stream == HANDOFF__V1__STREAM__STREAM_RECORD;
+    if (is_record && x->s->filter.site[0] != 0)
+        return engine_scan(x->d->engine, from, SCAN_ENTRIES, x, scan_entry, &last);
+    return engine_scan_headers(x->d->engine, from, SCAN_ENTRIES, is_record ? 0 : ENTRY_HAS_EMISSIONS, x, scan_entry, &last);
+}
+
 void subscription_scan(struct delivery *d, struct subscription *s)
 {
     struct scanning x = {d, s};
     struct engine_state state;
-    uint64_t last;
     engine_state(d->engine, &state);
     if (!s->is_made || s->is_stuck || s->scanned >= state.last_sequence || window_is_full(&s->window)) return;
     uint64_t before = s->scanned;
-    if (engine_scan(d->engine, s->scanned + 1, SCAN_ENTRIES, &x, scan_entry, &last) != 0) {
+    if (scan(&x, s->scanned + 1) != 0) {
         s->is_stuck = true;
         delivery_notice(d, "the journal does not read back where a subscription stands; run handoffd verify", s);
         return;
@@ -351,7 +362,7 @@ static uint64_t first_open(const struct window *w)
 /* After a restart: what was done beyond all that was looked at since. */
 static void keep_ahead(struct delivery *d, const struct subscription *s, Handoff__V1__Settled *to)
 {
-    struct place next = {s->scanned + 1, 0};
+    struct place next = place_of(s->scanned + 1, 0);
     for (uint32_t i = 0; i < s->ledger.ahead_count; i++) {
         const struct range *r = &s->ledger.ahead[i];
         if (place_compare(r->last, next) < 0) continue;
@@ -370,7 +381,7 @@ static void fill_done(struct delivery *d, const struct subscription *s, Handoff_
     if (p < w->end) {
         struct place open = window_at(w, p)->at;
         to->through_sequence = open.sequence - 1;
-        if (open.position > 0) add_range(d, to, (struct place){open.sequence, 0}, (struct place){open.sequence, open.position - 1});
+        if (open.position > 0) add_range(d, to, place_of(open.sequence, 0), place_of(open.sequence, open.position - 1));
     }
     for (; p < w->end; p++) {
         struct place first = window_at(w, p)->at, last = first;
@@ -441,7 +452,7 @@ static void forget_staged(struct subscription *s)
 static void end_rows(struct subscription *s)
 {
     for (uint32_t i = 0; i < s->row_count; i++) {
-        struct aside *row = ledger_find(&s->ledger, (struct place){s->rows[i]->sequence, s->rows[i]->position},
+        struct aside *row = ledger_find(&s->ledger, place_of(s->rows[i]->sequence, s->rows[i]->position),
                                         s->rows[i]->addressee);
         if (row == NULL) continue;
         window_end_busy(&s->window, &row->key, 0, is_in_the_way(row));
@@ -455,7 +466,7 @@ static void end_rows(struct subscription *s)
 static void begin_rows(struct delivery *d, struct subscription *s)
 {
     for (uint32_t i = 0; i < s->row_count; i++) {
-        struct aside *row = ledger_find(&s->ledger, (struct place){s->rows[i]->sequence, s->rows[i]->position},
+        struct aside *row = ledger_find(&s->ledger, place_of(s->rows[i]->sequence, s->rows[i]->position),
                                         s->rows[i]->addressee);
         if (row == NULL) continue;
         meet_row(d, s, row);

@@ -406,7 +406,24 @@ static bool unpack_input(const struct view *v, struct view_entry *of)
     return (of->event = of->command->shared_event->event) != NULL;
 }
 
-struct view_entry *view_open_outcome(const struct view *v, const struct entry *entry)
+/* What `render` and what it calls read of the record after the entry, when another is the newest: whose it is and where,
+ * visits, ids from before a merge, episodes and their pathways, work, and when a source was heard of. */
+static const struct stored_fields beside_newest = {
+    {UINT64_C(1) << 1 | UINT64_C(1) << 2 | UINT64_C(1) << 22 | UINT64_C(1) << 31 | UINT64_C(1) << 40 | UINT64_C(1) << 41 |
+         UINT64_C(1) << 43 | UINT64_C(1) << 44,
+     UINT64_C(1) << (70 - 64)}};
+
+static Handoff__V1__PatientRecord *open_record(const struct view *v, struct bytes record, bool is_whole)
+{
+    size_t mark = arena_used(v->arena);
+    Handoff__V1__PatientRecord *some =
+        is_whole ? NULL : stored_read_some(&handoff__v1__patient_record__descriptor, record, &beside_newest, v->arena);
+    if (some != NULL) return some;
+    arena_rewind(v->arena, mark);
+    return stored_unpack(&handoff__v1__patient_record__descriptor, record, v->arena);
+}
+
+struct view_entry *view_open_outcome(const struct view *v, const struct entry *entry, bool is_whole)
 {
     struct view_entry *of = ARENA_NEW(v->arena, struct view_entry);
     of->entry = entry;
@@ -414,13 +431,13 @@ struct view_entry *view_open_outcome(const struct view *v, const struct entry *e
     of->outcome = stored_unpack(&handoff__v1__outcome__descriptor, entry->outcome, v->arena);
     if (of->outcome == NULL) return NULL;
     if (entry->record.len == 0) return of;
-    of->record = stored_unpack(&handoff__v1__patient_record__descriptor, entry->record, v->arena);
+    of->record = open_record(v, entry->record, is_whole);
     return of->record != NULL ? of : NULL;
 }
 
 struct view_entry *view_open_entry(const struct view *v, const struct entry *entry)
 {
-    struct view_entry *of = view_open_outcome(v, entry);
+    struct view_entry *of = view_open_outcome(v, entry, true);
     return of != NULL && unpack_input(v, of) ? of : NULL;
 }
 

@@ -2,7 +2,7 @@
 is said about it; killed in between, and left alone by the world."""
 
 import base64
-import json
+import resource
 import subprocess
 
 import pytest
@@ -239,7 +239,8 @@ def test_a_malformed_address_is_the_fault_of_that_message_alone(front, mail, not
 
 
 def test_a_message_that_no_attempt_could_send_is_given_up_at_the_last(front, mail, notifier):
-    notifier.values["attempts"] = 3
+    urgent = {"name": "notify-urgent", "stream": "task", "severities": ["urgent"], "attempts": 3}
+    notifier.values["subscriptions"] = [urgent]
     notifier.start()
     mail.leave()
     front.hand("notify-urgent", task("t1.1", URGENT), coordinator())
@@ -269,6 +270,18 @@ def test_a_stalled_mail_server_holds_up_no_emergent_webhook(tmp_path, front, mai
         [request] = web.requests
         assert request.is_signed(SECRET) and request.headers["webhook-id"] == f"{KEY}-t9.1"
         notifier.close()
+
+
+def test_at_a_full_disk_nothing_is_sent_and_nothing_is_lost(front, mail, notifier):
+    notifier.start()
+    front.await_served("notify-urgent")
+    limits = resource.prlimit(notifier.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+    front.hand("notify-urgent", task("t1.1", URGENT), coordinator())
+    front.await_(lambda: front.nacked, "a nack")
+    assert mail.messages() == [] and all(nack.delay_ms and nack.is_unspent for _, nack in front.nacked)
+    resource.prlimit(notifier.process.pid, resource.RLIMIT_FSIZE, limits)
+    front.await_settled()
+    assert len(mail.messages()) == 1 and not front.failed()
 
 
 # --- together

@@ -50,22 +50,6 @@ Handoff__V1__Severity letter_severity(const Handoff__V1__Delivery *delivery)
     return HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED;
 }
 
-/* A bit for each change of which somebody hears; the others end or ease what they were told. */
-#define TASK_BIT(name)       (1u << HANDOFF__V1__TASK_CHANGE__TASK_CHANGE_##name)
-#define ESCALATION_BIT(name) (1u << HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_##name)
-static const unsigned task_changes = TASK_BIT(OPENED) | TASK_BIT(JOINED) | TASK_BIT(EXHAUSTED) | TASK_BIT(REOPENED);
-static const unsigned escalation_changes =
-    ESCALATION_BIT(RAISED) | ESCALATION_BIT(CLIMBED) | ESCALATION_BIT(REPEATED) | ESCALATION_BIT(RESUMED);
-
-bool letter_is_worth_sending(const Handoff__V1__Delivery *delivery)
-{
-    const Handoff__V1__Emission *e = delivery->emission;
-    if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK) return task_changes >> e->task->change & 1;
-    if (e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION) return escalation_changes >> e->escalation->change & 1;
-    if (e->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER) return !e->reminder->is_dropped;
-    return e->body_case == HANDOFF__V1__EMISSION__BODY_STATUS;
-}
-
 const char *letter_addressee(const Handoff__V1__Delivery *delivery)
 {
     if (!delivery->to) return "";

@@ -33,8 +33,6 @@ enum letter_party letter_party(const Handoff__V1__Delivery *delivery);
 /* reminder, notice, digest, escalation, status, heartbeat */
 const char *letter_kind(const Handoff__V1__Delivery *const *members, size_t count);
 Handoff__V1__Severity letter_severity(const Handoff__V1__Delivery *delivery);
-/* False: nothing is said to anybody about it, such as a task that was done. */
-bool letter_is_worth_sending(const Handoff__V1__Delivery *delivery);
 /* Tells the addressees of one emission apart: as message.sent and message.failed name them. */
 const char *letter_addressee(const Handoff__V1__Delivery *delivery);
 

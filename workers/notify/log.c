@@ -7,6 +7,13 @@
 #include <time.h>
 #include <unistd.h>
 
+static int to = STDERR_FILENO;
+
+void notify_log_to(int descriptor)
+{
+    to = descriptor;
+}
+
 /* Control characters and quotes would end the field. */
 static void escape(char *text)
 {
@@ -32,6 +39,6 @@ void notify_log(enum notify_level level, const char *format, ...)
     strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &parts);
     int len = snprintf(line, sizeof line, "time=%s.%03ldZ level=%s msg=\"%s\"\n", stamp, now.tv_nsec / 1000000,
                        words[level], message);
-    ssize_t written = write(STDERR_FILENO, line, (size_t)len);
+    ssize_t written = write(to, line, (size_t)len);
     (void)written; /* nowhere to say so */
 }

@@ -65,7 +65,6 @@ static void the_shipped_example_says_the_defaults(void **state)
     assert_string_equal(config->templates.folder, plain->templates.folder);
     assert_int_equal(config->keep_days, plain->keep_days);
     assert_int_equal(config->lease_s, plain->lease_s);
-    assert_int_equal(config->attempts, plain->attempts);
     assert_int_equal(config->gather_s, plain->gather_s);
     assert_int_equal(config->smtp->timeout_s, plain->smtp->timeout_s);
     assert_int_equal(config->lanes_count, plain->lanes_count);
@@ -73,6 +72,7 @@ static void the_shipped_example_says_the_defaults(void **state)
         const struct lane_config *shown = lane(config, plain->lanes[i].name);
         assert_int_equal(shown->stream, plain->lanes[i].stream);
         assert_int_equal(shown->workers, plain->lanes[i].workers);
+        assert_int_equal(shown->attempts, plain->lanes[i].attempts);
         assert_int_equal(shown->gathers, plain->lanes[i].gathers);
         assert_int_equal(shown->severities_count, plain->lanes[i].severities_count);
         assert_int_equal(shown->kinds_count, plain->lanes[i].kinds_count);
@@ -88,6 +88,7 @@ static void the_heartbeat_has_a_subscription_of_its_own(void **state)
     if (!config) fail_msg("%s", sentences);
     assert_int_equal(config->lanes_count, 8);
     assert_true(lane(config, "notify-heartbeat")->is_unaddressed);
+    assert_string_equal(lane(config, "notify-heartbeat")->kinds[0], "heartbeat");
     assert_int_equal(config->heartbeat->method, PING_GET);
     config_free(&config);
 }
@@ -118,6 +119,7 @@ static void what_is_wrong_is_named_by_its_key(void **state)
         {SITES MAIL "subscriptions: [{name: a, stream: task, gathers: true, workers: 2}]\n", "workers of a is 2"},
         {SITES MAIL "subscriptions: [{name: a, stream: task}, {name: a, stream: task}]\n", "a is there twice"},
         {SITES MAIL "subscriptions: [{name: a, stream: audit}]\n", "stream"},
+        {SITES MAIL "subscriptions: [{name: a, stream: task, attempts: 2000}]\n", "attempts is 2000"},
         {SITES SITES MAIL, "sites"},
         {"sites: [\n", "notify.yaml"},
         {"", "notify.yaml"},

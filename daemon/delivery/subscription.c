@@ -361,7 +361,7 @@ static uint64_t first_open(const struct window *w)
 /* After a restart: what was done beyond all that was looked at since. */
 static void keep_ahead(struct delivery *d, const struct subscription *s, Handoff__V1__Settled *to)
 {
-    struct place next = {s->scanned + 1, 0};
+    struct place next = place_of(s->scanned + 1, 0);
     for (uint32_t i = 0; i < s->ledger.ahead_count; i++) {
         const struct range *r = &s->ledger.ahead[i];
         if (place_compare(r->last, next) < 0) continue;

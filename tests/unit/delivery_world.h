@@ -292,7 +292,7 @@ static inline void turn_without_hand_out(void)
 static inline void turn(void)
 {
     turn_without_hand_out();
-    delivery_hand_out(x->d);
+    delivery_hand_out(x->d, INT64_MAX / 2);
     consistent();
 }
 

@@ -1,4 +1,5 @@
-/* Handing out: to each worker as far as its credit goes, in the stream's order, one of a patient at a time. */
+/* Handing out: to each worker as far as its credit goes, in the stream's order, one of a patient at a time
+ * (but where the subscription is unordered). */
 #include "delivery/inside.h"
 
 #include <errno.h>
@@ -81,7 +82,7 @@ static enum chosen choose_message(struct delivery *d, struct subscription *s, st
 
 static bool is_takeable(const struct subscription *s, const struct message *m)
 {
-    return m->state == MESSAGE_READY && !m->is_preparing && window_busy(&s->window, &m->key) == NULL;
+    return m->state == MESSAGE_READY && !m->is_preparing && !subscription_is_held_up(s, &m->key);
 }
 
 static void mark_message(struct delivery *d, struct subscription *s, const struct frame *f, uint64_t position)
@@ -136,8 +137,8 @@ static bool is_due(const struct delivery *d, const struct aside *row, int64_t no
 /* Of several attempts for one patient the first goes first, due or not; nothing goes beside what is out. */
 static bool is_first(struct subscription *s, const struct aside *row)
 {
+    if (!subscription_is_held_up(s, &row->key)) return true;
     struct busy_key *busy = window_busy(&s->window, &row->key);
-    if (busy == NULL) return true;
     bool is_first_met = busy->pass != s->pass;
     if (row->kind == ASIDE(RETRY)) busy->pass = s->pass;
     return is_first_met && busy->out == 0;

@@ -45,6 +45,11 @@ void subscription_free(struct subscription *s)
 
 uint32_t subscription_lease_ms(const struct subscription *s) { return s->ledger.settings->lease_ms; }
 
+bool subscription_is_held_up(const struct subscription *s, const struct patient_key *key)
+{
+    return !s->ledger.settings->is_unordered && window_busy(&s->window, key) != NULL;
+}
+
 /* A row that stands in the way of what comes behind it. */
 static bool is_in_the_way(const struct aside *row) { return row->kind == ASIDE(RETRY); }
 
@@ -319,15 +324,25 @@ static uint64_t cursor_of(const struct subscription *s)
     return s->scanned;
 }
 
+/* Of the entry that the cursor stands before, what came before the window is over, and gone from it. */
+static void add_gone(struct delivery *d, const struct subscription *s, Handoff__V1__Settled *to)
+{
+    const struct window *w = &s->window;
+    if (w->first == w->end || is_over(window_at(w, w->first))) return;
+    struct place at = window_at(w, w->first)->at;
+    if (at.position > 0) add_range(d, to, (struct place){at.sequence, 0}, (struct place){at.sequence, at.position - 1});
+}
+
 static void fill_done(struct delivery *d, const struct subscription *s, Handoff__V1__Settled *to)
 {
     const struct window *w = &s->window;
     to->through_sequence = cursor_of(s);
     to->done = ARENA_ARRAY(d->staging, Handoff__V1__MessageRange *, (w->end - w->first) / 2 + 2);
+    add_gone(d, s, to);
     for (uint64_t p = w->first; p < w->end; p++) {
         struct place first = window_at(w, p)->at, last = first;
         if (!is_over(window_at(w, p)) || first.sequence <= to->through_sequence) continue;
-        if (first.sequence == to->through_sequence + 1) first.position = 0; /* those before it are gone from the window */
+        if (p == w->first) first.position = 0; /* those before it are gone from the window */
         for (; p < w->end && is_over(window_at(w, p)); p++)
             last = window_at(w, p)->at;
         add_range(d, to, first, last);

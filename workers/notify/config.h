@@ -70,6 +70,8 @@ struct recipient_config {
 struct lane_config {
     const char *name;
     Handoff__V1__Stream stream;
+    Handoff__V1__Stream *also; /* further ones */
+    unsigned also_count;
     Handoff__V1__Severity *severities;
     unsigned severities_count;
     const char **kinds;
@@ -81,7 +83,7 @@ struct lane_config {
 };
 struct notify_config {
     const char *front, *ledger, *source;
-    uint32_t keep_days, lease_s, gather_s, attempts;
+    uint32_t keep_days, lease_s, gather_ms, attempts;
     struct templates_config templates;
     struct site_config *sites;
     unsigned sites_count;

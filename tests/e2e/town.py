@@ -3,11 +3,12 @@ server. The clock goes from one thing that happens to the next, as a real one wo
 could be sent is waited for; so a mail has the hour at which it would have arrived."""
 
 import dataclasses
-import email.utils
+import email.policy
 import json
+import re
 
 import yaml
-from handoff.v1 import common_pb2, delivery_pb2, event_pb2
+from handoff.v1 import delivery_pb2, event_pb2
 from notifier import Notifier
 from peer import until
 from scenario import SITE_FILE, Mortal, Play, to_ms, to_text
@@ -29,11 +30,20 @@ class Arrived:
     text: str
     language: str
     id: str
+    severity: str  # "": of a family's
     message: object = None  # of mail
 
     @property
     def at(self):
         return to_text(self.at_ms)
+
+    @property
+    def who(self):
+        """Without what all addresses have."""
+        return self.to.removesuffix("@example.org").rpartition("/")[2]
+
+    def is_for(self, role):
+        return self.who in PEOPLE[role]
 
     def __str__(self):
         return f"{self.at}  to {self.to}\n    Subject: {self.subject}\n\n" + "".join(
@@ -41,8 +51,12 @@ class Arrived:
         )
 
 
+def severity_of(subject):
+    found = re.match(r"\[(\w+)\]", subject)
+    return found[1] if found else "emergent" if subject.startswith("EMERGENT") else ""
+
+
 class Town:
-    """families: of each patient, the wishes of their people, as PreferenceUpdated."""
 
     def __init__(self, folder, daemon, start_ms):
         self.mortal = Mortal(daemon, start_ms)
@@ -132,33 +146,54 @@ class Town:
             self.arrived.append(
                 Arrived(
                     self.now_ms, str(message["X-RcptTo"]), str(message["Subject"]), message.get_content(),
-                    str(message["Content-Language"]), str(message["Message-ID"]), message,
+                    str(message["Content-Language"]), str(message["Message-ID"]), severity_of(str(message["Subject"])), message,
                 )
             )
         for request in self.web.requests[self.taken_requests :]:
             self.taken_requests += 1
             body = json.loads(request.body)
+            assert request.is_signed(SECRET)
+            words = [body[key] for key in ("subject", "text", "language")]
             self.arrived.append(
-                Arrived(self.now_ms, request.path, body["subject"], body["text"], body["language"], request.headers["webhook-id"])
+                Arrived(self.now_ms, request.path, *words, request.headers["webhook-id"], body["severity"])
             )
 
 
-def live(town, scenario, wishes, patient_id=None):
-    """The whole scenario; wishes are told after the first step."""
-    play = Play(scenario, town.mortal, patient_id)
+PEOPLE = {  # of tests/site.yaml, by their roles
+    "coordinator": ["coordinator-1"],
+    "supervisor": ["supervisor-1"],
+    "director": ["director-1"],
+    "pcp": ["practice"],
+    "clinician": ["clinician-1"],
+    "on-call": ["on-call-1", "on-call-2"],
+    "second-on-call": ["on-call-1", "on-call-2"],
+}
+
+
+def publish(town, play, id, at_ms, **body):
+    event = event_pb2.Event(id=id, source="town", patient_id=play.patient_id, occurred_at_ms=at_ms, **body)
+    play.publish(event)
+    town.settle()
+
+
+def lived(town, scenario, wishes, says):
+    """The scenario, or what comes `before` a time of it; then as far as `then_to`. Wishes are told with the first step."""
+    play = Play(scenario, town.mortal)
+    before_ms = to_ms(says["before"]) if "before" in says else FOREVER_MS
     for i in range(len(scenario.steps)):
+        if play.at_ms(i) >= before_ms:
+            break
         town.advance(play.patient_id, play.at_ms(i))
-        event = play.event(i)
-        if event is not None:
+        if (event := play.event(i)) is not None:
             play.publish(event)
             town.is_known = True
         if i == 0:
             for n, wish in enumerate(wishes):
-                play.publish(
-                    event_pb2.Event(
-                        id=f"wish-{n}", source="scenario", patient_id=play.patient_id, occurred_at_ms=play.at_ms(0),
-                        preference_updated=wish,
-                    )
-                )
+                publish(town, play, f"wish-{n}", play.at_ms(0), preference_updated=wish)
         town.settle()
+    if "death" in says:
+        town.advance(play.patient_id, to_ms(says["death"]))
+        publish(town, play, "death", town.now_ms, patient_deceased=event_pb2.PatientDeceased())
+    if "then_to" in says:
+        town.advance(play.patient_id, to_ms(says["then_to"]))
     return play

@@ -449,9 +449,18 @@ static bool may_gather(const Handoff__V1__Delivery *delivery)
 {
     const Handoff__V1__Emission *e = delivery->emission;
     if (e->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER) return true;
-    Handoff__V1__Severity severity = letter_severity(delivery);
-    return letter_party(delivery) == LETTER_STAFF && (severity == HANDOFF__V1__SEVERITY__SEVERITY_ROUTINE ||
-                                                      severity == HANDOFF__V1__SEVERITY__SEVERITY_URGENT);
+    if (letter_party(delivery) != LETTER_STAFF) return false;
+    switch (letter_severity(delivery)) {
+    case HANDOFF__V1__SEVERITY__SEVERITY_ROUTINE:
+        return true;
+    case HANDOFF__V1__SEVERITY__SEVERITY_URGENT: /* an escalation is seen as such, and acknowledged by itself */
+        return e->body_case == HANDOFF__V1__EMISSION__BODY_TASK;
+    case HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT:
+    case HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED:
+    case _HANDOFF__V1__SEVERITY_IS_INT_SIZE:
+        break;
+    }
+    return false;
 }
 
 static bool key_of(struct courier *courier, const Handoff__V1__Delivery *delivery, char key[COURIER_KEY_BYTES])

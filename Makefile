@@ -50,10 +50,11 @@ NOTIFY   := $(if $(wildcard workers/notify/main.c),$(BUILD)/handoff-notify)
 UNIT     := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/*_test.c tests/contract/*_test.c))
 CLIENT_UNIT := $(patsubst clients/%.c,$(BUILD)/tests/clients/%,$(wildcard clients/tests/*_test.c))
 WORKER_UNIT := $(patsubst workers/%.c,$(BUILD)/tests/workers/%,$(wildcard workers/tests/*_test.c))
+EXAMPLES := $(patsubst clients/%.c,$(BUILD)/%,$(wildcard clients/examples/*.c))
 BENCH    := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
 .PHONY: all
-all: $(BUILD)/handoffd $(BUILD)/handoff $(NOTIFY) python
+all: $(BUILD)/handoffd $(BUILD)/handoff $(NOTIFY) python $(EXAMPLES)
 
 include $(wildcard tests/*.mk)
 
@@ -129,6 +130,12 @@ $(BUILD)/handoff-notify: $(BUILD)/obj/workers/notify/main.o $(BUILD)/libnotify.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) $^ $(LIBS_NOTIFY) -o $@
 
+# As in a program of one's own: nothing but the public header. Generated structs take literals as char *.
+$(BUILD)/examples/%: clients/examples/%.c $(BUILD)/libhandoff.a
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -Wno-write-strings -Iclients/lib -MMD -MP -MF $@.d $< $(BUILD)/libhandoff.a $(LDFLAGS) $(LIBS_CLIENT) -o $@
+
 # --- tests --------------------------------------------------------------------
 $(BUILD)/tests/%: tests/%.c $(BUILD)/libhandoffd.a
 	@mkdir -p $(@D)
@@ -150,7 +157,7 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libhandoffd.a
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -o $@
 
--include $(BUILD)/tests/workers/tests/send.d $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(HSDS_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(NOTIFY_O:.o=.d) $(CLIENT_UNIT:%=%.d) $(WORKER_UNIT:%=%.d) $(BENCH:%=%.d)
+-include $(BUILD)/tests/workers/tests/send.d $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(HSDS_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(NOTIFY_O:.o=.d) $(CLIENT_UNIT:%=%.d) $(WORKER_UNIT:%=%.d) $(EXAMPLES:%=%.d) $(BENCH:%=%.d)
 
 PYTHON := /usr/bin/python3
 DAEMON_ARGS := --config tests/site.yaml --pathways daemon/pathways
@@ -203,6 +210,7 @@ demo: all
 AT    = $(DESTDIR)$(PREFIX)
 SHARE = $(AT)/share/handoff
 UNITS = $(AT)/lib/systemd/system
+VERSION = $(shell sed -n 's/^.define HANDOFF_VERSION "\(.*\)"/\1/p' daemon/commands.h)
 install: all $(BUILD)/libhandoff.a
 	install -d $(AT)/bin $(AT)/lib $(AT)/include/handoff/v1 $(UNITS)
 	install -d $(SHARE)/pathways $(SHARE)/templates $(SHARE)/proto/handoff/v1 $(SHARE)/python/handoff/v1
@@ -215,6 +223,9 @@ install: all $(BUILD)/libhandoff.a
 	chmod 644 $(SHARE)/*.yaml $(UNITS)/handoffd.service $(UNITS)/handoff-notify.service
 	install -m 644 workers/notify/templates/*.txt $(SHARE)/templates
 	install -m 644 $(BUILD)/libhandoff.a $(AT)/lib
+	install -d $(AT)/lib/pkgconfig
+	sed 's|/usr/local|$(PREFIX)|; s|@VERSION@|$(VERSION)|' clients/lib/handoff.pc.in > $(AT)/lib/pkgconfig/handoff.pc
+	chmod 644 $(AT)/lib/pkgconfig/handoff.pc
 	install -m 644 clients/lib/handoff.h $(AT)/include
 	install -m 644 $(GEN)/handoff/v1/*.h $(AT)/include/handoff/v1
 	install -m 644 proto/PROTOCOL.md $(SHARE)/proto

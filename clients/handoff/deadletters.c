@@ -245,11 +245,9 @@ static int ask_decide(struct cli *cli, Handoff__V1__DeadLetterRequest *decide, c
     uint32_t count = reply->dead_letter->count;
     if (cli->is_json) {
         code = cli_print_json(&reply->dead_letter->base, true);
-    } else if (count) {
+    } else {
         printf("%u %s %s\n", count, count == 1 ? "letter is" : "letters are", done);
     }
-    if (!count && decide->sequence) code = cli_say(EXIT_REFUSED, "%s has no such dead letter", decide->name);
-    if (!count && !decide->sequence && !cli->is_json) puts("no dead letters");
     handoff_reply_free(&reply);
     return code;
 }

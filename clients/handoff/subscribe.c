@@ -67,6 +67,7 @@ static bool await_command(struct work *work, pid_t child, uint64_t number, char 
 {
     uint32_t waited_ms = 0, pause_ms = 1, extended_ms = 0;
     uint32_t third_ms = handoff_subscriber_settings(work->subscriber)->lease_ms / 3;
+    uint32_t most_ms = third_ms / 2 < COMMAND_PAUSE_MS ? third_ms / 2 + 1 : COMMAND_PAUSE_MS;
     int status = 0;
     while (waitpid(child, &status, WNOHANG) == 0) {
         if (waited_ms >= work->limit_ms) {
@@ -82,7 +83,7 @@ static bool await_command(struct work *work, pid_t child, uint64_t number, char 
             extended_ms = waited_ms;
             handoff_subscriber_extend(work->subscriber, number);
         }
-        if (pause_ms < COMMAND_PAUSE_MS) pause_ms *= 2;
+        pause_ms = pause_ms * 2 < most_ms ? pause_ms * 2 : most_ms;
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
     snprintf(reason, size, "the command ended with %s%d", WIFEXITED(status) ? "" : "signal ",

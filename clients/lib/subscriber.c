@@ -21,8 +21,8 @@
 
 #define DEFAULT_CREDIT   100
 #define DEFAULT_LEASE_MS 30000
-#define SETTLES          4   /* on the way at once */
-#define SETTLE_MOST      256 /* ranges, nacks and extends in one, each; what is enough to send one */
+#define SETTLES          8   /* on the way at once; an eighth of the credit is enough to send one */
+#define SETTLE_MOST      256 /* ranges, nacks and extends in one, each */
 #define GATHER_MS        10  /* an ack waits no longer for others when the caller goes on calling */
 #define CLOSE_MS         1000
 
@@ -51,9 +51,14 @@ struct settle {
     int64_t at_ms;
 };
 
+struct upkeep {
+    struct call_tick tick; /* first */
+    handoff_subscriber *subscriber;
+};
+
 struct handoff_subscriber {
     struct call subscribe; /* first */
-    struct call_tick tick;
+    struct upkeep upkeep;
     struct settle settles[SETTLES];
     handoff_client *client;
     Handoff__V1__SubscribeRequest *request;
@@ -295,7 +300,7 @@ static bool is_on_the_way(const handoff_subscriber *subscriber)
 static void set_tick(handoff_subscriber *subscriber)
 {
     int64_t third_ms = subscriber->lease_ms / 3;
-    subscriber->tick.at_ms = subscriber->sent_ms + (third_ms ? third_ms : 1);
+    subscriber->upkeep.tick.at_ms = subscriber->sent_ms + (third_ms ? third_ms : 1);
 }
 
 /* Sends what was settled, or a bare sign of life. While all settles are on the way it waits for the next answer. */
@@ -357,7 +362,7 @@ static void void_all(handoff_subscriber *subscriber)
 static void subscribe_again(handoff_subscriber *subscriber)
 {
     call_cancel(subscriber->client, &subscriber->subscribe);
-    subscriber->tick.at_ms = CALL_NEVER;
+    subscriber->upkeep.tick.at_ms = CALL_NEVER;
     void_all(subscriber);
     subscriber->error = start_subscribe(subscriber, CALL_NEVER);
 }
@@ -424,7 +429,7 @@ static void on_settled(struct call *call, int code, Handoff__V1__Reply **reply)
     /* What came before this answer may have been taken back long ago. */
     if (settle->at_ms >= subscriber->confirmed_ms + subscriber->lease_ms) give_back_older(subscriber, 0);
     if (settle->at_ms > subscriber->confirmed_ms) subscriber->confirmed_ms = settle->at_ms;
-    if (is_anything_settled(subscriber)) subscriber->tick.at_ms = 0; /* it may have waited for this one */
+    if (is_anything_settled(subscriber)) subscriber->upkeep.tick.at_ms = 0; /* it may have waited for this one */
 }
 
 /* --- upkeep
@@ -432,7 +437,7 @@ static void on_settled(struct call *call, int code, Handoff__V1__Reply **reply)
 
 static void on_tick(struct call_tick *tick)
 {
-    handoff_subscriber *subscriber = (handoff_subscriber *)((char *)tick - offsetof(struct handoff_subscriber, tick));
+    handoff_subscriber *subscriber = ((struct upkeep *)tick)->subscriber;
     if (!subscriber->subscribe.is_open) {
         tick->at_ms = CALL_NEVER; /* until subscribed */
         return;
@@ -494,10 +499,10 @@ static int make_subscriber(handoff_client *client, const struct handoff_subscrib
     subscriber->lease_ms = DEFAULT_LEASE_MS;
     subscriber->subscribe.on_done = on_subscribed;
     subscriber->subscribe.on_more = on_more;
-    subscriber->tick = (struct call_tick){.at_ms = CALL_NEVER, .on_tick = on_tick};
+    subscriber->upkeep = (struct upkeep){{.at_ms = CALL_NEVER, .on_tick = on_tick}, subscriber};
     for (size_t i = 0; i < SETTLES; i++)
         subscriber->settles[i] = (struct settle){.call.on_done = on_settled, .subscriber = subscriber};
-    call_tick_start(client, &subscriber->tick);
+    call_tick_start(client, &subscriber->upkeep.tick);
     int error = copy_request(options, &subscriber->request);
     if (error) return error;
     subscriber->size = 2 * (size_t)subscriber->request->credit; /* half of it over before it is compacted */
@@ -555,7 +560,7 @@ void handoff_subscriber_close(handoff_subscriber **subscriber)
     if (s->subscribe.is_open) unsubscribe(s);
     void_all(s);
     call_cancel(s->client, &s->subscribe);
-    call_tick_stop(s->client, &s->tick);
+    call_tick_stop(s->client, &s->upkeep.tick);
     if (s->settings) handoff__v1__subscription_settings__free_unpacked(s->settings, NULL);
     if (s->request) handoff__v1__subscribe_request__free_unpacked(s->request, NULL);
     free(s->table);
@@ -594,7 +599,7 @@ static int keep_up(handoff_subscriber *subscriber, int64_t now_ms)
     int error = take_error(subscriber);
     if (!error && !subscriber->subscribe.is_open && !subscriber->subscribe.is_waiting)
         error = start_subscribe(subscriber, CALL_NEVER);
-    if (!error && now_ms >= subscriber->tick.at_ms) error = turn_now(subscriber);
+    if (!error && now_ms >= subscriber->upkeep.tick.at_ms) error = turn_now(subscriber);
     return error;
 }
 
@@ -624,8 +629,7 @@ void handoff_delivery_free(Handoff__V1__Delivery **delivery)
 /* Many together, or at once for a caller that takes its time. */
 static int settle_soon(handoff_subscriber *subscriber)
 {
-    uint32_t quarter = subscriber->request->credit / 4;
-    bool is_enough = subscriber->settled >= SETTLE_MOST || subscriber->settled >= quarter;
+    bool is_enough = subscriber->settled >= subscriber->request->credit / SETTLES;
     if (!is_enough && call_now_ms() < subscriber->sent_ms + GATHER_MS) return 0;
     int error = send_settle(subscriber);
     return error ? error : turn_now(subscriber);

@@ -476,6 +476,44 @@ static void a_flush_ends_though_nobody_answers(void **state)
     assert_int_equal(handoff_subscriber_forgotten(world->subscriber), 0);
 }
 
+/* One of the faults above, or none; the front goes on at once. */
+static void disturb(struct world *world, uint32_t dice)
+{
+    static const enum fake_kind faults[] = {FAKE_RESTART, FAKE_FORGET, FAKE_TAKE_BACK, FAKE_SWALLOW, FAKE_UNAVAILABLE};
+    size_t at = dice % 20;
+    if (at < sizeof faults / sizeof *faults) fake_order(world->fake, faults[at], 1 + dice % 3);
+}
+
+static void whatever_happens_each_message_is_done_once_in_the_end(void **state)
+{
+    struct world *world = *state;
+    unsigned seed = 4711;
+    uint32_t sent = 0, done = 0;
+    open_subscriber(world, 7);
+    for (int round = 0; done < 600; round++) {
+        Handoff__V1__Delivery *delivery = NULL;
+        assert_true(round < 200000);
+        if (sent < 600 && rand_r(&seed) % 4 == 0) {
+            fake_order(world->fake, FAKE_DELIVER, 20);
+            sent += 20;
+        }
+        if (round < 500) disturb(world, (uint32_t)rand_r(&seed));
+        int error = handoff_subscriber_next(world->subscriber, 1, &delivery);
+        assert_true(!error || error == HANDOFF_TIMEOUT);
+        if (delivery && rand_r(&seed) % 8 == 0) {
+            assert_int_equal(handoff_subscriber_nack(world->subscriber, delivery->number, NULL), 0);
+        } else if (delivery && rand_r(&seed) % 8) {
+            assert_int_equal(handoff_subscriber_ack(world->subscriber, delivery->number), 0);
+        } else if (delivery) {
+            fake_order(world->fake, FAKE_TAKE_BACK, 0); /* forgotten by its worker: its lease ends */
+        }
+        handoff_delivery_free(&delivery);
+        done = counts(world).done;
+    }
+    assert_int_equal(sent, 600);
+    assert_nothing_more(world);
+}
+
 /* --- refusals and ends
  * ---------------------------------------------------------------------------------------------- */
 
@@ -620,6 +658,7 @@ int main(void)
         TEST(a_lost_subscribe_reply_is_asked_for_again),
         TEST(a_daemon_that_cannot_commit_is_asked_again),
         TEST(a_flush_ends_though_nobody_answers),
+        TEST(whatever_happens_each_message_is_done_once_in_the_end),
         TEST(a_refused_subscription_is_told_with_its_reason),
         TEST(a_refusal_after_a_restart_is_told_and_asking_goes_on),
         TEST(bad_options_are_refused_here),

@@ -286,7 +286,11 @@ static bool read_packed(struct in *in, const ProtobufCFieldDescriptor *f, void *
     else for (const uint8_t *at = section.at; at < section.end; at++) count += *at < 0x80;
     char *list = arena_room(arena, count * bytes);
     if (!list) return false;
-    for (size_t i = 0; i < count; i++)
+    if (f->type == PROTOBUF_C_TYPE_FIXED64) { /* little-endian, as here: base/bytes.h */
+        memcpy(list, section.at, count * bytes);
+        section.at += count * bytes;
+    }
+    for (size_t i = 0; i < count && section.at < section.end; i++)
         if (!read_number(&section, f->type, list + i * bytes)) return false;
     return section.at == section.end && set_list(message, f, count, list);
 }
@@ -336,7 +340,25 @@ static bool read_field(struct in *in, const ProtobufCFieldDescriptor *f, uint64_
     return read_value(in, f, (char *)message + f->offset, arena, depth);
 }
 
-static void *read_message(const ProtobufCMessageDescriptor *d, struct in in, struct arena *arena, int depth)
+static inline bool is_without(const struct stored_fields *without, uint64_t id)
+{
+    return id < 128 && (without->ids[id / 64] >> id % 64 & 1);
+}
+
+/* Behind its tag. */
+static bool skip_value(struct in *in, unsigned wire)
+{
+    uint64_t number;
+    struct in section;
+    if (wire == WIRE_VARINT) return take_varint(in, &number);
+    if (wire == WIRE_BYTES) return take_section(in, &section);
+    if (wire != WIRE_64 || in->end - in->at < 8) return false;
+    in->at += 8;
+    return true;
+}
+
+static void *read_fields(const ProtobufCMessageDescriptor *d, struct in in, const struct stored_fields *without,
+                         struct arena *arena, int depth)
 {
     const ProtobufCFieldDescriptor *f = d->fields, *end = d->fields + d->n_fields;
     void *message = depth < DEPTH_MAX ? arena_room(arena, d->sizeof_message) : NULL;
@@ -345,6 +367,10 @@ static void *read_message(const ProtobufCMessageDescriptor *d, struct in in, str
     while (in.at < in.end) {
         uint64_t tag;
         if (!take_varint(&in, &tag)) return NULL;
+        if (is_without(without, tag >> 3)) {
+            if (!skip_value(&in, tag & 7)) return NULL;
+            continue;
+        }
         while (f < end && f->id < tag >> 3) f++;
         if (f == end || f->id != tag >> 3 || !read_field(&in, f, tag, message, arena, depth)) return NULL;
         f++;
@@ -352,16 +378,30 @@ static void *read_message(const ProtobufCMessageDescriptor *d, struct in in, str
     return message;
 }
 
+static const struct stored_fields none = {{0, 0}};
+
+static void *read_message(const ProtobufCMessageDescriptor *d, struct in in, struct arena *arena, int depth)
+{
+    return read_fields(d, in, &none, arena, depth);
+}
+
 void *stored_read(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes, struct arena *arena)
 {
     return read_message(descriptor, (struct in){bytes.data, bytes.data + bytes.len}, arena, 0);
 }
 
-void *stored_unpack(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes, struct arena *arena)
+void *stored_unpack_without(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes,
+                            const struct stored_fields *without, struct arena *arena)
 {
     size_t mark = arena_used(arena);
-    void *message = stored_read(descriptor, bytes, arena);
+    struct in in = {bytes.data, bytes.data + bytes.len};
+    void *message = read_fields(descriptor, in, without ? without : &none, arena, 0);
     if (message) return message;
     arena_rewind(arena, mark);
     return protobuf_c_message_unpack(descriptor, arena_protobuf(arena), bytes.len, bytes.data);
+}
+
+void *stored_unpack(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes, struct arena *arena)
+{
+    return stored_unpack_without(descriptor, bytes, NULL, arena);
 }

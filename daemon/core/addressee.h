@@ -7,10 +7,10 @@
  *     status             its recipient; key "". Without an address here the subscriber knows how to reach it
  *     audit              nobody: it is for readers
  *
- * What people are told of a task: that it was opened or stands again, and that it must be done sooner or is graver than
- * they were told, or is another list. Of an escalation: that it was raised, climbed, is repeated or resumed, and that
- * the list it was about was taken back, or that messages are delivered again. All else (completed, attempted, acknowledged, ...) answers what somebody did, and
- * is for read models: the gate drops it silently.
+ * What people are told of a task: that it was opened or stands again, that it must be done sooner or is graver than they
+ * were told, that something else is asked, or that there is another list. Of an escalation: that it was raised, climbed, is
+ * repeated or resumed, that the list it was about was taken back, or that messages are delivered again. All else
+ * (completed, attempted, acknowledged, ...) answers what somebody did, and is for read models: the gate drops it silently.
  *
  * When staff are told: what is emergent, and what a safety finding asks for, at once, at any hour (but what is due only
  * after they open again can wait until then, unless it is the safety-check); what is urgent in the person's working hours, or at once where it is on-call who is told, since they are told because nobody works; what is

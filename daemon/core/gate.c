@@ -67,7 +67,7 @@ static struct gate_decision reminder(const struct rules *rules, const struct sit
     if (a->starts_at_ms != r->starts_at_ms) return drop("the visit was moved");
     if (a->starts_at_ms <= now_ms) return drop("the visit has begun");
     const char *shut = is_shut(rules, site, record, to, now_ms);
-    if (shut) return (struct gate_decision){.answer = GATE_WITHHOLD, .reason = shut, .is_unreachable = shut == nobody};
+    if (shut) return (struct gate_decision){.answer = GATE_WITHHOLD, .reason = shut, .is_unreachable = to && shut == nobody};
     int64_t from = to ? reach_permitted_from(site, reach_preference(record, to->party, to->id), now_ms)
                       : family_permitted_from(site, record, now_ms);
     if (from >= a->starts_at_ms) return drop("no permitted hour is left before the visit");

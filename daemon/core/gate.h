@@ -15,8 +15,8 @@ struct gate_decision {
     const Handoff__V1__Consent *consent; /* DELIVER of a disclosure: on what ground */
     const Handoff__V1__Consent *also;    /* and the release with a second signature, where one was needed */
     bool is_silent;      /* DROP: it never was a notice to people, or says no more than a newer one: nothing is recorded */
-    bool is_unreachable; /* WITHHOLD of a reminder: there is no way to this person; gate_addressed: nor to anybody of
-                            the family, so somebody has to call (MessageUnreachable, once) */
+    bool is_unreachable; /* WITHHOLD of a reminder to this person: there is no way; as gate_addressed says it, to
+                            nobody of the family, so that somebody has to call (MessageUnreachable) */
 };
 
 /* recipient NULL: the workforce (tasks, escalations, audit); else whom it is for. The record is the newest. */

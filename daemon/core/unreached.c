@@ -70,7 +70,7 @@ static void not_reminded(struct moment *m, const char *addressee, bool is_known)
 {
     Handoff__V1__Party party = PARTY(UNSPECIFIED);
     const char *id = "";
-    if (is_left_alone(m->record)) return;
+    if (is_left_alone(m->record) || m->record->heartbeat) return;
     if (addressee[0] && !addressee_person(addressee, &party, &id)) return; /* of a status: it has its dead letter */
     if (is_known) reach_look_for(m, party, id);
     call_instead(m, party, id);
@@ -91,7 +91,8 @@ void unreached_message(struct moment *m, const char *emission_id, const char *ad
     Handoff__V1__Escalation *escalation = e.letters[0] == 'e' ? work_find_escalation(m->record, number) : NULL;
     if (task) work_unreached_task(m, task, e.generation);
     if (escalation) work_unreached_escalation(m, escalation, e.generation);
-    if (e.letters[0] == 'n') not_reminded(m, addressee, true);
+    bool is_status = !addressee[0] && !m->event; /* deliveries name whom a reminder is for; other publishers may not */
+    if (e.letters[0] == 'n' && !is_status) not_reminded(m, addressee, true);
 }
 
 void unreached_nobody(struct moment *m)

@@ -74,7 +74,8 @@ static Handoff__V1__TaskEmission *tell_task(struct moment *m, Handoff__V1__Task 
     return told;
 }
 
-/* Its owner hears of it when it must be done sooner or is graver. Another cause alone is in the work list. */
+/* Its owner hears of it when it must be done sooner, is graver, or asks something else. Another cause alone is in the
+ * work list. */
 static void tell_joined(struct moment *m, Handoff__V1__Task *t, uint32_t rule, bool is_told)
 {
     tell_task(m, t, CHANGE(JOINED), rule);
@@ -134,7 +135,7 @@ static void join(struct moment *m, Handoff__V1__Task *t, Handoff__V1__Cause *cau
     if (e && severity > e->severity) repeat(m, e, severity);
     review_note(m, t);
     m->is_changed = m->is_used = true;
-    if (is_new_cause || is_sooner || is_graver) tell_joined(m, t, cause->rule, is_sooner || is_graver);
+    if (is_new_cause || is_sooner || is_graver) tell_joined(m, t, cause->rule, is_sooner || is_graver || is_again);
 }
 
 static Handoff__V1__Severity severity_for(const struct moment *m, Handoff__V1__Severity ordered,

@@ -11,8 +11,6 @@
 #include "base/banned.h"
 
 #define ARENA_BYTES ((size_t)256 * 1024 * 1024)
-#define STAGING_BYTES ((size_t)256 * 1024 * 1024)
-#define STAGING_SPARE ((size_t)32 * 1024 * 1024)
 enum { TICK_MS = 250, NAMES_BYTES = 64 };
 
 void delivery_notice(struct delivery *d, const char *sentence, const struct subscription *of)
@@ -118,7 +116,9 @@ int delivery_open(const struct delivery_options *options, int64_t machine_ms, st
     d->machine_ms = machine_ms;
     d->arena = arena_new(ARENA_BYTES);
     d->staging = arena_new(STAGING_BYTES);
-    int rc = d->arena == NULL || d->staging == NULL ? ENGINE_E_MEMORY : recover_all(d);
+    d->frame = arena_new(FRAME_ROOM);
+    bool has_memory = d->arena != NULL && d->staging != NULL && d->frame != NULL;
+    int rc = has_memory ? recover_all(d) : ENGINE_E_MEMORY;
     if (rc != 0) {
         delivery_close(d);
         return rc;
@@ -134,12 +134,27 @@ void delivery_close(struct delivery *d)
         subscription_free(d->subscriptions[i]);
     arena_free(d->arena);
     arena_free(d->staging);
+    arena_free(d->frame);
     free(d);
+}
+
+/* After a write whose fate was open the journal may have our entries after all. Nobody was told that they are durable,
+ * so sessions end as after a restart: workers hear NOT_SUBSCRIBED. */
+static void fold_anew(struct delivery *d)
+{
+    while (d->count > 0)
+        remove_subscription(d, d->count - 1);
+    arena_reset(d->arena);
+    d->has_new_names = d->has_written_names = false;
+    int rc = recover_all(d);
+    if (rc != 0) delivery_notice(d, "subscriptions do not read back; run handoffd verify", NULL);
+    d->is_stale = rc != 0;
 }
 
 /* --- the turn -------------------------------------------------------------------------------------------------------- */
 void delivery_on_entry(struct delivery *d, const struct entry *entry, const Handoff__V1__Outcome *outcome)
 {
+    if (entry->kind == ENTRY_DELIVERY && !d->is_committing) d->is_stale = true;
     for (uint32_t i = 0; i < d->count; i++)
         subscription_take(d, d->subscriptions[i], entry, outcome);
 }
@@ -154,6 +169,7 @@ static bool is_quiet(const struct delivery *d)
 void delivery_turn_begin(struct delivery *d, int64_t machine_ms)
 {
     d->machine_ms = machine_ms;
+    d->now_ms = engine_now_ms(d->engine);
     d->has_more = false;
     arena_reset(d->arena);
     if (is_quiet(d)) arena_reset(d->staging);
@@ -212,7 +228,7 @@ static void judge(struct delivery *d, struct subscription *s)
     s->sentence = "";
     if (s->is_stuck)
         s->sentence = "what it would hand out does not read back";
-    else if (!ledger_has_room(&s->ledger, 1))
+    else if (!ledger_has_room(&s->ledger, STAGE_AT_ONCE))
         s->sentence = "as much is set aside as may be";
     else if (s->absent_since_ms != 0 && d->machine_ms - s->absent_since_ms >= settings->absent_ms)
         s->sentence = "no worker is there";
@@ -253,9 +269,20 @@ static void tick(struct delivery *d)
     d->wants_tick = false;
 }
 
+/* Not for want of room in this batch. */
+static bool is_read_only(const struct delivery *d)
+{
+    struct engine_state state;
+    engine_state(d->engine, &state);
+    return state.is_read_only;
+}
+
 void delivery_stage(struct delivery *d)
 {
-    if (!engine_has_room(d->engine)) return;
+    bool has_room = engine_has_room(d->engine);
+    d->is_shut = !has_room && is_read_only(d);
+    d->is_committing = true;
+    if (!has_room || d->is_stale) return;
     if (d->wants_tick) tick(d);
     if (!write_names(d)) return;
     for (uint32_t i = 0; i < d->count; i++) {
@@ -269,6 +296,7 @@ void delivery_stage(struct delivery *d)
 
 bool delivery_wants_batch(const struct delivery *d)
 {
+    if (d->is_shut || d->is_stale) return false;
     for (uint32_t i = 0; i < d->count; i++)
         if (d->subscriptions[i]->is_dirty && !d->subscriptions[i]->is_written) return true;
     return d->has_new_names;
@@ -279,16 +307,20 @@ static void end_one(struct delivery *d, struct subscription *s, bool is_durable)
     bool was_written = s->is_written;
     if (!is_durable) s->said = s->said_before;
     s->said_before = s->said;
+    if (!is_durable && (s->is_making || s->is_leaving)) d->has_new_names = true; /* they may be durable already */
     if (!is_durable && s->is_dirty)
         subscription_not_committed(s);
     else if (was_written)
         subscription_committed(d, s);
+    s->is_late = s->is_dirty;
     if (!s->is_dirty) answer_all(d, s, is_durable);
 }
 
+/* While nothing can be written, what was settled is not left open: workers hear it at once. */
 void delivery_turn_end(struct delivery *d, int code)
 {
-    bool is_durable = code == 0;
+    bool is_durable = code == 0 && !d->is_shut;
+    d->is_committing = false;
     if (!is_durable && d->has_written_names) d->has_new_names = true;
     d->has_written_names = false;
     for (uint32_t i = 0; i < d->count; i++)
@@ -300,26 +332,47 @@ void delivery_turn_end(struct delivery *d, int code)
     answer_all(d, NULL, true);
 }
 
-void delivery_hand_out(struct delivery *d)
+bool delivery_may_go_on(struct delivery *d)
 {
-    uint32_t budget = HAND_OUT_MAX;
-    if (d->count == 0 || engine_hold(d->engine) != 0) return;
+    if (d->budget == 0) return false;
+    bool is_late = clock_machine_ns() >= d->until_ns;
+    return !is_late || d->options.is_awaited == NULL || !d->options.is_awaited(d->options.context);
+}
+
+void delivery_hand_out(struct delivery *d, int64_t within_ns)
+{
+    if (d->is_stale) fold_anew(d);
+    if (d->is_stale || d->count == 0 || engine_hold(d->engine) != 0) return;
+    d->now_ms = engine_now_ms(d->engine);
+    d->budget = HAND_OUT_MAX;
+    d->until_ns = clock_machine_ns() + within_ns;
     for (uint32_t i = 0; i < d->count; i++) {
         struct subscription *s = d->subscriptions[(d->turn_of + i) % d->count];
         arena_reset(d->arena);
         subscription_scan(d, s);
-        hand_out(d, s, &budget);
+        hand_out(d, s);
     }
     engine_let_go(d->engine);
 }
 
 /* --- when to look again ------------------------------------------------------------------------------------------------- */
-bool delivery_is_busy(const struct delivery *d) { return d->has_more || delivery_wants_batch(d); }
+bool delivery_is_busy(const struct delivery *d)
+{
+    return (d->has_more || delivery_wants_batch(d)) && !is_read_only(d);
+}
 
 static bool has_credit(const struct subscription *s)
 {
     for (uint32_t i = 0; i < s->session_count; i++)
-        if (s->sessions[i].is_open && !s->sessions[i].is_silent && s->sessions[i].held < s->sessions[i].credit) return true;
+        if (session_has_credit(&s->sessions[i])) return !s->is_stuck;
+    return false;
+}
+
+/* Leases end between two looks; without any, once a second is enough, and the loop turns as often. */
+static bool has_out(const struct subscription *s)
+{
+    for (uint32_t i = 0; i < s->session_count; i++)
+        if (s->sessions[i].held > 0) return true;
     return false;
 }
 
@@ -328,7 +381,7 @@ int64_t delivery_next_ms(const struct delivery *d)
     int64_t next_ms = INT64_MAX;
     for (uint32_t i = 0; i < d->count; i++) {
         const struct subscription *s = d->subscriptions[i];
-        if (s->session_count > 0 && d->ticked_ms + TICK_MS < next_ms) next_ms = d->ticked_ms + TICK_MS;
+        if (has_out(s) && d->ticked_ms + TICK_MS < next_ms) next_ms = d->ticked_ms + TICK_MS;
         if (has_credit(s) && s->aside_next_ms < next_ms) next_ms = s->aside_next_ms;
     }
     return next_ms;

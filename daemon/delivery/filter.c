@@ -129,10 +129,10 @@ static bool is_recipient(const struct filter *f, const Handoff__V1__Recipient *t
     return f->recipient_id[0] == 0 || strcmp(to->id, f->recipient_id) == 0;
 }
 
-/* Reminders are as urgent as routine work, and are nobody's role. */
+/* Reminders have no severity and are nobody's role: who chooses by these must name them to have them. */
 static bool takes_reminder(const struct filter *f)
 {
-    return (!f->has_kinds || f->wants_reminders) && is_severe(f, HANDOFF__V1__SEVERITY__SEVERITY_ROUTINE) && f->roles == 0;
+    return f->has_kinds ? f->wants_reminders : f->severities == 0 && f->roles == 0;
 }
 
 bool filter_takes(const struct filter *f, const Handoff__V1__Emission *e)

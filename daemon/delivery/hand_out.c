@@ -12,19 +12,13 @@
 
 #define ASIDE(NAME) HANDOFF__V1__ASIDE_KIND__ASIDE_KIND_##NAME
 
-/* One hand-out: what goes to one worker in one frame. */
-struct frame {
-    struct session *session;
-    uint32_t index; /* of the session */
-    Handoff__V1__Delivery *deliveries[FRAME_MESSAGES];
-    uint64_t positions[FRAME_MESSAGES]; /* in the window; UINT64_MAX: aside */
-    uint32_t rows[FRAME_MESSAGES];      /* in the ledger */
-    uint32_t count;
-    size_t bytes;
-    struct look_memory memory;
+enum chosen {
+    CHOSEN_OUT,
+    CHOSEN_LATER,
+    CHOSEN_NEXT_FRAME, /* this one has no room for it */
+    CHOSEN_FULL,       /* it needs an entry first, and there is no room for what would be in it */
+    CHOSEN_STUCK
 };
-
-enum chosen { CHOSEN_OUT, CHOSEN_LATER, CHOSEN_STUCK };
 
 static bool has_number(const struct subscription *s)
 {
@@ -33,7 +27,7 @@ static bool has_number(const struct subscription *s)
 
 static bool is_frame_full(const struct frame *f)
 {
-    return f->count == FRAME_MESSAGES || f->bytes >= FRAME_BYTES || f->session->held + f->count >= f->session->credit;
+    return f->count == FRAME_MESSAGES || f->len >= FRAME_BYTES || f->session->held + f->count >= f->session->credit;
 }
 
 static void stop(struct delivery *d, struct subscription *s)
@@ -42,22 +36,49 @@ static void stop(struct delivery *d, struct subscription *s)
     delivery_notice(d, "a message does not read back; its subscription stops until the journal is checked", s);
 }
 
-static void add_to_frame(struct delivery *d, struct frame *f, const struct looked *l, struct place at,
-                         const struct gate_decision *decision, const Handoff__V1__Addressee *to)
+/* What is going out, for the so-manieth time, under the next number. */
+struct going {
+    struct place at;
+    uint64_t position; /* in the window; UINT64_MAX: aside */
+    uint32_t row, attempts;
+    const Handoff__V1__Addressee *to;
+};
+
+static bool add_to_frame(struct delivery *d, struct subscription *s, struct frame *f, const struct looked *l,
+                         const struct gate_decision *decision, const struct going *g)
 {
-    Handoff__V1__Delivery *delivery = look_render(d, l, at, decision, to);
-    f->bytes += 256 + (l->emission == NULL ? l->entry->input.len + l->entry->outcome.len : 0);
-    f->deliveries[f->count++] = delivery;
+    Handoff__V1__Delivery *delivery = look_render(d, l, g->at, decision, g->to);
+    delivery->number = s->next_number;
+    delivery->attempt = g->attempts;
+    if (!frame_add(f, delivery)) return false;
+    f->numbers[f->count] = s->next_number;
+    f->positions[f->count] = g->position;
+    f->rows[f->count++] = g->row;
+    s->held[s->next_number % HELD_MAX] = (struct held){s->next_number, g->position};
+    if (g->attempts > 1) s->redelivered++;
+    return true;
 }
 
-static void prepare(struct subscription *s, struct place at, bool is_aside, uint64_t position, const char *addressee)
+static enum chosen prepare_message_later(struct delivery *d, struct subscription *s, uint64_t position)
 {
-    struct preparation p = {.at = at, .is_aside = is_aside, .position = position};
-    if (s->preparation_count == PREPARE_MAX) return; /* it is met again in a later turn */
-    if (!is_aside) window_at(&s->window, position)->is_preparing = true;
-    memcpy(p.addressee, addressee, strlen(addressee) + 1);
-    prepare_later(s, &p);
+    struct message *m = window_at(&s->window, position);
+    if (!stage_has_room(d, s, STAGE_AT_ONCE)) return CHOSEN_FULL;
+    start_preparing(s, m);
+    prepare_later(s, &(struct preparation){.at = m->at, .position = position});
+    return CHOSEN_LATER;
 }
+
+static enum chosen prepare_row_later(struct subscription *s, const struct aside *row)
+{
+    struct preparation p = {.at = row->at, .is_aside = true};
+    memcpy(p.addressee, row->addressee, sizeof p.addressee);
+    prepare_later(s, &p);
+    return CHOSEN_LATER;
+}
+
+static bool may_prepare(const struct subscription *s) { return s->preparation_count < PREPARE_MAX; }
+/* A frame that has nothing yet has room for whatever can be journaled. */
+static enum chosen cannot_go(const struct frame *f) { return f->count > 0 ? CHOSEN_NEXT_FRAME : CHOSEN_STUCK; }
 
 /* --- messages of the window ------------------------------------------------------------------------------------------ */
 static enum chosen choose_message(struct delivery *d, struct subscription *s, struct frame *f, uint64_t position)
@@ -70,19 +91,32 @@ static enum chosen choose_message(struct delivery *d, struct subscription *s, st
     const Handoff__V1__Addressee *to = is_addressed && is_single ? l.addressees[0] : NULL;
     if (is_single) {
         struct gate_decision decision = look_ask(d, &l, to);
-        if (decision.answer == GATE_DELIVER && !look_is_disclosure(&l, &decision)) {
-            f->positions[f->count] = position;
-            add_to_frame(d, f, &l, m->at, &decision, to);
-            return CHOSEN_OUT;
-        }
+        struct going going = {m->at, position, 0, m->attempts + 1, to};
+        if (decision.answer == GATE_DELIVER && !look_is_disclosure(&l, &decision))
+            return add_to_frame(d, s, f, &l, &decision, &going) ? CHOSEN_OUT : cannot_go(f);
     }
-    prepare(s, m->at, false, position, "");
-    return CHOSEN_LATER;
+    return prepare_message_later(d, s, position);
 }
 
-static bool is_takeable(const struct subscription *s, const struct message *m)
+/* What is carried to people may go beside what the same worker holds of that patient, in order, so that it can make
+ * one message of them. Else of one patient one is out at a time. */
+static bool may_join(const struct subscription *s, const struct busy_key *busy, const struct frame *f)
 {
-    return m->state == MESSAGE_READY && !m->is_preparing && !subscription_is_held_up(s, &m->key);
+    return s->ledger.settings->is_addressed && busy->out > 0 && busy->session == f->index;
+}
+
+static bool is_takeable(const struct subscription *s, const struct message *m, const struct frame *f)
+{
+    if (m->state != MESSAGE_READY || m->is_preparing) return false;
+    if (!subscription_is_held_up(s, &m->key)) return true;
+    const struct busy_key *busy = window_busy(&s->window, &m->key);
+    return busy->retries == 0 && may_join(s, busy, f);
+}
+
+static void note_out(struct subscription *s, const struct frame *f, const struct patient_key *key)
+{
+    window_add_busy(&s->window, key, 1, 0);
+    window_busy(&s->window, key)->session = f->index;
 }
 
 static void mark_message(struct delivery *d, struct subscription *s, const struct frame *f, uint64_t position)
@@ -92,8 +126,9 @@ static void mark_message(struct delivery *d, struct subscription *s, const struc
     m->number = s->next_number;
     m->session = f->index;
     m->lease_ms = d->machine_ms + subscription_lease_ms(s);
-    if (m->attempts++ > 0) s->redelivered++;
-    window_add_busy(&s->window, &m->key, 1, 0);
+    m->attempts++;
+    note_out(s, f, &m->key);
+    s->next_number++;
 }
 
 static void fill_from_window(struct delivery *d, struct subscription *s, struct frame *f)
@@ -101,20 +136,18 @@ static void fill_from_window(struct delivery *d, struct subscription *s, struct 
     struct window *w = &s->window;
     bool has_met = false; /* something ready that does not go now */
     uint64_t p = w->ready_from;
-    for (; p < w->end && !is_frame_full(f) && has_number(s) && !s->is_stuck; p++) {
+    for (; p < w->end && !is_frame_full(f) && has_number(s) && may_prepare(s) && !s->is_stuck; p++) {
         struct message *m = window_at(w, p);
         if (m->state != MESSAGE_READY) continue;
         if (!has_met) w->ready_from = p;
         has_met = true;
-        if (!is_takeable(s, m) || arena_left(d->arena) < 2 * LIMIT_STEP_ARENA_BYTES) continue;
+        if (!is_takeable(s, m, f) || arena_left(d->arena) < 2 * LIMIT_STEP_ARENA_BYTES) continue;
         enum chosen chosen = choose_message(d, s, f, p);
         if (chosen == CHOSEN_STUCK) stop(d, s);
+        if (chosen == CHOSEN_FULL) break;
+        if (chosen == CHOSEN_NEXT_FRAME) return;
         if (chosen != CHOSEN_OUT) continue;
         mark_message(d, s, f, p);
-        f->deliveries[f->count - 1]->number = s->next_number;
-        f->deliveries[f->count - 1]->attempt = m->attempts;
-        s->held[s->next_number % HELD_MAX] = (struct held){s->next_number, p};
-        s->next_number++;
         has_met = w->ready_from != p;
     }
     if (!has_met) w->ready_from = p;
@@ -134,18 +167,19 @@ static bool is_due(const struct delivery *d, const struct aside *row, int64_t no
     return false;
 }
 
-/* Of several attempts for one patient the first goes first, due or not; nothing goes beside what is out. */
-static bool is_first(struct subscription *s, const struct aside *row)
+/* Of several attempts for one patient the first goes first, due or not. */
+static bool is_first(struct subscription *s, const struct aside *row, const struct frame *f)
 {
     if (!subscription_is_held_up(s, &row->key)) return true;
     struct busy_key *busy = window_busy(&s->window, &row->key);
     bool is_first_met = busy->pass != s->pass;
     if (row->kind == ASIDE(RETRY)) busy->pass = s->pass;
-    return is_first_met && busy->out == 0;
+    return is_first_met && (busy->out == 0 || may_join(s, busy, f));
 }
 
-static enum chosen choose_row(struct delivery *d, struct subscription *s, struct frame *f, const struct aside *row)
+static enum chosen choose_row(struct delivery *d, struct subscription *s, struct frame *f, uint32_t index)
 {
+    const struct aside *row = &s->ledger.aside[index];
     struct looked l;
     struct view v = delivery_view(d);
     const Handoff__V1__Addressee *to = NULL;
@@ -155,14 +189,11 @@ static enum chosen choose_row(struct delivery *d, struct subscription *s, struct
     if (!is_addressed || to != NULL) {
         struct gate_decision decision = look_ask(d, &l, to);
         bool is_new_disclosure = look_is_disclosure(&l, &decision) && row->authorised_sequence == 0;
-        if (decision.answer == GATE_DELIVER && !is_new_disclosure) {
-            f->positions[f->count] = UINT64_MAX;
-            add_to_frame(d, f, &l, row->at, &decision, to);
-            return CHOSEN_OUT;
-        }
+        struct going going = {row->at, UINT64_MAX, index, row->attempts + 1, to};
+        if (decision.answer == GATE_DELIVER && !is_new_disclosure)
+            return add_to_frame(d, s, f, &l, &decision, &going) ? CHOSEN_OUT : cannot_go(f);
     }
-    prepare(s, row->at, true, 0, row->addressee);
-    return CHOSEN_LATER;
+    return prepare_row_later(s, row);
 }
 
 static void mark_row(struct delivery *d, struct subscription *s, struct frame *f, struct aside *row)
@@ -171,44 +202,39 @@ static void mark_row(struct delivery *d, struct subscription *s, struct frame *f
     row->session = f->index;
     row->lease_ms = d->machine_ms + subscription_lease_ms(s);
     row->is_to_ask = false;
-    if (row->attempts++ > 0) s->redelivered++;
-    window_add_busy(&s->window, &row->key, 1, 0);
-    f->deliveries[f->count - 1]->number = s->next_number;
-    f->deliveries[f->count - 1]->attempt = row->attempts;
-    s->held[s->next_number % HELD_MAX] = (struct held){s->next_number, UINT64_MAX};
+    row->attempts++;
+    note_out(s, f, &row->key);
     s->next_number++;
 }
 
-/* When the next row may go, as far as nobody's credit or another row stops it. */
-static void note_next(struct subscription *s, const struct aside *row)
+/* When the next row may go. What waits for another one goes when that is over (has_freed). */
+static void note_next(struct subscription *s, const struct aside *row, bool is_next)
 {
-    if (row->number != 0) return;
+    if (row->kind == ASIDE(WITHHELD)) s->withheld_filter |= UINT64_C(1) << (row->key.bytes[0] & 63);
+    if (row->number != 0 || row->is_staged || !is_next) return;
     if (row->kind == ASIDE(RETRY) && row->ready_at_ms < s->aside_next_ms) s->aside_next_ms = row->ready_at_ms;
     if (row->kind == ASIDE(WAITS) && row->until_ms < s->aside_next_journal_ms) s->aside_next_journal_ms = row->until_ms;
-    if (row->kind == ASIDE(WITHHELD)) s->withheld_filter |= UINT64_C(1) << (row->key.bytes[0] & 63);
     s->has_to_ask |= row->kind == ASIDE(WITHHELD) && row->is_to_ask;
 }
 
 static void fill_from_aside(struct delivery *d, struct subscription *s, struct frame *f)
 {
     int64_t now_ms = engine_now_ms(d->engine);
-    if (s->aside_next_ms > d->machine_ms && s->aside_next_journal_ms > now_ms && !s->has_to_ask) return;
+    if (s->aside_next_ms > d->machine_ms && s->aside_next_journal_ms > now_ms && !s->has_to_ask && !s->has_freed) return;
     s->pass++;
     s->aside_next_ms = s->aside_next_journal_ms = INT64_MAX;
-    s->has_to_ask = false;
+    s->has_to_ask = s->has_freed = false;
     s->withheld_filter = 0;
     for (uint32_t i = 0; i < s->ledger.aside_count; i++) {
         struct aside *row = &s->ledger.aside[i];
-        bool may_go = !row->is_staged && row->number == 0 && is_first(s, row) && is_due(d, row, now_ms) &&
-                      !is_frame_full(f) && has_number(s) && !s->is_stuck &&
+        bool is_next = is_first(s, row, f);
+        bool may_go = is_next && !row->is_staged && row->number == 0 && is_due(d, row, now_ms) && !is_frame_full(f) &&
+                      has_number(s) && may_prepare(s) && !s->is_stuck &&
                       arena_left(d->arena) >= 2 * LIMIT_STEP_ARENA_BYTES;
-        enum chosen chosen = may_go ? choose_row(d, s, f, row) : CHOSEN_LATER;
+        enum chosen chosen = may_go ? choose_row(d, s, f, i) : CHOSEN_LATER;
         if (chosen == CHOSEN_STUCK) stop(d, s);
-        if (chosen == CHOSEN_OUT) {
-            mark_row(d, s, f, row);
-            f->rows[f->count - 1] = i;
-        }
-        note_next(s, row);
+        if (chosen == CHOSEN_OUT) mark_row(d, s, f, row);
+        note_next(s, row, is_next);
     }
 }
 
@@ -217,8 +243,7 @@ static void fill_from_aside(struct delivery *d, struct subscription *s, struct f
 static void take_back_frame(struct subscription *s, const struct frame *f)
 {
     for (uint32_t i = 0; i < f->count; i++) {
-        uint64_t number = f->deliveries[i]->number;
-        s->held[number % HELD_MAX] = (struct held){0};
+        s->held[f->numbers[i] % HELD_MAX] = (struct held){0};
         if (f->positions[i] != UINT64_MAX) {
             struct message *m = window_at(&s->window, f->positions[i]);
             window_end_busy(&s->window, &m->key, 1, 0);
@@ -230,22 +255,14 @@ static void take_back_frame(struct subscription *s, const struct frame *f)
         window_end_busy(&s->window, &row->key, 1, 0);
         row->number = 0;
         row->attempts--;
-        s->aside_next_ms = s->aside_next_journal_ms = 0;
-        if (row->kind == ASIDE(WITHHELD)) row->is_to_ask = s->has_to_ask = true;
+        if (row->kind == ASIDE(WITHHELD)) row->is_to_ask = true;
     }
+    s->has_freed = true;
 }
 
 static void send_frame(struct delivery *d, struct subscription *s, struct frame *f)
 {
-    Handoff__V1__Deliveries deliveries = HANDOFF__V1__DELIVERIES__INIT;
-    Handoff__V1__Reply reply = HANDOFF__V1__REPLY__INIT;
-    deliveries.name = s->name;
-    deliveries.deliveries = f->deliveries;
-    deliveries.n_deliveries = f->count;
-    reply.tag = f->session->tag;
-    reply.body_case = HANDOFF__V1__REPLY__BODY_DELIVERIES;
-    reply.deliveries = &deliveries;
-    int rc = d->options.send(d->options.context, f->session->connection, &reply);
+    int rc = frame_send(d, f, s->name);
     if (rc == 0) {
         f->session->held += f->count;
         return;
@@ -257,32 +274,45 @@ static void send_frame(struct delivery *d, struct subscription *s, struct frame 
         session_end(d, s, f->session, true);
 }
 
-static bool has_credit(const struct session *session)
+bool session_has_credit(const struct session *session)
 {
     return session->is_open && !session->is_choked && !session->is_silent && session->held < session->credit;
 }
 
 /* One frame to one worker; false: there is nothing for it. */
-static bool hand_frame(struct delivery *d, struct subscription *s, uint32_t index, uint32_t *budget)
+static bool hand_frame(struct delivery *d, struct subscription *s, uint32_t index)
 {
     struct frame f = {.session = &s->sessions[index], .index = index};
     arena_reset(d->arena);
+    arena_reset(d->frame);
+    f.memory = look_begin(d);
+    f.bytes = arena_room(d->frame, FRAME_ROOM);
     fill_from_aside(d, s, &f);
     fill_from_window(d, s, &f);
     if (f.count == 0) return false;
-    *budget -= f.count < *budget ? f.count : *budget;
+    d->budget -= f.count < d->budget ? f.count : d->budget;
     send_frame(d, s, &f);
     return true;
 }
 
-void hand_out(struct delivery *d, struct subscription *s, uint32_t *budget)
+/* One frame to each worker that has credit. False: nobody got one. */
+static bool go_round(struct delivery *d, struct subscription *s)
 {
-    bool has_sent = true;
-    if (!s->is_made || s->is_gone || s->is_stuck) return;
-    for (; has_sent && *budget > 0;) {
-        has_sent = false;
-        for (uint32_t i = 0; i < s->session_count && *budget > 0; i++)
-            if (has_credit(&s->sessions[i])) has_sent |= hand_frame(d, s, i, budget);
+    bool has_sent = false;
+    for (uint32_t i = 0; i < s->session_count; i++) {
+        if (!session_has_credit(&s->sessions[i])) continue;
+        if (!delivery_may_go_on(d)) {
+            d->has_more = true;
+            return false;
+        }
+        has_sent |= hand_frame(d, s, i);
     }
-    if (*budget == 0 || s->preparation_count > 0) d->has_more = true;
+    return has_sent;
+}
+
+void hand_out(struct delivery *d, struct subscription *s)
+{
+    if (!s->is_made || s->is_gone || s->is_stuck) return;
+    while (go_round(d, s)) continue;
+    if (s->preparation_count > 0 && !d->is_shut) d->has_more = true;
 }

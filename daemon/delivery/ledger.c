@@ -1,8 +1,8 @@
 /* The fold: see ledger.h. */
 #include "delivery/ledger.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,6 +81,17 @@ uint32_t ledger_count(const struct ledger *l, Handoff__V1__AsideKind kind)
     return count;
 }
 
+/* Text is cut between characters, never within one: whoever reads it refuses half of one. */
+void ledger_copy_text(char *to, size_t size, const char *from)
+{
+    size_t len = strnlen(from, size);
+    if (len == size)
+        for (len = size - 1; len > 0 && ((unsigned char)from[len] & 0xc0) == 0x80;)
+            len--;
+    memcpy(to, from, len);
+    to[len] = 0;
+}
+
 /* --- folding ---------------------------------------------------------------------------------------------------- */
 static Handoff__V1__SubscriptionSettings *copy_settings(const Handoff__V1__SubscriptionSettings *settings)
 {
@@ -102,6 +113,7 @@ static int make(struct ledger *l, const Handoff__V1__SubscriptionMade *made)
     l->settings = settings;
     l->through = made->after_sequence;
     l->ahead_count = l->aside_count = 0;
+    l->acknowledged = l->dropped = 0;
     return 0;
 }
 
@@ -113,33 +125,57 @@ static bool is_row(const Handoff__V1__Aside *row)
 
 static bool are_ranges(Handoff__V1__MessageRange *const *ranges, size_t count)
 {
-    struct place before = {0, 0};
+    struct place before = place_of(0, 0);
     if (count > LEDGER_AHEAD_MAX) return false;
     for (size_t i = 0; i < count; i++) {
-        struct place first = {ranges[i]->first_sequence, ranges[i]->first_position};
-        struct place last = {ranges[i]->last_sequence, ranges[i]->last_position};
+        struct place first = place_of(ranges[i]->first_sequence, ranges[i]->first_position);
+        struct place last = place_of(ranges[i]->last_sequence, ranges[i]->last_position);
         if (place_compare(before, first) >= 0 || place_compare(first, last) > 0) return false;
         before = last;
     }
     return true;
 }
 
+static int compare_rows(const void *a, const void *b)
+{
+    const Handoff__V1__Aside *one = *(Handoff__V1__Aside *const *)a, *other = *(Handoff__V1__Aside *const *)b;
+    int order = place_compare(place_of(one->sequence, one->position), place_of(other->sequence, other->position));
+    return order != 0 ? order : strcmp(one->addressee, other->addressee);
+}
+
+/* Each row once. */
+static bool are_distinct(Handoff__V1__Aside *const *rows, size_t count)
+{
+    const Handoff__V1__Aside *sorted[LEDGER_ASIDE_MAX];
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = rows[i];
+    if (count > 1) qsort(sorted, count, sizeof *sorted, compare_rows);
+    for (size_t i = 1; i < count; i++)
+        if (compare_rows(&sorted[i - 1], &sorted[i]) == 0) return false;
+    return true;
+}
+
+/* What ends makes room for what begins. */
 static bool are_rows(const struct ledger *l, Handoff__V1__Aside *const *rows, size_t count)
 {
-    size_t more = 0;
+    size_t begin = 0, end = 0;
+    if (count > LEDGER_ASIDE_MAX) return false;
     for (size_t i = 0; i < count; i++) {
         if (!is_row(rows[i])) return false;
-        more += rows[i]->kind != HANDOFF__V1__ASIDE_KIND__ASIDE_KIND_UNSPECIFIED;
+        bool is_there = ledger_find(l, place_of(rows[i]->sequence, rows[i]->position), rows[i]->addressee) != NULL;
+        bool is_end = rows[i]->kind == HANDOFF__V1__ASIDE_KIND__ASIDE_KIND_UNSPECIFIED;
+        begin += !is_there && !is_end;
+        end += is_there && is_end;
     }
-    return l->aside_count + more <= LEDGER_ASIDE_MAX + count;
+    return l->aside_count - end + begin <= LEDGER_ASIDE_MAX && are_distinct(rows, count);
 }
 
 static void set_ahead(struct ledger *l, Handoff__V1__MessageRange *const *ranges, size_t count)
 {
     l->ahead_count = 0;
     for (size_t i = 0; i < count; i++)
-        l->ahead[l->ahead_count++] = (struct range){{ranges[i]->first_sequence, ranges[i]->first_position},
-                                                    {ranges[i]->last_sequence, ranges[i]->last_position}};
+        l->ahead[l->ahead_count++] = (struct range){place_of(ranges[i]->first_sequence, ranges[i]->first_position),
+                                                    place_of(ranges[i]->last_sequence, ranges[i]->last_position)};
 }
 
 static void remove_row(struct ledger *l, uint32_t at)
@@ -156,17 +192,17 @@ static struct aside *insert_row(struct ledger *l, uint32_t at)
     return &l->aside[at];
 }
 
-/* False: there is no room, which the writer made sure of. */
-static bool put_row(struct ledger *l, const Handoff__V1__Aside *row)
+/* As far as there is room, which the caller made sure of. */
+static void put_row(struct ledger *l, const Handoff__V1__Aside *row)
 {
-    struct place at = {row->sequence, row->position};
+    struct place at = place_of(row->sequence, row->position);
     uint32_t i = row_position(l, at, row->addressee);
     bool is_there = i < l->aside_count && compare_row(&l->aside[i], at, row->addressee) == 0;
     if (row->kind == HANDOFF__V1__ASIDE_KIND__ASIDE_KIND_UNSPECIFIED) {
         if (is_there) remove_row(l, i);
-        return true;
+        return;
     }
-    if (!is_there && l->aside_count == LEDGER_ASIDE_MAX) return false;
+    assert(is_there || l->aside_count < LEDGER_ASIDE_MAX);
     struct aside *a = is_there ? &l->aside[i] : insert_row(l, i);
     *a = (struct aside){.at = at,
                         .kind = row->kind,
@@ -175,9 +211,8 @@ static bool put_row(struct ledger *l, const Handoff__V1__Aside *row)
                         .delay_ms = row->delay_ms,
                         .authorised_sequence = row->authorised_sequence};
     memcpy(a->key.bytes, row->key.data, PATIENT_KEY_BYTES);
-    snprintf(a->addressee, sizeof a->addressee, "%s", row->addressee);
-    snprintf(a->reason, sizeof a->reason, "%s", row->reason);
-    return true;
+    ledger_copy_text(a->addressee, sizeof a->addressee, row->addressee);
+    ledger_copy_text(a->reason, sizeof a->reason, row->reason);
 }
 
 static int settle(struct ledger *l, const Handoff__V1__Settled *s)
@@ -187,15 +222,13 @@ static int settle(struct ledger *l, const Handoff__V1__Settled *s)
         return -EBADMSG;
     l->through = s->through_sequence;
     set_ahead(l, s->done, s->n_done);
-    int rc = 0;
     for (size_t i = 0; i < s->n_aside; i++) /* first what ends, so that there is room */
         if (s->aside[i]->kind == HANDOFF__V1__ASIDE_KIND__ASIDE_KIND_UNSPECIFIED) put_row(l, s->aside[i]);
     for (size_t i = 0; i < s->n_aside; i++)
-        if (s->aside[i]->kind != HANDOFF__V1__ASIDE_KIND__ASIDE_KIND_UNSPECIFIED && !put_row(l, s->aside[i]))
-            rc = -EBADMSG;
+        if (s->aside[i]->kind != HANDOFF__V1__ASIDE_KIND__ASIDE_KIND_UNSPECIFIED) put_row(l, s->aside[i]);
     l->acknowledged += s->acknowledged;
     l->dropped += s->dropped;
-    return rc;
+    return 0;
 }
 
 static int restore(struct ledger *l, const Handoff__V1__Ledger *from)
@@ -268,7 +301,9 @@ Handoff__V1__Ledger *ledger_snapshot(const struct ledger *l, struct arena *arena
     for (uint32_t i = 0; i < l->ahead_count; i++)
         to->ahead[to->n_ahead++] = range_message(&l->ahead[i], arena);
     to->aside = ARENA_ARRAY(arena, Handoff__V1__Aside *, l->aside_count + 1);
-    for (uint32_t i = 0; i < l->aside_count; i++)
-        to->aside[to->n_aside++] = ledger_row(&l->aside[i], arena);
+    for (uint32_t i = 0; i < l->aside_count; i++) {
+        Handoff__V1__Aside *row = to->aside[to->n_aside++] = ledger_row(&l->aside[i], arena);
+        if (l->aside[i].number != 0 && row->attempts > 0) row->attempts--; /* an attempt counts when it has ended */
+    }
     return to;
 }

@@ -26,7 +26,13 @@ enum {
 struct place {
     uint64_t sequence;
     uint32_t position;
+    uint32_t offset;         /* in its batch, and of that the first sequence: only where it is found at once; */
+    uint64_t batch_sequence; /* 0: not known. They count for nothing where places are compared. */
 };
+static inline struct place place_of(uint64_t sequence, uint32_t position)
+{
+    return (struct place){.sequence = sequence, .position = position};
+}
 static inline int place_compare(struct place a, struct place b)
 {
     if (a.sequence != b.sequence) return a.sequence < b.sequence ? -1 : 1;
@@ -82,6 +88,8 @@ struct aside *ledger_find(const struct ledger *ledger, struct place at, const ch
 bool ledger_has_room(const struct ledger *ledger, uint32_t more);
 uint32_t ledger_count(const struct ledger *ledger, Handoff__V1__AsideKind kind);
 
+/* As much of it as there is room for. */
+void ledger_copy_text(char *to, size_t size, const char *from);
 /* A row as the journal keeps it. */
 Handoff__V1__Aside *ledger_row(const struct aside *aside, struct arena *arena);
 

@@ -10,26 +10,47 @@
 
 struct view delivery_view(struct delivery *d)
 {
-    return (struct view){engine_rules(d->engine), d->arena, engine_now_ms(d->engine)};
+    return (struct view){engine_rules(d->engine), d->arena, d->now_ms};
+}
+
+struct look_memory look_begin(const struct delivery *d) { return (struct look_memory){.began = arena_used(d->arena)}; }
+
+/* The newest record, which is often the entry's own. */
+static int open_newest(struct delivery *d, struct look_memory *memory)
+{
+    struct view v = delivery_view(d);
+    const struct patient_key *key = &memory->entry.key;
+    memory->now = NULL;
+    int rc = engine_newest(d->engine, key, memory->entry.sequence, d->arena, &memory->now);
+    if (rc != 0 && rc != ENGINE_E_UNKNOWN) return rc;
+    memory->of = view_open_outcome(&v, &memory->entry, memory->now == NULL);
+    if (memory->of == NULL || memory->of->record == NULL) return ENGINE_E_DAMAGED;
+    if (memory->now != NULL) return 0;
+    memory->now = (Handoff__V1__PatientRecord *)(uintptr_t)memory->of->record;
+    return memory->now->merged_into[0] != 0 ? engine_newest(d->engine, key, 0, d->arena, &memory->now) : 0;
+}
+
+/* As history: the gate is not asked. */
+static int open_record(struct delivery *d, struct look_memory *memory)
+{
+    struct view v = delivery_view(d);
+    memory->of = view_open_entry(&v, &memory->entry);
+    if (memory->of == NULL || memory->of->record == NULL) return ENGINE_E_DAMAGED;
+    memory->now = (Handoff__V1__PatientRecord *)(uintptr_t)memory->of->record;
+    return 0;
 }
 
 /* The entry and the newest record: once for all emissions of an entry. */
 static int open_entry(struct delivery *d, const struct subscription *s, struct place at, struct look_memory *memory)
 {
-    struct view v = delivery_view(d);
-    uint64_t sequence;
+    arena_rewind(d->arena, memory->sequence == at.sequence ? memory->opened : memory->began);
     if (memory->sequence == at.sequence) return 0;
     memory->sequence = 0;
-    int rc = engine_entry(d->engine, at.sequence, &memory->entry);
-    if (rc != 0) return rc;
+    int rc = engine_entry(d->engine, &(struct engine_place){at.sequence, at.batch_sequence, at.offset}, &memory->entry);
     bool is_record = s->filter.stream == HANDOFF__V1__STREAM__STREAM_RECORD;
-    memory->of = is_record ? view_open_entry(&v, &memory->entry) : view_open_outcome(&v, &memory->entry);
-    if (memory->of == NULL || memory->of->record == NULL) return ENGINE_E_DAMAGED;
-    memory->now = NULL;
-    if (!is_record) rc = engine_newest(d->engine, &memory->entry.key, d->arena, &memory->now, &sequence);
-    if (rc == ENGINE_E_UNKNOWN) rc = 0;
-    if (memory->now == NULL) memory->now = (Handoff__V1__PatientRecord *)(uintptr_t)memory->of->record;
+    if (rc == 0) rc = is_record ? open_record(d, memory) : open_newest(d, memory);
     if (rc == 0) memory->sequence = at.sequence;
+    memory->opened = arena_used(d->arena);
     return rc;
 }
 

@@ -57,8 +57,8 @@ static const Handoff__V1__Recipient *recipient_of(struct delivery *d, const stru
 /* In the staging arena; false: it cannot be looked at. */
 static bool look_again(struct delivery *d, struct subscription *s, struct place at, struct looked *ret)
 {
-    struct look_memory memory = {0};
     struct entry *entry = ARENA_NEW(d->arena, struct entry);
+    struct look_memory memory = look_begin(d);
     if (look(d, s, at, &memory, ret) != 0) return false;
     *entry = memory.entry; /* outlives this function */
     ret->entry = entry;
@@ -77,6 +77,7 @@ void stage_dead(struct delivery *d, struct subscription *s, const struct aside *
     dead->addressee = staged_text(d, row->addressee);
     dead->reason = staged_text(d, row->reason);
     dead->attempts = row->attempts;
+    dead->is_addressed = s->ledger.settings->is_addressed;
     stage_command(d, s, &row->key, COMMAND(MESSAGE_DEAD), dead);
     arena_rewind(d->arena, mark);
 }
@@ -121,7 +122,7 @@ static void stage_authorised(struct delivery *d, struct subscription *s, const s
                              const struct gate_decision *decision)
 {
     Handoff__V1__DisclosureAuthorised *a = MESSAGE_NEW(d->staging, Handoff__V1__DisclosureAuthorised, disclosure_authorised);
-    struct place at = {l->entry->sequence, l->emission->position};
+    struct place at = place_of(l->entry->sequence, l->emission->position);
     const Handoff__V1__StatusEmission *rendered = look_render(d, l, at, decision, NULL)->emission->status;
     a->sequence = at.sequence;
     a->position = at.position;
@@ -164,16 +165,29 @@ bool write_commands(struct delivery *d, struct subscription *s)
 }
 
 /* --- what becomes of one ---------------------------------------------------------------------------------------------- */
-static void row_of(const struct looked *l, const struct gate_decision *decision, const char *addressee, struct aside *row)
+/* A patient that became another is that one: what changes there is what withheld messages wait for. */
+static struct patient_key key_now(const struct delivery *d, const struct looked *l)
 {
-    row->at = (struct place){l->entry->sequence, l->emission != NULL ? l->emission->position : 0};
-    row->key = l->entry->key;
+    struct patient_key key = l->entry->key;
+    if (strcmp(l->now->patient_id, l->of->record->patient_id) != 0)
+        engine_subject_key(d->engine, SUBJECT_IS_PATIENT, l->now->patient_id, &key);
+    return key;
+}
+
+static void row_of(const struct delivery *d, const struct looked *l, const struct gate_decision *decision,
+                   const char *addressee, struct aside *row)
+{
+    row->at = place_of(l->entry->sequence, l->emission != NULL ? l->emission->position : 0);
+    row->key = key_now(d, l);
     row->delay_ms = 0;
     row->until_ms = 0;
-    snprintf(row->addressee, sizeof row->addressee, "%s", addressee);
-    snprintf(row->reason, sizeof row->reason, "%s", decision->reason != NULL ? decision->reason : "");
+    ledger_copy_text(row->addressee, sizeof row->addressee, addressee);
+    ledger_copy_text(row->reason, sizeof row->reason, decision->reason != NULL ? decision->reason : "");
     row->kind = ASIDE(RETRY);
-    if (decision->answer == GATE_WITHHOLD) row->kind = ASIDE(WITHHELD);
+    if (decision->answer == GATE_WITHHOLD) {
+        row->kind = ASIDE(WITHHELD);
+        row->authorised_sequence = 0; /* should it go after all, then on another ground */
+    }
     if (decision->answer == GATE_WAIT) {
         row->kind = ASIDE(WAITS);
         row->until_ms = decision->until_ms;
@@ -191,9 +205,9 @@ static void decide(struct delivery *d, struct subscription *s, const struct look
         if (there != NULL) stage_end_row(d, s, (struct aside *)(uintptr_t)there);
         return;
     }
-    row_of(l, decision, addressee, &row);
+    row_of(d, l, decision, addressee, &row);
     bool is_new = there == NULL || there->kind != row.kind || strcmp(there->reason, row.reason) != 0 ||
-                  there->until_ms != row.until_ms;
+                  there->until_ms != row.until_ms || memcmp(&there->key, &row.key, sizeof row.key) != 0;
     bool authorises = decision->answer == GATE_DELIVER && look_is_disclosure(l, decision) && row.authorised_sequence == 0;
     if (!is_new && !authorises) return;
     if (decision->is_unreachable && (there == NULL || there->kind != ASIDE(WITHHELD))) stage_unreachable(d, s, l, addressee);
@@ -226,11 +240,13 @@ static void prepare_message(struct delivery *d, struct subscription *s, const st
     struct message *m = window_at(&s->window, p->position);
     bool is_addressed = s->ledger.settings->is_addressed;
     size_t count = is_addressed ? l->addressee_count : 1;
-    m->is_preparing = false;
     if (m->state != MESSAGE_READY) return;
     struct gate_decision first = count > 0 ? look_ask(d, l, is_addressed ? l->addressees[0] : NULL)
                                            : (struct gate_decision){.answer = GATE_DROP, .is_silent = true};
-    if (count == 1 && (!is_addressed || l->addressees[0]->key[0] == 0) && is_plain(l, &first)) return; /* it may go after all */
+    if (count == 1 && (!is_addressed || l->addressees[0]->key[0] == 0) && is_plain(l, &first)) {
+        stop_preparing(s, m); /* it may go after all */
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         struct gate_decision decision = i == 0 ? first : look_ask(d, l, l->addressees[i]);
         decide(d, s, l, is_addressed ? l->addressees[i]->key : "", NULL, &decision);
@@ -239,24 +255,29 @@ static void prepare_message(struct delivery *d, struct subscription *s, const st
     stage_past(s, p->position);
 }
 
-void prepare_all(struct delivery *d, struct subscription *s)
+static void prepare_one(struct delivery *d, struct subscription *s, const struct preparation *p)
 {
     struct looked l;
-    uint32_t i = 0;
-    for (; i < s->preparation_count && stage_has_room(s, 2 * ADDRESSEES_MAX); i++) {
-        struct preparation *p = &s->preparations[i];
-        size_t mark = arena_used(d->arena);
-        if (!look_again(d, s, p->at, &l)) {
-            s->is_stuck = true;
-            delivery_notice(d, "a message does not read back; its subscription stops until the journal is checked", s);
-        } else if (p->is_aside) {
-            prepare_row(d, s, p, &l);
-        } else {
-            prepare_message(d, s, p, &l);
-        }
-        arena_rewind(d->arena, mark);
+    size_t mark = arena_used(d->arena);
+    if (!look_again(d, s, p->at, &l)) {
+        s->is_stuck = true;
+        delivery_notice(d, "a message does not read back; its subscription stops until the journal is checked", s);
+    } else if (p->is_aside) {
+        prepare_row(d, s, p, &l);
+    } else {
+        prepare_message(d, s, p, &l);
     }
-    for (; i < s->preparation_count; i++) /* looked at again in a later turn */
-        if (!s->preparations[i].is_aside) window_at(&s->window, s->preparations[i].position)->is_preparing = false;
+    arena_rewind(d->arena, mark);
+}
+
+void prepare_all(struct delivery *d, struct subscription *s)
+{
+    for (uint32_t i = 0; i < s->preparation_count; i++) {
+        const struct preparation *p = &s->preparations[i];
+        if (stage_has_room(d, s, p->is_aside ? 0 : STAGE_AT_ONCE))
+            prepare_one(d, s, p);
+        else if (!p->is_aside) /* looked at again in a later turn */
+            stop_preparing(s, window_at(&s->window, p->position));
+    }
     s->preparation_count = 0;
 }

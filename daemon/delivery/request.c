@@ -11,6 +11,7 @@
 #define CODE(NAME) HANDOFF__V1__CODE__CODE_##NAME
 #define ASIDE(NAME) HANDOFF__V1__ASIDE_KIND__ASIDE_KIND_##NAME
 #define DAY_MS 86400000
+enum { LOOKS_MAX = 16 * HELD_MAX }; /* numbers looked at for one request, so that nobody stops the others */
 
 static const struct delivery_refusal taken = {CODE(UNSPECIFIED), NULL, NULL};
 
@@ -213,7 +214,7 @@ static struct delivery_refusal subscribe(struct delivery *d, uint64_t connection
         .connection = connection, .tag = request->tag, .credit = r->credit, .heard_ms = d->machine_ms, .is_open = true};
     s->absent_since_ms = 0;
     Handoff__V1__SubscribeReply *reply = MESSAGE_NEW(d->staging, Handoff__V1__SubscribeReply, subscribe_reply);
-    reply->settings = s->is_making ? s->making->settings : s->ledger.settings;
+    reply->settings = message_copy(s->is_making ? s->making->settings : s->ledger.settings, d->staging);
     reply->is_new = is_new;
     answer_later(d, connection, request->tag, hangs_on(s), HANDOFF__V1__REPLY__BODY_SUBSCRIBE, reply);
     return taken;
@@ -224,14 +225,19 @@ struct settling {
     struct delivery *d;
     struct subscription *s;
     uint32_t session;
+    uint32_t looks; /* numbers that were looked at */
     Handoff__V1__SettleReply *reply;
 };
 
-static void refuse_number(struct settling *x, uint64_t number)
+static const char not_held[] = "this connection does not hold it (any more)";
+static const char no_room[] = "as much is set aside as may be; it stays with this connection until its lease ends";
+static const char not_now[] = "that is too much at once; say it again";
+
+static void refuse_number(struct settling *x, uint64_t number, const char *why)
 {
     Handoff__V1__SettleRefusal *r = MESSAGE_NEW(x->d->staging, Handoff__V1__SettleRefusal, settle_refusal);
     r->number = number;
-    r->sentence = arena_string(x->d->staging, "this connection does not hold it (any more)");
+    r->sentence = (char *)(uintptr_t)why;
     list_append(x->d->staging, &x->reply->refused, &x->reply->n_refused, r);
 }
 
@@ -280,12 +286,18 @@ static void acknowledge_range(struct settling *x, const Handoff__V1__NumberRange
     uint64_t number = range->first > oldest ? range->first : oldest;
     bool has_any = false;
     struct thing thing;
-    for (; number <= last && number <= newest; number++) {
-        if (!find_thing(x, number, &thing) || !stage_has_room(x->s, 1)) continue;
-        acknowledge(x, &thing);
+    for (; number <= last && number <= newest && x->looks < LOOKS_MAX; number++, x->looks++) {
+        if (!find_thing(x, number, &thing)) continue;
         has_any = true;
+        if (thing.row == NULL || stage_has_room(x->d, x->s, 0))
+            acknowledge(x, &thing);
+        else
+            refuse_number(x, number, not_now);
     }
-    if (!has_any) refuse_number(x, range->first);
+    if (number <= last && number <= newest)
+        refuse_number(x, number, not_now);
+    else if (!has_any)
+        refuse_number(x, range->first, not_held);
 }
 
 static void reject(struct settling *x, const Handoff__V1__Nack *nack)
@@ -295,8 +307,10 @@ static void reject(struct settling *x, const Handoff__V1__Nack *nack)
                         .is_permanent = nack->is_permanent,
                         .is_unspent = nack->is_unspent,
                         .reason = nack->reason[0] != 0 ? nack->reason : "the worker said that it failed"};
-    if (!find_thing(x, nack->number, &thing) || !stage_has_room(x->s, 1))
-        refuse_number(x, nack->number);
+    if (!find_thing(x, nack->number, &thing))
+        refuse_number(x, nack->number, not_held);
+    else if (!stage_has_room(x->d, x->s, thing.row == NULL ? 1 : 0))
+        refuse_number(x, nack->number, no_room);
     else if (thing.row != NULL)
         stage_failed_row(x->d, x->s, thing.row, &f);
     else
@@ -308,7 +322,7 @@ static void extend(struct settling *x, uint64_t number)
     struct thing thing;
     int64_t until_ms = x->d->machine_ms + subscription_lease_ms(x->s);
     if (!find_thing(x, number, &thing))
-        refuse_number(x, number);
+        refuse_number(x, number, not_held);
     else if (thing.row != NULL)
         thing.row->lease_ms = until_ms;
     else
@@ -319,15 +333,15 @@ static struct delivery_refusal settle(struct delivery *d, uint64_t connection, c
 {
     const Handoff__V1__SettleRequest *r = request->settle;
     struct subscription *s = delivery_find(d, r->name);
-    struct session *session = s != NULL && s->is_made ? session_find(s, connection) : NULL;
+    struct session *session = s != NULL ? session_find(s, connection) : NULL;
     if (session == NULL)
         return refuse(CODE(NOT_SUBSCRIBED), "name", "this connection is not subscribed (any more); subscribe again");
     if (r->credit != NULL && r->credit->value > DELIVERY_CREDIT_MAX)
         return refuse(CODE(BAD_VALUE), "credit", "credit is at most 10000");
-    if (s->is_written || s->is_making || s->is_leaving || s->row_count + r->n_nacks > STAGED_MAX / 2)
+    if (s->is_written || s->is_making || s->is_leaving)
         return refuse(CODE(UNAVAILABLE), NULL, "what was settled before is not stored yet; ask again");
-    struct settling x = {d, s, (uint32_t)(session - s->sessions),
-                         MESSAGE_NEW(d->staging, Handoff__V1__SettleReply, settle_reply)};
+    struct settling x = {.d = d, .s = s, .session = (uint32_t)(session - s->sessions)};
+    x.reply = MESSAGE_NEW(d->staging, Handoff__V1__SettleReply, settle_reply);
     session->heard_ms = d->machine_ms;
     session->is_silent = false;
     if (r->credit != NULL) session->credit = r->credit->value;
@@ -412,7 +426,7 @@ static struct delivery_refusal dead_letter(struct delivery *d, uint64_t connecti
     Handoff__V1__DeadLetterReply *reply = MESSAGE_NEW(d->staging, Handoff__V1__DeadLetterReply, dead_letter_reply);
     for (uint32_t i = 0; i < s->ledger.aside_count; i++) {
         struct aside *row = &s->ledger.aside[i];
-        if (!is_meant(row, r) || !stage_has_room(s, 1)) continue;
+        if (!is_meant(row, r) || !stage_has_room(d, s, 0)) continue;
         if (r->is_dropped)
             stage_end_row(d, s, row);
         else
@@ -446,6 +460,7 @@ bool delivery_is_request(const Handoff__V1__Request *request)
 
 struct delivery_refusal delivery_request(struct delivery *d, uint64_t connection, const Handoff__V1__Request *request)
 {
+    if (d->is_stale) return refuse(CODE(UNAVAILABLE), NULL, "the journal was opened again; ask again");
     for (size_t i = 0; i < sizeof takers / sizeof *takers; i++)
         if (takers[i].body == request->body_case) return takers[i].take(d, connection, request);
     return refuse(CODE(UNKNOWN_REQUEST), NULL, "this request is unknown");

@@ -73,6 +73,7 @@ int subscription_begin(struct delivery *d, struct subscription *s)
     window_clear(&s->window);
     memset(s->held, 0, HELD_MAX * sizeof *s->held);
     s->scanned = s->ledger.through;
+    s->is_stuck = false;
     s->withheld_filter = 0;
     s->withheld_asked_ms = d->machine_ms;
     s->aside_next_ms = s->aside_next_journal_ms = INT64_MAX;
@@ -86,10 +87,11 @@ int subscription_begin(struct delivery *d, struct subscription *s)
 /* --- scanning ------------------------------------------------------------------------------------------------------ */
 static bool is_of_site(struct delivery *d, const struct subscription *s, const struct entry *entry)
 {
+    static const struct stored_fields all_but_site = {{~(UINT64_C(1) << 2), ~UINT64_C(0)}};
     if (s->filter.site[0] == 0) return true;
     size_t mark = arena_used(d->arena);
     Handoff__V1__PatientRecord *record =
-        stored_unpack(&handoff__v1__patient_record__descriptor, entry->record, d->arena);
+        stored_unpack_without(&handoff__v1__patient_record__descriptor, entry->record, &all_but_site, d->arena);
     bool is_of = record != NULL &&
                  strcmp(rules_site(engine_rules(d->engine), record->site)->name, s->filter.site) == 0;
     arena_rewind(d->arena, mark);
@@ -98,7 +100,7 @@ static bool is_of_site(struct delivery *d, const struct subscription *s, const s
 
 static void add_message(struct delivery *d, struct subscription *s, const struct entry *entry, uint32_t position)
 {
-    struct place at = {entry->sequence, position};
+    struct place at = {entry->sequence, position, entry->offset, entry->batch_sequence};
     struct message *m = window_add(&s->window, at, &entry->key, d->machine_ms);
     if (!ledger_is_past(&s->ledger, at)) return;
     m->state = MESSAGE_PAST; /* settled before a restart: it still belongs to a range that is done */
@@ -161,15 +163,24 @@ static bool scan_entry(void *context, const struct entry *entry)
     return has_taken;
 }
 
+/* Of most entries the header tells that they are not wanted; of stream record, that they are. */
+static int scan(struct scanning *x, uint64_t from)
+{
+    uint64_t last;
+    bool is_record = x->s->filter.stream == HANDOFF__V1__STREAM__STREAM_RECORD;
+    if (is_record && x->s->filter.site[0] != 0)
+        return engine_scan(x->d->engine, from, SCAN_ENTRIES, x, scan_entry, &last);
+    return engine_scan_headers(x->d->engine, from, SCAN_ENTRIES, is_record ? 0 : ENTRY_HAS_EMISSIONS, x, scan_entry, &last);
+}
+
 void subscription_scan(struct delivery *d, struct subscription *s)
 {
     struct scanning x = {d, s};
     struct engine_state state;
-    uint64_t last;
     engine_state(d->engine, &state);
     if (!s->is_made || s->is_stuck || s->scanned >= state.last_sequence || window_is_full(&s->window)) return;
     uint64_t before = s->scanned;
-    if (engine_scan(d->engine, s->scanned + 1, SCAN_ENTRIES, &x, scan_entry, &last) != 0) {
+    if (scan(&x, s->scanned + 1) != 0) {
         s->is_stuck = true;
         delivery_notice(d, "the journal does not read back where a subscription stands; run handoffd verify", s);
         return;
@@ -190,19 +201,26 @@ void session_let_go(struct subscription *s, uint32_t session)
     if (session != NOBODY && s->sessions[session].held > 0) s->sessions[session].held--;
 }
 
+/* A number means nothing any more; what waited for that patient may go. */
+static void end_number(struct subscription *s, uint64_t number, const struct patient_key *key)
+{
+    s->held[number % HELD_MAX] = (struct held){0};
+    window_end_busy(&s->window, key, 1, 0);
+    s->has_freed = true;
+}
+
 /* A message that is out comes back without an entry: its cursor waits for it in the window. */
 static void take_back(struct subscription *s, uint64_t position, bool counts)
 {
     struct message *m = window_at(&s->window, position);
-    s->held[m->number % HELD_MAX] = (struct held){0};
-    window_end_busy(&s->window, &m->key, 1, 0);
+    end_number(s, m->number, &m->key);
     if (!counts && m->attempts > 0) m->attempts--;
     window_give_back(&s->window, position);
 }
 
 static void take_back_row(struct subscription *s, struct aside *row, int64_t now_ms, bool counts)
 {
-    window_end_busy(&s->window, &row->key, 1, 0);
+    end_number(s, row->number, &row->key);
     row->number = 0;
     if (!counts && row->attempts > 0) row->attempts--;
     row->ready_at_ms = now_ms;
@@ -210,6 +228,9 @@ static void take_back_row(struct subscription *s, struct aside *row, int64_t now
     if (row->kind == ASIDE(WAITS)) s->aside_next_journal_ms = row->until_ms;
     if (row->kind == ASIDE(WITHHELD)) row->is_to_ask = s->has_to_ask = true;
 }
+
+/* The last attempt that it had: it stays out, and the next turn gives it up. */
+static bool is_spent(const struct subscription *s, uint32_t attempts) { return attempts >= s->ledger.settings->attempts; }
 
 /* counts: what it held may have been acted upon. */
 void session_end(struct delivery *d, struct subscription *s, struct session *session, bool counts)
@@ -219,22 +240,24 @@ void session_end(struct delivery *d, struct subscription *s, struct session *ses
         struct message *m = window_at(&s->window, p);
         if (m->number == 0 || m->session != index) continue;
         m->session = NOBODY; /* another may get this place before what is staged is durable */
-        if (m->state == MESSAGE_OUT) take_back(s, p, counts);
+        m->lease_ms = d->machine_ms;
+        if (m->state == MESSAGE_OUT && !(counts && is_spent(s, m->attempts))) take_back(s, p, counts);
     }
     for (uint32_t i = 0; i < s->ledger.aside_count; i++) {
         struct aside *row = &s->ledger.aside[i];
         if (row->number == 0 || row->session != index) continue;
         row->session = NOBODY;
-        if (!row->is_staged) take_back_row(s, row, d->machine_ms, counts);
+        row->lease_ms = d->machine_ms;
+        if (!row->is_staged && !(counts && is_spent(s, row->attempts))) take_back_row(s, row, d->machine_ms, counts);
     }
     *session = (struct session){0};
 }
 
 /* --- staging ------------------------------------------------------------------------------------------------------- */
-bool stage_has_room(const struct subscription *s, uint32_t rows)
+bool stage_has_room(const struct delivery *d, const struct subscription *s, uint32_t new_rows)
 {
-    return s->row_count + rows <= STAGED_MAX && s->command_count + rows <= COMMANDS_MAX &&
-           ledger_has_room(&s->ledger, s->row_count + rows) && !s->is_written;
+    return !s->is_written && s->command_count + STAGE_AT_ONCE <= COMMANDS_MAX && arena_left(d->staging) > STAGING_SPARE / 2 &&
+           (new_rows == 0 || ledger_has_room(&s->ledger, s->new_row_count + new_rows));
 }
 
 void stage_past(struct subscription *s, uint64_t position)
@@ -248,7 +271,10 @@ void stage_past(struct subscription *s, uint64_t position)
 void stage_row(struct delivery *d, struct subscription *s, const struct aside *row)
 {
     struct aside *there = ledger_find(&s->ledger, row->at, row->addressee);
-    if (there != NULL) there->is_staged = true;
+    if (there != NULL)
+        there->is_staged = true;
+    else
+        s->new_row_count++;
     assert(s->row_count < STAGED_MAX);
     s->rows[s->row_count++] = ledger_row(row, d->staging);
     s->is_dirty = true;
@@ -282,7 +308,7 @@ static void fail_row(struct delivery *d, struct subscription *s, struct aside *r
     bool is_over = f->is_permanent || row->attempts >= s->ledger.settings->attempts;
     row->kind = is_over ? ASIDE(DEAD) : ASIDE(RETRY);
     row->delay_ms = f->delay_ms != 0 ? f->delay_ms : backoff_ms(s, row->at, row->attempts);
-    snprintf(row->reason, sizeof row->reason, "%s", f->reason);
+    ledger_copy_text(row->reason, sizeof row->reason, f->reason);
     if (is_over) stage_dead(d, s, row);
 }
 
@@ -302,6 +328,19 @@ void stage_failed_row(struct delivery *d, struct subscription *s, struct aside *
     stage_row(d, s, &next);
 }
 
+void start_preparing(struct subscription *s, struct message *m)
+{
+    m->is_preparing = true;
+    window_add_busy(&s->window, &m->key, 0, 1);
+}
+
+void stop_preparing(struct subscription *s, struct message *m)
+{
+    if (!m->is_preparing) return;
+    m->is_preparing = false;
+    window_end_busy(&s->window, &m->key, 0, 1);
+}
+
 /* --- its entry ------------------------------------------------------------------------------------------------------ */
 static bool is_over(const struct message *m) { return m->state == MESSAGE_SETTLING || m->state == MESSAGE_PAST; }
 
@@ -315,38 +354,47 @@ static void add_range(struct delivery *d, Handoff__V1__Settled *to, struct place
     to->done[to->n_done++] = r;
 }
 
-/* The cursor stands before the entry of the first message that is not over; with none, behind all that was looked at. */
-static uint64_t cursor_of(const struct subscription *s)
+/* The first message that is not over; the window's end: there is none. */
+static uint64_t first_open(const struct window *w)
 {
-    const struct window *w = &s->window;
-    for (uint64_t p = w->first; p < w->end; p++)
-        if (!is_over(window_at(w, p))) return window_at(w, p)->at.sequence - 1;
-    return s->scanned;
+    uint64_t p = w->first;
+    while (p < w->end && is_over(window_at(w, p)))
+        p++;
+    return p;
 }
 
-/* Of the entry that the cursor stands before, what came before the window is over, and gone from it. */
-static void add_gone(struct delivery *d, const struct subscription *s, Handoff__V1__Settled *to)
+/* After a restart: what was done beyond all that was looked at since. */
+static void keep_ahead(struct delivery *d, const struct subscription *s, Handoff__V1__Settled *to)
 {
-    const struct window *w = &s->window;
-    if (w->first == w->end || is_over(window_at(w, w->first))) return;
-    struct place at = window_at(w, w->first)->at;
-    if (at.position > 0) add_range(d, to, (struct place){at.sequence, 0}, (struct place){at.sequence, at.position - 1});
+    struct place next = place_of(s->scanned + 1, 0);
+    for (uint32_t i = 0; i < s->ledger.ahead_count; i++) {
+        const struct range *r = &s->ledger.ahead[i];
+        if (place_compare(r->last, next) < 0) continue;
+        add_range(d, to, place_compare(r->first, next) < 0 ? next : r->first, r->last);
+    }
 }
 
+/* The cursor stands before the entry of the first message that is not over; with none, behind all that was looked at.
+ * What that entry emitted before is done, whether it is in the window still or gone from it. */
 static void fill_done(struct delivery *d, const struct subscription *s, Handoff__V1__Settled *to)
 {
     const struct window *w = &s->window;
-    to->through_sequence = cursor_of(s);
-    to->done = ARENA_ARRAY(d->staging, Handoff__V1__MessageRange *, (w->end - w->first) / 2 + 2);
-    add_gone(d, s, to);
-    for (uint64_t p = w->first; p < w->end; p++) {
+    uint64_t p = first_open(w);
+    to->through_sequence = s->scanned;
+    to->done = ARENA_ARRAY(d->staging, Handoff__V1__MessageRange *, (w->end - p) / 2 + 2 + s->ledger.ahead_count);
+    if (p < w->end) {
+        struct place open = window_at(w, p)->at;
+        to->through_sequence = open.sequence - 1;
+        if (open.position > 0) add_range(d, to, place_of(open.sequence, 0), place_of(open.sequence, open.position - 1));
+    }
+    for (; p < w->end; p++) {
         struct place first = window_at(w, p)->at, last = first;
-        if (!is_over(window_at(w, p)) || first.sequence <= to->through_sequence) continue;
-        if (p == w->first) first.position = 0; /* those before it are gone from the window */
+        if (!is_over(window_at(w, p))) continue;
         for (; p < w->end && is_over(window_at(w, p)); p++)
             last = window_at(w, p)->at;
         add_range(d, to, first, last);
     }
+    keep_ahead(d, s, to);
 }
 
 static Handoff__V1__DeliveryInput *settled_input(struct delivery *d, struct subscription *s)
@@ -399,8 +447,8 @@ bool subscription_write(struct delivery *d, struct subscription *s)
 
 static void forget_staged(struct subscription *s)
 {
-    s->is_dirty = s->is_written = s->is_making = s->is_leaving = false;
-    s->row_count = s->acknowledged = s->dropped = s->preparation_count = s->command_count = 0;
+    s->is_dirty = s->is_written = s->is_making = s->is_leaving = s->is_late = false;
+    s->row_count = s->new_row_count = s->acknowledged = s->dropped = s->preparation_count = s->command_count = 0;
     s->input = NULL;
 }
 
@@ -408,20 +456,25 @@ static void forget_staged(struct subscription *s)
 static void end_rows(struct subscription *s)
 {
     for (uint32_t i = 0; i < s->row_count; i++) {
-        struct aside *row = ledger_find(&s->ledger, (struct place){s->rows[i]->sequence, s->rows[i]->position},
+        struct aside *row = ledger_find(&s->ledger, place_of(s->rows[i]->sequence, s->rows[i]->position),
                                         s->rows[i]->addressee);
         if (row == NULL) continue;
-        window_end_busy(&s->window, &row->key, row->number != 0, is_in_the_way(row));
-        if (row->number != 0) session_let_go(s, row->session);
+        window_end_busy(&s->window, &row->key, 0, is_in_the_way(row));
+        s->has_freed = true;
+        if (row->number == 0) continue;
+        end_number(s, row->number, &row->key);
+        session_let_go(s, row->session);
     }
 }
 
 static void begin_rows(struct delivery *d, struct subscription *s)
 {
     for (uint32_t i = 0; i < s->row_count; i++) {
-        struct aside *row = ledger_find(&s->ledger, (struct place){s->rows[i]->sequence, s->rows[i]->position},
+        struct aside *row = ledger_find(&s->ledger, place_of(s->rows[i]->sequence, s->rows[i]->position),
                                         s->rows[i]->addressee);
-        if (row != NULL) meet_row(d, s, row);
+        if (row == NULL) continue;
+        meet_row(d, s, row);
+        if (row->kind == ASIDE(WITHHELD) && s->is_late) row->is_to_ask = s->has_to_ask = true;
     }
 }
 
@@ -431,10 +484,10 @@ static void end_messages(struct subscription *s)
         struct message *m = window_at(&s->window, p);
         if (m->state != MESSAGE_SETTLING) continue;
         if (m->number != 0) {
-            window_end_busy(&s->window, &m->key, 1, 0);
+            end_number(s, m->number, &m->key);
             session_let_go(s, m->session);
-            s->held[m->number % HELD_MAX] = (struct held){0};
         }
+        stop_preparing(s, m);
         m->state = MESSAGE_PAST;
     }
     window_trim(&s->window);
@@ -474,17 +527,17 @@ void subscription_not_committed(struct subscription *s)
 {
     for (uint64_t p = s->window.first; p < s->window.end; p++) {
         struct message *m = window_at(&s->window, p);
-        m->is_preparing = false;
+        stop_preparing(s, m);
         if (m->state != MESSAGE_SETTLING) continue;
         m->state = MESSAGE_OUT;
         if (m->number == 0) window_give_back(&s->window, p);
     }
     for (uint32_t i = 0; i < s->ledger.aside_count; i++) {
-        s->ledger.aside[i].is_staged = false;
-        if (s->ledger.aside[i].kind == ASIDE(RETRY)) s->aside_next_ms = 0;
-        if (s->ledger.aside[i].kind == ASIDE(WAITS)) s->aside_next_journal_ms = 0;
-        if (s->ledger.aside[i].is_to_ask) s->has_to_ask = true;
+        struct aside *row = &s->ledger.aside[i];
+        if (row->kind == ASIDE(WITHHELD) && row->is_staged) row->is_to_ask = true;
+        row->is_staged = false;
     }
+    s->has_freed = true;
     s->entries = SNAPSHOT_ENTRIES; /* whether the last whole ledger is there is not known */
     forget_staged(s);
 }
@@ -497,17 +550,28 @@ static void note_silent(struct subscription *s, uint32_t session)
     if (session != NOBODY) s->sessions[session].is_silent = true;
 }
 
+/* Where nothing more may stand aside it comes again from its place. */
+static void end_lease(struct delivery *d, struct subscription *s, uint64_t position)
+{
+    if (stage_has_room(d, s, 1)) {
+        stage_failed_message(d, s, position, &lease_over);
+        return;
+    }
+    session_let_go(s, window_at(&s->window, position)->session);
+    take_back(s, position, true);
+}
+
 static void end_leases(struct delivery *d, struct subscription *s)
 {
     for (uint64_t p = s->window.first; p < s->window.end; p++) {
         const struct message *m = window_at(&s->window, p);
-        if (m->state != MESSAGE_OUT || m->lease_ms > d->machine_ms || !stage_has_room(s, 1)) continue;
+        if (m->state != MESSAGE_OUT || m->lease_ms > d->machine_ms || s->is_written) continue;
         note_silent(s, m->session);
-        stage_failed_message(d, s, p, &lease_over);
+        end_lease(d, s, p);
     }
     for (uint32_t i = 0; i < s->ledger.aside_count; i++) {
         struct aside *row = &s->ledger.aside[i];
-        if (row->number == 0 || row->is_staged || row->lease_ms > d->machine_ms || !stage_has_room(s, 1)) continue;
+        if (row->number == 0 || row->is_staged || row->lease_ms > d->machine_ms || !stage_has_room(d, s, 0)) continue;
         note_silent(s, row->session);
         stage_failed_row(d, s, row, &lease_over);
     }

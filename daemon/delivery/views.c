@@ -88,7 +88,7 @@ static bool is_after(const char *after, const struct subscription *s, const stru
     if (sscanf(after, "%64[^:]:%llu:%u:%151[^\n]", name, &sequence, &position, addressee) < 3) return true;
     int order = strcmp(s->name, name);
     if (order != 0) return order > 0;
-    struct place at = {sequence, position};
+    struct place at = place_of(sequence, position);
     order = place_compare(row->at, at);
     return order != 0 ? order > 0 : strcmp(row->addressee, addressee) > 0;
 }
@@ -96,10 +96,10 @@ static bool is_after(const char *after, const struct subscription *s, const stru
 static int fill_emission(struct delivery *d, const struct subscription *s, const struct aside *row, struct arena *arena,
                          Handoff__V1__AsideView *to)
 {
-    struct look_memory memory = {0};
     struct looked l;
     char word[64];
     arena_reset(d->arena);
+    struct look_memory memory = look_begin(d);
     int rc = look(d, s, row->at, &memory, &l);
     if (rc != 0) return rc;
     to->at_ms = l.entry->time_ms;

@@ -26,7 +26,7 @@ struct message {
     uint32_t session;  /* OUT */
     uint32_t attempts; /* handed out so often */
     enum message_state state;
-    bool is_preparing; /* what must be journaled first is on its way */
+    bool is_preparing; /* what must be journaled first is on its way, until that is durable */
 };
 
 /* Patients of whom something is out, or waits for another attempt: what comes behind waits for that. */
@@ -34,6 +34,7 @@ struct busy_key {
     struct patient_key key;
     uint32_t out, retries; /* both 0: the place is free */
     uint64_t pass;         /* of the scan that met it last, for the first of several */
+    uint32_t session;      /* to whom the newest went; while any is out */
 };
 
 struct window {

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/stored.h"
+#include "engine/view.h"
 
 bool engine_has_room(const struct engine *e)
 {
@@ -41,31 +42,34 @@ void engine_let_go(struct engine *e)
     reading_end(e);
 }
 
-int engine_entry(struct engine *e, uint64_t sequence, struct entry *ret_entry)
+int engine_entry(struct engine *e, const struct engine_place *place, struct entry *ret_entry)
 {
     assert(e->is_in_turn || e->is_reading);
-    return lookup_sequence(e, sequence, ret_entry);
+    if (!place->batch_sequence || place->sequence > e->last_sequence) return lookup_sequence(e, place->sequence, ret_entry);
+    struct index_row row = {
+        .sequence = place->sequence, .batch_sequence = place->batch_sequence, .offset = place->offset};
+    return lookup_entry_near(e, &row, ret_entry);
 }
 
-static int newest_record(struct engine *e, const struct patient_key *key, struct arena *arena,
-                         Handoff__V1__PatientRecord **ret_record, uint64_t *ret_sequence)
+static int newest_record(struct engine *e, const struct patient_key *key, uint64_t known_sequence, struct arena *arena,
+                         Handoff__V1__PatientRecord **ret_record)
 {
     struct found found;
     int code = e->is_in_turn ? lookup_subject(e, key, &found) : lookup_committed(e, key, &found);
-    if (!code) code = lookup_record(e, &found, arena, ret_record);
-    if (!code && !*ret_record) code = ENGINE_E_UNKNOWN;
-    if (!code) *ret_sequence = found.row.sequence;
-    return code;
+    *ret_record = NULL;
+    if (!code && found.row.sequence && found.row.sequence == known_sequence) return 0;
+    if (!code) code = lookup_record_without(e, &found, &view_untold, arena, ret_record);
+    return !code && !*ret_record ? ENGINE_E_UNKNOWN : code;
 }
 
-int engine_newest(struct engine *e, const struct patient_key *key, struct arena *arena,
-                  Handoff__V1__PatientRecord **ret_record, uint64_t *ret_sequence)
+int engine_newest(struct engine *e, const struct patient_key *key, uint64_t known_sequence, struct arena *arena,
+                  Handoff__V1__PatientRecord **ret_record)
 {
     struct patient_key at = *key;
-    int code = newest_record(e, &at, arena, ret_record, ret_sequence);
-    for (int depth = 0; !code && depth < ALIASES_MAX && (*ret_record)->merged_into[0]; depth++) {
+    int code = newest_record(e, &at, known_sequence, arena, ret_record);
+    for (int depth = 0; !code && *ret_record && (*ret_record)->merged_into[0] && depth < ALIASES_MAX; depth++) {
         subject_key(e->hash_key, SUBJECT_IS_PATIENT, (*ret_record)->merged_into, &at);
-        code = newest_record(e, &at, arena, ret_record, ret_sequence);
+        code = newest_record(e, &at, 0, arena, ret_record);
     }
     return code;
 }

@@ -148,6 +148,10 @@ int engine_walk(struct engine *e, const struct patient_key *key, uint64_t before
 /* Walks all entries from a sequence on, forwards; false stops. Bounded by max_entries. ret_last: last looked at. */
 int engine_scan(struct engine *e, uint64_t from, uint32_t max_entries, void *context,
                 bool (*visit)(void *context, const struct entry *entry), uint64_t *ret_last);
+/* The same for who needs little: what has none of the flags `whole` is checked, and may be looked at, by its header
+ * alone, without its sections. */
+int engine_scan_headers(struct engine *e, uint64_t from, uint32_t max_entries, uint16_t whole, void *context,
+                        bool (*visit)(void *context, const struct entry *entry), uint64_t *ret_last);
 /* Subjects with open work, in key order, once the index has caught up with as_of. engine_index_catch_up starts a
  * sweep and says whether it already has (then listing may go on). */
 bool engine_index_catch_up(struct engine *e, uint64_t as_of);
@@ -174,11 +178,18 @@ int engine_walk_delivery(struct engine *e, const char *subscription, void *conte
 /* What engine_entry returns stays valid between the two. Not around a turn. */
 int engine_hold(struct engine *e);
 void engine_let_go(struct engine *e);
+/* Where an entry is; batch_sequence 0: it is searched for. */
+struct engine_place {
+    uint64_t sequence, batch_sequence;
+    uint32_t offset; /* in its batch */
+};
 /* In a turn, that of its batch too. */
-int engine_entry(struct engine *e, uint64_t sequence, struct entry *ret_entry);
-/* The newest record, of the patient that this one has become; in a turn, as of its batch. ENGINE_E_UNKNOWN. */
-int engine_newest(struct engine *e, const struct patient_key *key, struct arena *arena,
-                  Handoff__V1__PatientRecord **ret_record, uint64_t *ret_sequence);
+int engine_entry(struct engine *e, const struct engine_place *place, struct entry *ret_entry);
+/* The newest record (without view_untold), of the patient that this one has become; in a turn, as of its batch. NULL:
+ * the record after the entry `known_sequence` of that patient is still the newest, and was not read (0: none is known).
+ * ENGINE_E_UNKNOWN. */
+int engine_newest(struct engine *e, const struct patient_key *key, uint64_t known_sequence, struct arena *arena,
+                  Handoff__V1__PatientRecord **ret_record);
 /* The last sequence whose journal time is before this; 0: none. */
 int engine_sequence_before(struct engine *e, int64_t at_ms, uint64_t *ret_sequence);
 

@@ -77,6 +77,8 @@ struct engine {
     struct journal_reader *journal_reader;
     struct index_reader *index_reader;
     bool is_reading;              /* both have a snapshot */
+    uint64_t near_sequence;       /* of the batch that engine_entry read last in this snapshot; 0: none */
+    struct bytes near_blob;
     uint8_t hash_key[HASH_KEY_BYTES];
     struct ruleset *ruleset;
     const struct rules *rules;    /* what it builds; NULL: no policy or no site yet, nothing can be decided */
@@ -154,11 +156,17 @@ int lookup_subject(struct engine *e, const struct patient_key *key, struct found
 int lookup_committed(struct engine *e, const struct patient_key *key, struct found *ret_found);
 /* The entry that a row names. */
 int lookup_entry(struct engine *e, const struct index_row *row, struct entry *ret_entry);
+/* For who reads entry after entry: the batch is looked up when it is another than before. */
+int lookup_entry_near(struct engine *e, const struct index_row *row, struct entry *ret_entry);
 /* By its sequence: from this batch or from the journal. */
 int lookup_sequence(struct engine *e, uint64_t sequence, struct entry *ret_entry);
 /* The journal as what decides needs it: this batch and what is committed. In the engine's arena. */
 struct chains_read lookup_chains(struct engine *e);
 int lookup_record(struct engine *e, const struct found *found, struct arena *arena, Handoff__V1__PatientRecord **ret_record);
+/* Without some of its fields. */
+struct stored_fields;
+int lookup_record_without(struct engine *e, const struct found *found, const struct stored_fields *without,
+                          struct arena *arena, Handoff__V1__PatientRecord **ret_record);
 
 /* turn.c */
 struct addition {

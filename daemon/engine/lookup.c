@@ -23,6 +23,7 @@ int reading_begin(struct engine *e)
         return ENGINE_E_INDEX;
     }
     e->is_reading = true;
+    e->near_sequence = 0;
     return 0;
 }
 
@@ -79,19 +80,39 @@ int lookup_subject(struct engine *e, const struct patient_key *key, struct found
     return 0;
 }
 
-/* An entry has a checksum of its own. The batch's frame is not opened: its two ends are cold memory. */
-int lookup_entry(struct engine *e, const struct index_row *row, struct entry *ret_entry)
+static int read_batch(struct engine *e, uint64_t batch_sequence, struct bytes *ret_blob)
 {
-    struct bytes blob;
     int code = reading_begin(e);
     if (code) return code;
-    code = e->options.journal->ops->read(e->journal_reader, row->batch_sequence, &blob);
-    if (code) return engine_say_damaged(e, row->batch_sequence, journal_error(code));
-    code = batch_entry_alone(blob, row->offset, ret_entry);
+    code = e->options.journal->ops->read(e->journal_reader, batch_sequence, ret_blob);
+    return code ? engine_say_damaged(e, batch_sequence, journal_error(code)) : 0;
+}
+
+/* An entry has a checksum of its own. The batch's frame is not opened: its two ends are cold memory. */
+static int entry_of_batch(struct engine *e, struct bytes blob, const struct index_row *row, struct entry *ret_entry)
+{
+    int code = batch_entry_alone(blob, row->offset, ret_entry);
     if (code) return engine_say_damaged(e, row->batch_sequence, entry_error(code));
     if (ret_entry->sequence != row->sequence)
         return engine_say_damaged(e, row->batch_sequence, "the index names another entry");
     return 0;
+}
+
+int lookup_entry(struct engine *e, const struct index_row *row, struct entry *ret_entry)
+{
+    struct bytes blob;
+    int code = read_batch(e, row->batch_sequence, &blob);
+    return code ? code : entry_of_batch(e, blob, row, ret_entry);
+}
+
+int lookup_entry_near(struct engine *e, const struct index_row *row, struct entry *ret_entry)
+{
+    if (!e->is_reading || e->near_sequence != row->batch_sequence) {
+        int code = read_batch(e, row->batch_sequence, &e->near_blob);
+        if (code) return code;
+        e->near_sequence = row->batch_sequence;
+    }
+    return entry_of_batch(e, e->near_blob, row, ret_entry);
 }
 
 int lookup_sequence(struct engine *e, uint64_t sequence, struct entry *ret_entry)
@@ -119,6 +140,12 @@ int lookup_sequence(struct engine *e, uint64_t sequence, struct entry *ret_entry
 int lookup_record(struct engine *e, const struct found *found, struct arena *arena,
                   Handoff__V1__PatientRecord **ret_record)
 {
+    return lookup_record_without(e, found, NULL, arena, ret_record);
+}
+
+int lookup_record_without(struct engine *e, const struct found *found, const struct stored_fields *without,
+                          struct arena *arena, Handoff__V1__PatientRecord **ret_record)
+{
     struct bytes bytes = found->record;
     if (!found->row.sequence) {
         *ret_record = NULL;
@@ -132,7 +159,7 @@ int lookup_record(struct engine *e, const struct found *found, struct arena *are
     }
     *ret_record = NULL;
     if (!bytes.len) return 0;
-    *ret_record = stored_unpack(&handoff__v1__patient_record__descriptor, bytes, arena);
+    *ret_record = stored_unpack_without(&handoff__v1__patient_record__descriptor, bytes, without, arena);
     return *ret_record ? 0 : engine_say_damaged(e, found->row.batch_sequence, "a record does not unpack");
 }
 

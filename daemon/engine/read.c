@@ -157,17 +157,27 @@ int engine_walk(struct engine *e, const struct patient_key *key, uint64_t before
 struct scan {
     uint64_t from, last;
     uint32_t left;
+    uint16_t whole; /* flags of entries that are read whole */
+    bool is_by_headers;
     void *context;
     bool (*visit)(void *context, const struct entry *entry);
     bool is_stopped;
 };
+
+static int scan_entry(const struct scan *s, const struct batch_view *view, uint32_t offset, struct entry *ret_entry,
+                      uint32_t *ret_next)
+{
+    if (!s->is_by_headers) return batch_entry(view, offset, ret_entry, ret_next);
+    int code = batch_entry_header(view, offset, ret_entry, ret_next);
+    return code || !(ret_entry->flags & s->whole) ? code : batch_entry(view, offset, ret_entry, ret_next);
+}
 
 static int scan_batch(struct scan *s, const struct batch_view *view)
 {
     uint32_t offset = view->entries_begin;
     for (uint32_t i = 0; i < view->count && s->left && !s->is_stopped; i++) {
         struct entry entry;
-        int code = batch_entry(view, offset, &entry, &offset);
+        int code = scan_entry(s, view, offset, &entry, &offset);
         if (code) return code;
         if (entry.sequence < s->from) continue;
         s->left--;
@@ -195,16 +205,33 @@ static int scan_all(struct engine *e, struct scan *s)
     return 0;
 }
 
+static int scan_from(struct engine *e, struct scan *s, uint64_t *ret_last)
+{
+    bool was_reading;
+    int code = enter(e, &was_reading);
+    if (!code) code = scan_all(e, s);
+    leave(e, was_reading);
+    if (!code) *ret_last = s->last ? s->last : s->from - 1;
+    return code;
+}
+
 int engine_scan(struct engine *e, uint64_t from, uint32_t max_entries, void *context,
                 bool (*visit)(void *context, const struct entry *entry), uint64_t *ret_last)
 {
-    bool was_reading;
     struct scan s = {.from = from ? from : 1, .left = max_entries, .context = context, .visit = visit};
-    int code = enter(e, &was_reading);
-    if (!code) code = scan_all(e, &s);
-    leave(e, was_reading);
-    if (!code) *ret_last = s.last ? s.last : s.from - 1;
-    return code;
+    return scan_from(e, &s, ret_last);
+}
+
+int engine_scan_headers(struct engine *e, uint64_t from, uint32_t max_entries, uint16_t whole, void *context,
+                        bool (*visit)(void *context, const struct entry *entry), uint64_t *ret_last)
+{
+    struct scan s = {.from = from ? from : 1,
+                     .left = max_entries,
+                     .whole = whole,
+                     .is_by_headers = true,
+                     .context = context,
+                     .visit = visit};
+    return scan_from(e, &s, ret_last);
 }
 
 int engine_work_next(struct engine *e, const struct patient_key *after, struct patient_key *ret_key)

@@ -222,6 +222,8 @@ void turn_add(struct engine *e, const struct addition *a)
     if (a->after && a->after->n_rounds) rounds_look_again(e);
     if (a->after && a->after->silent_at_ms) heard_take(e, a->key, a->after);
     uint32_t offset = fill_sections(e, entry, a);
+    entry->batch_sequence = e->last_sequence + 1;
+    entry->offset = offset;
     e->entry_count++;
     place_row(e, a, entry, offset);
     totals_count(e->totals_after, &counted);

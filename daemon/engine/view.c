@@ -106,10 +106,12 @@ static const char *escalation_reason(const struct view *v, const Handoff__V1__Pa
                                      const Handoff__V1__Escalation *e)
 {
     const Handoff__V1__Task *task = e->task != 0 ? find_task(record, e->task) : NULL;
-    if (task != NULL)
-        return view_format(v->arena, task->is_overdue ? "nobody has done t%u %s: %s" : "nobody could be told of t%u %s: %s",
+    if (task != NULL) {
+        bool is_waiting = e->unreached != 0 && !task->is_overdue; /* it climbed since a message did not arrive */
+        return view_format(v->arena, "%s t%u %s: %s", is_waiting ? "a message did not arrive about" : "nobody has done",
                            task->number, view_word(v->arena, &handoff__v1__task_kind__descriptor, (int)task->kind),
                            task_reason(v, record, task));
+    }
     struct view_undelivered u = {e->subscription, e->why, e->severity};
     if (e->why[0]) return view_undelivered(v, &u);
     if (e->about[0]) return view_ending(v, e->about, 0);

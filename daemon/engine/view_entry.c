@@ -396,7 +396,7 @@ static bool unpack_input(const struct view *v, struct view_entry *of)
     ProtobufCAllocator *in = arena_protobuf(v->arena);
     struct bytes input = of->entry->input;
     if (of->entry->kind == ENTRY_EVENT)
-        return (of->event = handoff__v1__event__unpack(in, input.len, input.data)) != NULL;
+        return (of->event = stored_unpack(&handoff__v1__event__descriptor, input, v->arena)) != NULL;
     if (of->entry->kind == ENTRY_TIMER)
         return (of->firing = handoff__v1__timer_input__unpack(in, input.len, input.data)) != NULL;
     if (of->entry->kind != ENTRY_COMMAND) return true;
@@ -406,7 +406,17 @@ static bool unpack_input(const struct view *v, struct view_entry *of)
     return (of->event = of->command->shared_event->event) != NULL;
 }
 
-struct view_entry *view_open_outcome(const struct view *v, const struct entry *entry)
+#define BIT(ID) (UINT64_C(1) << (ID) % 64)
+
+/* What only `step` looks at: timers, and what repeats are told by. */
+const struct stored_fields view_untold = {{BIT(42) | BIT(60), BIT(67)}};
+/* Of the record after an entry that is not the newest, `render` reads whose it is and where, visits, ids from before a
+ * merge, episodes and work. What may be done now, and by whom, the newest one says. */
+static const struct stored_fields untold_of_then = {{BIT(20) | BIT(21) | BIT(23) | BIT(24) | BIT(25) | BIT(26) | BIT(27) |
+                                                         BIT(28) | BIT(29) | BIT(30) | BIT(42) | BIT(60),
+                                                     BIT(67)}};
+
+static struct view_entry *open_entry(const struct view *v, const struct entry *entry, const struct stored_fields *without)
 {
     struct view_entry *of = ARENA_NEW(v->arena, struct view_entry);
     of->entry = entry;
@@ -414,13 +424,20 @@ struct view_entry *view_open_outcome(const struct view *v, const struct entry *e
     of->outcome = stored_unpack(&handoff__v1__outcome__descriptor, entry->outcome, v->arena);
     if (of->outcome == NULL) return NULL;
     if (entry->record.len == 0) return of;
-    of->record = stored_unpack(&handoff__v1__patient_record__descriptor, entry->record, v->arena);
+    of->record = stored_unpack_without(&handoff__v1__patient_record__descriptor, entry->record, without, v->arena);
     return of->record != NULL ? of : NULL;
 }
 
+struct view_entry *view_open_outcome(const struct view *v, const struct entry *entry, bool is_newest)
+{
+    return open_entry(v, entry, is_newest ? &view_untold : &untold_of_then);
+}
+
+/* A firing is told by its timer. */
 struct view_entry *view_open_entry(const struct view *v, const struct entry *entry)
 {
-    struct view_entry *of = view_open_outcome(v, entry);
+    bool is_quiet = entry->kind != ENTRY_TIMER && !(entry->flags & ENTRY_HAS_EMISSIONS);
+    struct view_entry *of = open_entry(v, entry, entry->kind == ENTRY_TIMER ? NULL : is_quiet ? &untold_of_then : &view_untold);
     return of != NULL && unpack_input(v, of) ? of : NULL;
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include "base/limits.h"
 #include "base/stored.h"
+#include "core/message.h"
 #include "engine/question.h"
 #include "replay/fold.h"
 #include "replay/folder.h"
@@ -292,6 +293,16 @@ static void decide(struct backtest *b, struct side *s, const struct entry *entry
     fold_event(&s->fold, &q->input, entry->sequence, entry->time_ms);
 }
 
+/* What deliveries said of a message: it was audited, and what did not arrive asks somebody to act. */
+static void take_message(struct backtest *b, struct side *s, const struct entry *entry, struct question *q)
+{
+    Handoff__V1__CommandInput *command = message_copy(q->input.command, s->fold.arena);
+    translate_command(command, b->patient_id, &b->journal, &s->names, s->fold.arena);
+    q->input.command = command;
+    q->input.subject_name = b->patient_id;
+    fold_event(&s->fold, &q->input, entry->sequence, entry->time_ms);
+}
+
 /* What an entry asks the side's course, in its arena. False: the entry does not unpack. */
 static bool ask(struct backtest *b, struct side *s, const struct entry *entry, struct question *ret)
 {
@@ -356,8 +367,9 @@ static int take_input(struct backtest *b, const struct entry *entry)
         }
         if (c == 0 && goes_on_from_journal(&q)) return rebase(b, entry);
         if (q.event) decide(b, &b->sides[c], entry, &q);
+        if (q.input.kind == STEP_COMMAND) take_message(b, &b->sides[c], entry, &q);
     }
-    b->result->events += q.event != NULL; /* else an event came again with other content: the first one stands */
+    b->result->events += q.event != NULL; /* else of a message, or an event came again with other content: the first stands */
     return follow_journal(b, entry);
 }
 

@@ -69,12 +69,33 @@ static void translate_referral(Handoff__V1__Event *event, const struct names *jo
     }
 }
 
-/* A notice of the journal's course was never sent in the other: that it failed is no answer to anything there. */
-static void forget_notice(const struct speech *s, Handoff__V1__Event *event)
+/* A notice that failed is that of the same task or escalation in the other course, as often told; of none it is no answer
+ * to anything. */
+static char *translate_emission(const struct speech *s, const char *patient_id, char *emission_id)
 {
     struct step_emission e;
-    if (event->body_case != BODY(MESSAGE_FAILED) || !step_emission_parse(event->message_failed->emission_id, &e)) return;
-    if (e.letters[0] != 'n') event->message_failed->emission_id = arena_string(s->arena, "");
+    uint32_t number = 0;
+    if (!step_emission_parse(emission_id, &e) || e.letters[0] == 'n') return emission_id;
+    match_by_number *match = e.letters[0] == 't' ? names_match_task : names_match_escalation;
+    uint32_t there = names_number(s->journal, e.letters, e.id, patient_id);
+    if (!match_is_made(match(s->journal, there, s->other, &number)) || !number) return arena_string(s->arena, "");
+    char *id = arena_alloc(s->arena, STEP_ID_BYTES);
+    step_id(id, "", e.letters, number, e.generation);
+    return id + 1;
+}
+
+static void translate_notice(const struct speech *s, Handoff__V1__Event *event)
+{
+    if (event->body_case != BODY(MESSAGE_FAILED)) return;
+    event->message_failed->emission_id = translate_emission(s, event->patient_id, event->message_failed->emission_id);
+}
+
+void translate_command(Handoff__V1__CommandInput *command, const char *patient_id, const struct names *journal,
+                       const struct names *other, struct arena *arena)
+{
+    struct speech s = {NULL, journal, other, arena};
+    if (command->body_case != HANDOFF__V1__COMMAND_INPUT__BODY_MESSAGE_DEAD) return;
+    command->message_dead->emission_id = translate_emission(&s, patient_id, command->message_dead->emission_id);
 }
 
 static void note_subject(const struct speech *s, struct translation *t)
@@ -98,7 +119,7 @@ enum translated translate_event(Handoff__V1__Event *event, const struct names *j
     enum match escalation = translate_id(&s, &event->escalation_id, "e", names_match_escalation);
     enum match episode = translate_id(&s, episode_id, "ep", names_match_episode);
     translate_referral(event, journal, other);
-    forget_notice(&s, event);
+    translate_notice(&s, event);
     if (is_about_task(event))
         ret->why = task;
     else if (is_about_escalation(event))

@@ -23,5 +23,8 @@ struct translation {
  * be found is left out, so that the event still counts. */
 enum translated translate_event(Handoff__V1__Event *event, const struct names *journal, const struct names *other,
                                 struct arena *arena, struct translation *ret_translation);
+/* The same of what deliveries said of a message. */
+void translate_command(Handoff__V1__CommandInput *command, const char *patient_id, const struct names *journal,
+                       const struct names *other, struct arena *arena);
 
 #endif

@@ -381,6 +381,8 @@ int batch_entry_header(const struct batch_view *view, uint32_t offset, struct en
     if (code) return code;
     if (!has_sum(view->blob.data + offset, AT_HEADER_CRC, AT_HEADER_CRC)) return ENTRY_E_CHECKSUM;
     if (!is_of_batch(view, &e)) return ENTRY_E_ORDER;
+    e.batch_sequence = view->first_sequence;
+    e.offset = offset;
     *ret_entry = e;
     if (ret_next) *ret_next = next;
     return ENTRY_OK;
@@ -394,6 +396,8 @@ int batch_entry(const struct batch_view *view, uint32_t offset, struct entry *re
     int code = read_whole_entry(&extent, offset, &e, &next);
     if (code) return code;
     if (!is_of_batch(view, &e)) return ENTRY_E_ORDER;
+    e.batch_sequence = view->first_sequence;
+    e.offset = offset;
     *ret_entry = e;
     if (ret_next) *ret_next = next;
     return ENTRY_OK;

@@ -62,6 +62,9 @@ struct entry {
     uint16_t flags;
     uint8_t kind, format;
     struct bytes input, outcome, record;
+    /* Where it stands: of its batch the first sequence, and the offset there. 0: not known, and not written. */
+    uint64_t batch_sequence;
+    uint32_t offset;
 };
 
 /* Running totals, carried in every trailer; the meaning of each is fixed, new ones are added at the end. */

@@ -11,13 +11,13 @@ import time
 from email.header import decode_header, make_header
 
 import pytest
-from peer import BUILD
+from peer import BUILD, until
 from worlds import BOUND_S, Certificate, Command, MailServer, WebServer
 
 SEND = BUILD / "tests" / "workers" / "tests" / "send"
 SECRETS = ["whsec_" + base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2, 3)]
 AT_MS = 1772746800000  # 2026-03-05 21:40 UTC
-STALL_MS = 700  # how long a channel waits for a server that stalls
+STALL_MS = 1500  # how long a channel waits for a server that stalls
 
 
 class Channel:
@@ -185,11 +185,12 @@ def test_an_answer_counts_by_its_code_and_by_what_it_answers(mail, phase, reply,
 def test_a_server_that_stalls_or_breaks_off_leaves_doubt_only_after_the_text(mail, phase, result, how):
     getattr(mail, how)(phase, times=1)
     with mailer(mail, timeout_ms=STALL_MS if how == "stall" else BOUND_S * 1000) as channel:
-        report = channel.send(**letter())
+        report = channel.send(**letter(id="k-t1.1"))
         assert report["result"] == result, report
         assert report["reason"] and "home.example" not in report["reason"]
-        assert channel.send(**letter())["result"] == "done"
-    assert len(mail.messages()) == (2 if phase == "body" else 1)  # the doubt was justified
+        until(lambda: channel.send(**letter(id="k-t2.1"))["result"] == "done")  # on a loaded machine not at once
+    ids = [message["Message-ID"] for message in mail.messages()]
+    assert ids.count("<k-t1.1@program.example>") == (1 if phase == "body" else 0)  # the doubt was justified
 
 
 def test_a_server_that_is_down_is_asked_again_when_it_is_back(mail):

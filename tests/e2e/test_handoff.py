@@ -883,7 +883,7 @@ def test_an_episode_is_opened_again_on_the_newest_version(daemon):
 
 
 # --- command lines ---------------------------------------------------------------------------------------------------
-READING = ["tasks", "escalations", "escalations list", "stats", "info", "clock", "clock show"]
+READING = ["tasks", "escalations", "escalations list", "subscriptions", "deadletters", "stats", "info", "clock", "clock show"]
 OF_A_PATIENT = ["patient show", "patient timeline", "patient next"]
 
 
@@ -893,7 +893,7 @@ def test_every_reading_command_speaks_json_before_or_after_its_name(shared, shar
     arguments = command.split() + (["mary"] if command in OF_A_PATIENT else [])
     assert isinstance(ask(shared, *arguments), dict)
     before = handoff(shared, "--json", *arguments)
-    assert json.loads(before.stdout) and before.stderr == ""
+    assert isinstance(json.loads(before.stdout), dict) and before.stderr == ""
     assert handoff(shared, *arguments).stdout[0] != "{"
 
 
@@ -929,6 +929,18 @@ MISUSES = {
     "watch task --from=noon": "--from",
     "watch task --from=-1": "--from",
     "watch task --count=few": "few",
+    "subscribe": "argument is missing",
+    "subscribe w rain": "rain",
+    "subscribe w --kind=reminder": "STREAM",
+    "subscribe w task --from=noon": "--from",
+    "subscribe w task --credit=10001": "10000",
+    "subscribe w task --attempts=0": "--attempts",
+    "subscribe w task --severity=huge": "huge",
+    "subscriptions reset w": "--from is missing",
+    "subscriptions show": "argument is missing",
+    "deadletters --kind=lost": "lost",
+    "deadletters retry w": "say --all",
+    "deadletters drop w seven": "seven",
     "publish": "TYPE",
     "publish fire.alarm": "fire.alarm",
     "publish contact.attempted --caller=nobody": "--caller",

@@ -2,7 +2,7 @@
 is said about it; killed in between, and left alone by the world."""
 
 import base64
-import json
+import resource
 import subprocess
 
 import pytest
@@ -86,7 +86,7 @@ def ids(messages):
 
 def test_a_reminder_reaches_the_mailbox_once_and_the_daemon_hears_of_it(front, mail, notifier):
     notifier.start()
-    front.hand("notify-routine", reminder("n7"), mother())
+    front.hand("notify-reminders", reminder("n7"), mother())
     front.await_settled()
     [message] = mail.messages()
     assert message["X-RcptTo"] == "mother@example.org"
@@ -130,7 +130,7 @@ def test_a_daemon_that_forgot_us_hands_out_again_and_nothing_leaves_twice(front,
 def test_a_worker_killed_while_a_reminder_leaves_does_not_send_it_again_and_says_so(front, mail, notifier):
     notifier.start()
     mail.stall("body", times=1)
-    front.hand("notify-routine", reminder("n7"), mother())
+    front.hand("notify-reminders", reminder("n7"), mother())
     front.await_(lambda: mail.orders.seen.get("body"), "the body")
     notifier.kill()
     mail.behave()
@@ -161,8 +161,8 @@ def test_a_worker_killed_while_a_notice_leaves_sends_it_again_under_the_same_id(
 
 def test_a_worker_killed_before_the_intent_sends_it_once(front, mail, notifier):
     notifier.start()
-    front.hand("notify-routine", reminder("n7"), mother())
-    front.await_served("notify-routine")
+    front.hand("notify-reminders", reminder("n7"), mother())
+    front.await_served("notify-reminders")
     front.turn()  # handed out; it is being gathered
     notifier.kill()
     front.lose()
@@ -174,7 +174,7 @@ def test_a_worker_killed_before_the_intent_sends_it_once(front, mail, notifier):
 def test_a_worker_killed_before_the_daemon_heard_tells_it_afterwards_and_sends_nothing(front, mail, notifier):
     notifier.start()
     front.refused_publishes = 1 << 30
-    front.hand("notify-routine", reminder("n7"), mother())
+    front.hand("notify-reminders", reminder("n7"), mother())
     front.await_(lambda: front.refused_publishes < 1 << 30, "message.sent")
     notifier.kill()
     front.refused_publishes = 0
@@ -219,7 +219,7 @@ def test_a_failure_that_passes_is_tried_again_by_the_daemon_alone(front, mail, n
 def test_a_mailbox_that_is_refused_for_good_is_reported_and_given_up(front, mail, notifier):
     notifier.start()
     mail.refuse("rcpt", "550 5.1.1 no such mailbox", times=1)
-    front.hand("notify-routine", reminder("n7"), mother())
+    front.hand("notify-reminders", reminder("n7"), mother())
     front.await_settled()
     [failed] = front.failed()
     assert failed.is_permanent and not failed.is_unknown and failed.reason
@@ -239,7 +239,8 @@ def test_a_malformed_address_is_the_fault_of_that_message_alone(front, mail, not
 
 
 def test_a_message_that_no_attempt_could_send_is_given_up_at_the_last(front, mail, notifier):
-    notifier.values["attempts"] = 3
+    urgent = {"name": "notify-urgent", "stream": "task", "severities": ["urgent"], "attempts": 3}
+    notifier.values["subscriptions"] = [urgent]
     notifier.start()
     mail.leave()
     front.hand("notify-urgent", task("t1.1", URGENT), coordinator())
@@ -251,7 +252,7 @@ def test_a_message_that_no_attempt_could_send_is_given_up_at_the_last(front, mai
 
 def test_a_person_without_a_configured_channel_is_reported(front, mail, notifier):
     notifier.start()
-    front.hand("notify-routine", reminder("n7"), mother((common_pb2.CHANNEL_SMS, "555-0123")))
+    front.hand("notify-reminders", reminder("n7"), mother((common_pb2.CHANNEL_SMS, "555-0123")))
     front.await_settled()
     [failed] = front.failed()
     assert failed.is_permanent and "no channel is configured" in failed.reason
@@ -271,6 +272,18 @@ def test_a_stalled_mail_server_holds_up_no_emergent_webhook(tmp_path, front, mai
         notifier.close()
 
 
+def test_at_a_full_disk_nothing_is_sent_and_nothing_is_lost(front, mail, notifier):
+    notifier.start()
+    front.await_served("notify-urgent")
+    limits = resource.prlimit(notifier.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+    front.hand("notify-urgent", task("t1.1", URGENT), coordinator())
+    front.await_(lambda: front.nacked, "a nack")
+    assert mail.messages() == [] and all(nack.delay_ms and nack.is_unspent for _, nack in front.nacked)
+    resource.prlimit(notifier.process.pid, resource.RLIMIT_FSIZE, limits)
+    front.await_settled()
+    assert len(mail.messages()) == 1 and not front.failed()
+
+
 # --- together
 
 
@@ -286,8 +299,8 @@ def test_one_persons_routine_notices_of_a_morning_come_as_one_digest(front, mail
 
 def test_one_persons_reminders_for_several_patients_come_as_one_and_are_settled_apart(front, mail, notifier):
     notifier.start()
-    front.hand("notify-routine", reminder("n7"), mother())
-    front.hand("notify-routine", reminder("n8", "tom"), mother())
+    front.hand("notify-reminders", reminder("n7"), mother())
+    front.hand("notify-reminders", reminder("n8", "tom"), mother())
     front.await_settled()
     [message] = mail.messages()
     assert message["X-RcptTo"] == "mother@example.org"
@@ -361,7 +374,7 @@ def test_a_second_one_with_the_same_ledger_does_not_run(front, notifier):
 def test_nothing_of_patients_or_people_is_in_the_log(front, mail, notifier):
     notifier.start()
     mail.refuse("rcpt", "550 5.1.1 no such mailbox: mother@example.org", times=1)
-    front.hand("notify-routine", reminder("n7"), mother())
+    front.hand("notify-reminders", reminder("n7"), mother())
     front.hand("notify-urgent", task("t1.1", URGENT), coordinator())
     front.await_settled()
     notifier.stop()

@@ -44,7 +44,7 @@ def views(client):
 
 
 def await_served(client, notifier):
-    names = {"notify-emergent", "notify-urgent", "notify-routine"}
+    names = {"notify-emergent", "notify-urgent", "notify-routine", "notify-reminders"}
     until(lambda: {view.name for view in views(client) if view.workers} >= names)
 
 
@@ -144,7 +144,7 @@ def test_a_mailbox_that_does_not_exist_is_a_dead_letter_and_a_person_calls(clien
     advance_to(client, VISIT_MS - 2 * DAY_MS)
     [failed] = until(lambda: of_kind(client, "david", "message_failed"))
     assert failed.is_permanent and failed.emission_id == reminders(client, "david")[0]
-    dead = until(lambda: client.ask(aside=delivery_pb2.AsideRequest(name="notify-routine")).rows)
+    dead = until(lambda: client.ask(aside=delivery_pb2.AsideRequest(name="notify-reminders")).rows)
     assert [row.emission_id for row in dead] == reminders(client, "david")
     kinds = {task.kind for task in client.patient("david").tasks}
     assert {common_pb2.TASK_KIND_CALL_FAMILY, common_pb2.TASK_KIND_FIND_CONTACT} <= kinds
@@ -182,6 +182,7 @@ def test_killed_while_a_reminder_leaves_it_is_reported_unknown_and_not_sent_agai
     assert failed.is_unknown and not failed.is_permanent
     await_idle(client)
     assert len(to_family(mail)) == 1
+    assert common_pb2.TASK_KIND_CALL_FAMILY in {task.kind for task in client.patient("david").tasks}
 
 
 # --- staff
@@ -210,8 +211,9 @@ def test_a_nights_routine_notices_are_one_digest_a_person_in_the_morning(client,
     client.advance(14 * HOUR_MS)  # 22:00
     at_ms = client.now_ms()
     for i in range(4):
-        asked = event(f"p{i}", at_ms=at_ms, question_asked=event_pb2.QuestionAsked(text="?"))
-        client.accept(registered(f"p{i}", at_ms=at_ms), asked)
+        topics = [event_pb2.QUESTION_TOPIC_SUPPORT, event_pb2.QUESTION_TOPIC_SCHEDULING, event_pb2.QUESTION_TOPIC_MEETING]
+        asked = [event(f"p{i}", at_ms=at_ms, question_asked=event_pb2.QuestionAsked(text="?", topic=t)) for t in topics]
+        client.accept(registered(f"p{i}", at_ms=at_ms), *asked)
     await_idle(client)
     assert mail.messages() == []
     advance_to(client, START_MS + DAY_MS)
@@ -219,6 +221,25 @@ def test_a_nights_routine_notices_are_one_digest_a_person_in_the_morning(client,
     await_idle(client)
     [message] = [m for m in mail.messages() if m["X-RcptTo"] == "c@example.org"]
     for i in range(4):
-        assert f"p{i}" in message.get_content()
-    for i in range(4):
-        assert len(of_kind(client, f"p{i}", "message_sent")) == 1
+        tasks = [task.task_id for task in client.patient(f"p{i}").tasks]
+        assert len(tasks) == 3 and all(id in message.get_content() for id in tasks)
+        assert len(of_kind(client, f"p{i}", "message_sent")) == 3
+
+
+# --- outside
+
+
+def test_a_referral_reaches_the_agency_with_its_ground_and_the_notice_and_is_disclosed(client, mail, notifier):
+    notifier.values["subscriptions"] = [{"name": "notify-status", "stream": "status", "kinds": ["referral-sent"]}]
+    notifier.values["recipients"] = [{"party": "agency", "id": "agency-1", "channel": "email", "address": "intake@agency.example"}]
+    notifier.start()
+    until(lambda: [view for view in views(client) if view.workers])
+    booked(client, "david")
+    [message] = mail.await_messages(1)
+    assert message["X-RcptTo"] == "intake@agency.example"
+    text = message.get_content()
+    assert "roi-david" in text and "42 CFR" in text
+    until(lambda: of_kind(client, "david", "message_sent"))
+    await_idle(client)
+    audits = [e.audit.kind for e in client.all_emissions(emission_pb2.STREAM_AUDIT)]
+    assert audits.index(emission_pb2.AUDIT_KIND_AUTHORISED) < audits.index(emission_pb2.AUDIT_KIND_DISCLOSED)

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 from peer import BOUND_S, DAY_MS, ROOT, Daemon, event, event_pb2, flag, referral, registered, voicemail
+from worker import Worker
 
 from handoff.v1 import api_pb2
 
@@ -267,7 +268,9 @@ def test_a_full_disk_makes_publishing_unavailable_and_it_resumes_by_itself(small
     daemon.data = small_disk / "data"
     try:
         client = daemon.start().client()
-        client.accept(referral("mary"))
+        client.accept(referral("mary"), flag("tom"))
+        worker = Worker(daemon.client(), "board", start={"beginning": True})
+        (held,) = worker.take(1)
         filler = small_disk / "filler"
         with filler.open("wb") as file:
             with pytest.raises(OSError):
@@ -285,12 +288,14 @@ def test_a_full_disk_makes_publishing_unavailable_and_it_resumes_by_itself(small
         refused = client.refusal(patient=api_pb2.PatientRequest(patient_id=f"p{number}"))
         assert refused.code == api_pb2.CODE_UNKNOWN_PATIENT, "nothing of it is visible"
         assert client.patient("mary").episodes, "reading goes on"
+        assert worker.settle(acks=[held.number]).error.code == api_pb2.CODE_UNAVAILABLE
         daemon.await_line("the journal takes no entries")
         status, why = daemon.http("/readyz")
         assert status == 503 and "journal" in why
         filler.unlink()
         daemon.await_line("the journal takes entries again")
         client.accept(last)
+        worker.ack(held)
         assert daemon.http("/readyz")[0] == 200
         assert daemon.stop() == 0
         assert run(daemon, "verify", str(daemon.data)).returncode == 0

@@ -192,6 +192,13 @@ def completed(patient_id, task_id, **options):
     return event(patient_id, task_id=task_id, task_completed=done, **options)
 
 
+def message_answer(patient_id, name, emission_id):
+    """What the world answered to a message: message_sent or message_failed."""
+    answer = event(patient_id)
+    getattr(answer, name).emission_id = emission_id
+    return answer
+
+
 def test_work_of_another_patient_is_refused_and_touches_nobody(client):
     client.accept(flag("mary"), flag("david"))
     tasks = {patient: client.patient(patient).tasks for patient in ("mary", "david")}
@@ -201,6 +208,11 @@ def test_work_of_another_patient_is_refused_and_touches_nobody(client):
     resolved.escalation_id = tasks["mary"][0].task_id.replace("-t", "-e")
     assert client.publish(resolved)[0].field == "escalation_id"
     assert client.publish(completed("david", "another-system-t1"))[0].field == "task_id"
+    for answer in ("message_sent", "message_failed"):
+        about = client.publish(message_answer("david", answer, tasks["mary"][0].task_id + ".1"))[0]
+        assert (about.code, about.field) == (api_pb2.CODE_BAD_ID, answer + ".emission_id")
+        client.accept(message_answer("david", answer, tasks["david"][0].task_id + ".99"))  # nothing that is open
+        client.accept(message_answer("david", answer, "another-system"))
     client.accept(completed("david", "another-system"))  # names nothing
     for patient, before in tasks.items():
         assert client.patient(patient).tasks == before

@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from peer import DAY_MS, api_pb2, common_pb2, emission_pb2, flag, referral, registered, until, voicemail
+from peer import DAY_MS, START_MS, api_pb2, common_pb2, emission_pb2, event, event_pb2, flag, referral, registered, until, voicemail
 from worker import Worker, settings
 
 from handoff.v1 import delivery_pb2
@@ -397,3 +397,18 @@ def test_the_journal_of_a_busy_subscription_verifies(daemon, client):
     daemon.start()
     after = view(daemon.client(), "board")
     assert after.acknowledged == before.acknowledged and after.through_sequence == before.through_sequence
+
+
+def test_reminders_have_no_severity_so_who_chooses_by_it_must_name_them(daemon, client):
+    booked = event_pb2.AppointmentBooked(starts_at_ms=START_MS + 4 * DAY_MS)
+    visit = event("mary", referral_id="r-mary", appointment_id="a1", appointment_booked=booked)
+    client.accept(registered("mary"), referral("mary"), visit)
+    client.advance(3 * DAY_MS)
+    reminders = [e.id for e in client.all_emissions(emission_pb2.STREAM_TASK) if e.WhichOneof("body") == "reminder"]
+    assert reminders
+    routine = {"severities": [common_pb2.SEVERITY_ROUTINE]}
+    Worker(daemon.client(), "routine", credit=0, start={"beginning": True}, filter=routine)
+    Worker(daemon.client(), "named", credit=0, start={"beginning": True}, filter={"kinds": ["reminder"], **routine})
+    until(lambda: view(client, "named").waiting == len(reminders))
+    tasks = [e for e in client.all_emissions(emission_pb2.STREAM_TASK) if e.task.severity == common_pb2.SEVERITY_ROUTINE]
+    assert view(client, "routine").waiting == len(tasks)

@@ -16,7 +16,7 @@ from worlds import MailServer, WebServer
 
 SECRET = "whsec_" + 43 * "A" + "="
 WAITS = delivery_pb2.ASIDE_KIND_WAITS
-LANES = 3
+LANES = 4
 FOREVER_MS = 1 << 62
 
 

@@ -316,12 +316,26 @@ static void what_answers_somebodys_act_is_no_notice(void **state)
 static void a_second_cause_alone_is_no_notice_and_takes_none_away(void **state)
 {
     (void)state;
-    Handoff__V1__Emission *e = routine_task("2026-03-02 10:00");
-    tell("question.asked", "with: {}");
-    Handoff__V1__Emission *joined = task_told(TASK(ANSWER_QUESTION), CHANGE(JOINED));
+    begin(SHIPPED);
+    register_child();
+    tell("appointment.booked", "appointment: v1, with: {starts_at: 2026-03-20 15:00}");
+    tell("message.failed", "with: {emission_id: n1, is_unknown: true}");
+    Handoff__V1__Emission *e = task_told(TASK(CALL_FAMILY), CHANGE(OPENED));
+    tell("appointment.booked", "appointment: v2, with: {starts_at: 2026-03-19 15:00}");
+    tell("message.failed", "with: {emission_id: n2, is_unknown: true}");
+    Handoff__V1__Emission *joined = task_told(TASK(CALL_FAMILY), CHANGE(JOINED));
     find_out(joined, "2026-03-02 10:00");
     assert_no_notice(joined);
     assert_goes(e, "2026-03-03 08:00");
+}
+
+static void a_second_question_is_told_instead_of_the_first(void **state)
+{
+    (void)state;
+    Handoff__V1__Emission *e = routine_task("2026-03-02 10:00");
+    tell("question.asked", "with: {}");
+    assert_goes(task_told(TASK(ANSWER_QUESTION), CHANGE(JOINED)), "2026-03-03 08:00");
+    assert_stale(e, "2026-03-03 08:00", "overtaken");
 }
 
 static void what_became_graver_is_told_and_overtakes_what_was_told_before(void **state)
@@ -714,6 +728,7 @@ int main(void)
         SENTENCE(on_call_is_told_of_what_is_urgent_at_any_hour),
         SENTENCE(what_answers_somebodys_act_is_no_notice),
         SENTENCE(a_second_cause_alone_is_no_notice_and_takes_none_away),
+        SENTENCE(a_second_question_is_told_instead_of_the_first),
         SENTENCE(what_became_graver_is_told_and_overtakes_what_was_told_before),
         SENTENCE(a_notice_of_what_is_done_is_dropped),
         SENTENCE(a_notice_of_what_somebody_tried_since_is_dropped),

@@ -84,6 +84,59 @@ static void what_forbids_counts_whoevers_it_is(void **state)
     (void)state;
 }
 
+static void of_two_addresses_the_newer_counts_and_of_what_may_be_said_the_less(void **state)
+{
+    begin(SHIPPED);
+    w->now_ms = when("2026-03-02 10:00");
+    tell("preference.updated", "with: {person: GUARDIAN, person_id: mom, message_content: NOTHING, addresses: [{channel: SMS, address: '+15550143'}]}");
+    that_was_the_other();
+    w->now_ms = when("2026-03-02 09:00");
+    tell("preference.updated", "with: {person: GUARDIAN, person_id: mom, message_content: DETAILS, addresses: [{channel: SMS, address: '+15550142'}]}");
+    w->now_ms = when("2026-03-02 11:00");
+    become_one();
+    assert_int_equal(w->record->preferences[0]->n_addresses, 1);
+    assert_string_equal(w->record->preferences[0]->addresses[0]->address, "+15550143");
+    assert_int_equal(w->record->preferences[0]->message_content, HANDOFF__V1__MESSAGE_CONTENT__MESSAGE_CONTENT_NOTHING);
+    (void)state;
+}
+
+/* Numbers of visits are others now: what was asked for because of one ends with that one. */
+static void what_one_visit_asks_for_still_ends_with_it(void **state)
+{
+    begin(SHIPPED);
+    tell("appointment.booked", "appointment: visit-2, with: {starts_at: '2026-03-10 10:00'}");
+    tell("message.failed", "with: {emission_id: n1, is_unknown: true, addressee: 'GUARDIAN:mom'}");
+    assert_int_equal(open_tasks(TASK(CALL_FAMILY)), 1);
+    that_was_the_other();
+    tell("appointment.booked", "appointment: visit-1, with: {starts_at: '2026-03-12 10:00'}");
+    become_one();
+    tell("appointment.cancelled", "appointment: visit-1, with: {by: GUARDIAN}");
+    assert_int_equal(open_tasks(TASK(CALL_FAMILY)), 1);
+    tell("appointment.cancelled", "appointment: visit-2, with: {by: GUARDIAN}");
+    assert_int_equal(open_tasks(TASK(CALL_FAMILY)), 0);
+    (void)state;
+}
+
+/* An id keeps the patient under which it was made. */
+static void a_notice_of_the_other_that_failed_makes_its_matter_climb(void **state)
+{
+    char id[STEP_ID_BYTES];
+    begin(SHIPPED);
+    tell("question.asked", "with: {}");
+    that_was_the_other();
+    register_child();
+    tell("need.changed", "with: {aspect: HOUSEHOLD}");
+    become_one();
+    forget();
+    step_id(id, "abcd0000000000000000000000000000", "t", 1, 1);
+    char rest[160];
+    snprintf(rest, sizeof rest, "with: {emission_id: %s, is_permanent: true}", id);
+    tell("message.failed", rest);
+    assert_int_equal(w->told_count, 1);
+    assert_int_equal(w->told[0]->escalation->task_kind, TASK(ANSWER_QUESTION));
+    (void)state;
+}
+
 static void a_doubt_about_custody_stays_a_doubt(void **state)
 {
     begin(SHIPPED);
@@ -408,6 +461,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SENTENCE(what_only_one_says_is_so_and_of_two_dates_the_newer_counts),
         SENTENCE(what_forbids_counts_whoevers_it_is),
+        SENTENCE(of_two_addresses_the_newer_counts_and_of_what_may_be_said_the_less),
+        SENTENCE(what_one_visit_asks_for_still_ends_with_it),
+        SENTENCE(a_notice_of_the_other_that_failed_makes_its_matter_climb),
         SENTENCE(a_doubt_about_custody_stays_a_doubt),
         SENTENCE(of_two_words_about_a_stay_the_newer_counts),
         SENTENCE(the_end_of_a_stay_that_was_told_under_the_other_id_lifts_its_hold),

@@ -146,6 +146,24 @@ static void check_tasks(void)
     }
 }
 
+/* Of what is open somebody was told, and the newest that they were told is known. */
+static void check_notices(void)
+{
+    for (size_t i = 0; i < w->record->n_tasks; i++) {
+        const Handoff__V1__Task *t = w->record->tasks[i];
+        HOLD(t->told_generation && t->told_generation <= t->generation, "an open task that nobody was told of");
+    }
+    for (size_t i = 0; i < w->record->n_escalations; i++) {
+        const Handoff__V1__Escalation *e = w->record->escalations[i];
+        bool is_holder_told = false;
+        for (size_t k = 0; k < e->n_told; k++) {
+            HOLD(e->told[k]->generation <= e->generation, "a notice that was never given");
+            is_holder_told |= e->told[k]->role == e->rung;
+        }
+        HOLD(is_holder_told, "an escalation whose holder was not told");
+    }
+}
+
 static void check_timers(void)
 {
     for (size_t i = 0; i < w->record->n_timers; i++) {
@@ -246,6 +264,7 @@ static void check_step(const Handoff__V1__PatientRecord *before, const struct st
     check_episodes();
     check_tasks();
     check_timers();
+    check_notices();
     check_ladders(before, input);
     check_ends(before);
     check_ids();
@@ -438,7 +457,7 @@ static const struct event_kind *random_kind(void)
         "appointment.booked", "appointment.rescheduled", "appointment.cancelled", "appointment.no_show", "appointment.fulfilled",
         "service.discharge_notice", "encounter.admitted", "encounter.discharged", "consent.granted", "consent.revoked", "task.completed",
         "task.completed", "task.completed", "task.completed", "task.attempted", "escalation.acknowledged", "escalation.resolved",
-        "episode.closed", "safety.flag_raised", "safety.cleared", "patient.deceased", "authorization.denied"};
+        "episode.closed", "safety.flag_raised", "safety.cleared", "patient.deceased", "authorization.denied", "message.failed"};
     if (one_in(5)) return &event_kinds[below((uint32_t)event_kind_count)];
     return event_kind_by_name(interesting[below(sizeof interesting / sizeof *interesting)]);
 }
@@ -463,6 +482,24 @@ static void random_envelope(Handoff__V1__Event *e)
     if (r && r->n_episodes && one_in(4)) e->episode_id = numbered("ep", r->episodes[below((uint32_t)r->n_episodes)]->number);
 }
 
+/* Of a reminder or of the newest notice of something open, now and then of an older one. */
+static void random_answer(Handoff__V1__MessageFailed *f)
+{
+    const Handoff__V1__PatientRecord *r = w->record;
+    char text[STEP_ID_BYTES];
+    snprintf(text, sizeof text, "n%u", below(50));
+    if (r && r->n_tasks && one_in(3)) {
+        const Handoff__V1__Task *t = r->tasks[below((uint32_t)r->n_tasks)];
+        snprintf(text, sizeof text, "t%u.%u", t->number, one_in(4) ? below(4) : t->told_generation);
+    } else if (r && r->n_escalations && one_in(2)) {
+        const Handoff__V1__Escalation *e = r->escalations[below((uint32_t)r->n_escalations)];
+        uint32_t newest = e->n_told ? e->told[below((uint32_t)e->n_told)]->generation : 0;
+        snprintf(text, sizeof text, "e%u.%u", e->number, one_in(4) ? below(4) : newest);
+    }
+    f->emission_id = arena_string(w->arena, text);
+    f->addressee = arena_string(w->arena, PICK("", "PATIENT", "GUARDIAN:mom", "GUARDIAN:dad", "riverside"));
+}
+
 static Handoff__V1__Event *random_event(void)
 {
     const struct event_kind *k = random_kind();
@@ -472,6 +509,7 @@ static Handoff__V1__Event *random_event(void)
     set_required(k, body);
     memcpy(&e->referral_requested, &body, sizeof body); /* every member of the union is such a pointer */
     random_envelope(e);
+    if (k->body == HANDOFF__V1__EVENT__BODY_MESSAGE_FAILED) random_answer(e->message_failed);
     e->occurred_at_ms = one_in(4) ? w->now_ms - (int64_t)(chance() % (uint64_t)(20 * MS_PER_DAY)) : w->now_ms;
     run.last = k->name;
     return e;

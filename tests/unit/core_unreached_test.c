@@ -405,6 +405,18 @@ static void a_dead_letter_is_audited_and_of_a_message_to_a_person_counts_as_fail
     assert_int_equal(open_tasks(TASK(FIND_CONTACT)), 1);
 }
 
+static void a_dead_letter_of_a_status_asks_nobody_to_call(void **state)
+{
+    (void)state;
+    begin_visit("2026-03-20 15:00");
+    Handoff__V1__MessageDead d = HANDOFF__V1__MESSAGE_DEAD__INIT;
+    d.emission_id = letters("k-n2");
+    d.subscription = letters("fax");
+    d.is_addressed = true;
+    say(COMMAND(MESSAGE_DEAD), &d);
+    assert_int_equal(w->record->n_tasks, 0);
+}
+
 static void a_reminder_without_an_address_asks_once_for_a_call_and_a_way(void **state)
 {
     (void)state;
@@ -448,6 +460,7 @@ int main(void)
         SENTENCE(a_disclosure_is_audited_with_its_ground_and_its_notice),
         SENTENCE(a_message_that_does_not_go_out_any_more_is_audited),
         SENTENCE(a_dead_letter_is_audited_and_of_a_message_to_a_person_counts_as_failed),
+        SENTENCE(a_dead_letter_of_a_status_asks_nobody_to_call),
         SENTENCE(a_reminder_without_an_address_asks_once_for_a_call_and_a_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -163,6 +163,21 @@ static void what_says_nothing_new_is_no_entry_and_all_of_it_is_decided_alike_aga
     world_free(w);
 }
 
+static void what_is_said_of_messages_is_decided_alike_again_whoever_it_is_about(void **state)
+{
+    (void)state;
+    struct world *w = world_new(true);
+    world_publish(w, world_updated(w, "e1", "mary", "Mary"));
+    assert_int_equal(say(w, SUBJECT_IS_PATIENT, "mary"), 0);
+    assert_int_equal(say(w, SUBJECT_IS_SITE, "main"), 0);
+    assert_int_equal(say(w, SUBJECT_IS_SOURCE, "ward"), 0);
+    struct audit_summary summary;
+    struct audit audit = {"test", NULL, note_damage};
+    assert_int_equal(audit_journal(w->journal, &audit, &summary), 0);
+    assert_int_equal(summary.damages, 0);
+    world_free(w);
+}
+
 static void assert_words(struct world *w, struct view_undelivered u, const char *words)
 {
     struct view v = {engine_rules(w->engine), w->arena, engine_now_ms(w->engine)};
@@ -215,6 +230,7 @@ int main(void)
         cmocka_unit_test(without_room_in_the_batch_it_is_said_again_in_the_next),
         cmocka_unit_test(of_a_batch_that_did_not_become_durable_nothing_was_said),
         cmocka_unit_test(whoever_is_told_reads_what_is_not_received_and_why),
+        cmocka_unit_test(what_is_said_of_messages_is_decided_alike_again_whoever_it_is_about),
         cmocka_unit_test(what_says_nothing_new_is_no_entry_and_all_of_it_is_decided_alike_again),
     };
     return cmocka_run_group_tests_name("engine: commands", tests, NULL, NULL);

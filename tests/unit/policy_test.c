@@ -176,6 +176,16 @@ static void a_message_from_the_journal_is_not_trusted(void **state)
     assert_int_equal(policy.roi_days, 7); /* untouched */
 }
 
+static void a_reason_of_its_own_where_a_message_did_not_arrive_is_the_rows(void **state)
+{
+    (void)state;
+    struct policy p = compile_shipped();
+    assert_non_null(strstr(p.tasks[HANDOFF__V1__TASK_KIND__TASK_KIND_CALL_FAMILY].undelivered, "did not reach the family"));
+    assert_string_equal(p.tasks[HANDOFF__V1__TASK_KIND__TASK_KIND_CALL_AGENCY].undelivered, "");
+    refuse_with("undelivered: \"A reminder of the next visit did not reach the family, or may not have; please call before the visit.\"",
+                "undelivered: [no]", 13, "a single value");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +196,7 @@ int main(void)
         cmocka_unit_test(a_bad_row_is_refused_at_its_place),
         cmocka_unit_test(a_task_without_a_row_is_refused),
         cmocka_unit_test(what_repeats_must_wait),
+        cmocka_unit_test(a_reason_of_its_own_where_a_message_did_not_arrive_is_the_rows),
         cmocka_unit_test(a_message_from_the_journal_is_not_trusted),
     };
     arena = arena_new((size_t)256 * 1024 * 1024);

@@ -111,6 +111,37 @@ static void the_same_file_makes_no_difference_after_a_crash_and_in_a_new_epoch(v
     backtest_free(&r);
 }
 
+static void give_up_a_notice(const char *patient)
+{
+    Handoff__V1__MessageDead dead = HANDOFF__V1__MESSAGE_DEAD__INIT;
+    Handoff__V1__CommandInput command = HANDOFF__V1__COMMAND_INPUT__INIT;
+    dead.emission_id = (char *)"t1.1";
+    dead.subscription = (char *)"notify";
+    dead.is_addressed = true;
+    command.body_case = HANDOFF__V1__COMMAND_INPUT__BODY_MESSAGE_DEAD;
+    command.message_dead = &dead;
+    engine_turn_begin(w->engine);
+    assert_int_equal(engine_command(w->engine, SUBJECT_IS_PATIENT, patient, &command), 0);
+    assert_int_equal(engine_turn_commit(w->engine), 0);
+}
+
+static void a_notice_that_was_given_up_counts_in_both_courses(void **state)
+{
+    (void)state;
+    Handoff__V1__PatientRecord *record;
+    uint64_t sequence;
+    admit_all();
+    pass(2 * WORLD_HOUR);
+    give_up_a_notice("patient-3");
+    world_record(w, "patient-3", &record, &sequence);
+    assert_int_equal(record->n_escalations, 1);
+    write_pathway("wait: 60min", "wait: 60min");
+    struct backtest_result r = run(0);
+    assert_int_equal(r.patients_differ, 0);
+    assert_int_equal(r.patients_unlike_journal, 0);
+    backtest_free(&r);
+}
+
 static void timers_that_were_late_are_noticed_and_cancel_out(void **state)
 {
     (void)state;
@@ -292,6 +323,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_folder_read_in_many_shares_is_the_same_folder),
         TEST(the_same_file_makes_no_difference_after_a_crash_and_in_a_new_epoch),
+        TEST(a_notice_that_was_given_up_counts_in_both_courses),
         TEST(timers_that_were_late_are_noticed_and_cancel_out),
         TEST(a_patient_who_took_in_another_goes_on_from_the_journal),
         TEST(an_event_that_was_taken_back_is_taken_back_in_both_courses),

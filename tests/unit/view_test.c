@@ -267,14 +267,63 @@ static void an_escalation_for_a_task_says_which_task_nobody_did(void **state)
     Handoff__V1__Escalation *e = MESSAGE_NEW(w->arena, Handoff__V1__Escalation, escalation);
     e->number = 2;
     e->task = 4;
+    e->unreached = 1u << HANDOFF__V1__ROLE__ROLE_COORDINATOR;
     struct view_subject of = mary(w);
     assert_string_equal(view_escalation(&w->view, &of, e)->reason,
-                        "nobody could be told of t4 call-family: The family reached only a voicemail.");
+                        "a message did not arrive about t4 call-family: The family reached only a voicemail.");
     task->is_overdue = true;
     Handoff__V1__EscalationView *view = view_escalation(&w->view, &of, e);
     assert_string_equal(view->reason, "nobody has done t4 call-family: The family reached only a voicemail.");
     assert_string_equal(view->task_id, KEY "-t4");
     assert_string_equal(view->escalation_id, KEY "-e2");
+}
+
+/* Of a patient who has become another: what the gate is asked about has the other's numbers. */
+static void work_of_another_patient_id_is_asked_about_by_its_number_here(void **state)
+{
+    struct world *w = *state;
+    Handoff__V1__PatientRecord then = HANDOFF__V1__PATIENT_RECORD__INIT;
+    Handoff__V1__MergedPatient *merged = MESSAGE_NEW(w->arena, Handoff__V1__MergedPatient, merged_patient);
+    static uint8_t there[16] = {0xab};
+    static const char there_text[] = "ab000000000000000000000000000000";
+    Handoff__V1__Emission e = HANDOFF__V1__EMISSION__INIT;
+    Handoff__V1__TaskEmission told = HANDOFF__V1__TASK_EMISSION__INIT;
+    then.patient_id = (char *)(uintptr_t) "mary-2";
+    merged->key = (ProtobufCBinaryData){16, there};
+    list_append(w->arena, &w->record->merged, &w->record->n_merged, merged);
+    Handoff__V1__Task *t = add_task(w, 0);
+    t->origin = MESSAGE_NEW(w->arena, Handoff__V1__Origin, origin);
+    t->origin->merged = 1;
+    t->origin->number = 2;
+    e.body_case = HANDOFF__V1__EMISSION__BODY_TASK;
+    e.task = &told;
+    told.number = 2;
+    assert_int_equal(view_as_of_now(w->arena, there_text, &then, w->record, &e)->task->number, t->number);
+    told.number = 3; /* was done before */
+    assert_int_equal(view_as_of_now(w->arena, there_text, &then, w->record, &e)->task->number, 0);
+    Handoff__V1__Escalation *x = MESSAGE_NEW(w->arena, Handoff__V1__Escalation, escalation);
+    Handoff__V1__EscalationEmission raised = HANDOFF__V1__ESCALATION_EMISSION__INIT;
+    x->number = 9;
+    x->origin = t->origin;
+    list_append(w->arena, &w->record->escalations, &w->record->n_escalations, x);
+    e.body_case = HANDOFF__V1__EMISSION__BODY_ESCALATION;
+    e.escalation = &raised;
+    raised.number = 7;
+    e.origin_key = merged->key; /* it was another's there already */
+    e.origin_number = 2;
+    assert_int_equal(view_as_of_now(w->arena, "cd000000000000000000000000000000", &then, w->record, &e)->escalation->number, 9);
+}
+
+static void a_task_because_of_a_message_that_did_not_arrive_says_that(void **state)
+{
+    struct world *w = *state;
+    add_episode(w);
+    Handoff__V1__Task *t = add_task(w, 0);
+    t->causes[0]->is_undelivered = true;
+    struct view_subject of = mary(w);
+    assert_string_equal(view_task(&w->view, &of, t)->reason, "The policy's reason.");
+    w->rules.policy.tasks[t->kind].undelivered = "A reminder did not arrive.";
+    assert_string_equal(view_task(&w->view, &of, t)->reason, "A reminder did not arrive.");
 }
 
 static void an_episode_shows_names_for_all_its_numbers(void **state)
@@ -495,6 +544,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_review_says_which_events_came_and_of_a_source_for_whom, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_reason_of_a_closed_episodes_task_is_still_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_escalation_for_a_task_says_which_task_nobody_did, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(work_of_another_patient_id_is_asked_about_by_its_number_here, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_task_because_of_a_message_that_did_not_arrive_says_that, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_episode_shows_names_for_all_its_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(numbers_that_no_pathway_knows_do_not_crash, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_firing_says_which_timer_and_which_time, set_up, tear_down),

@@ -146,6 +146,7 @@ static const cyaml_schema_field_t lane_fields[] = {
                          64),
     OPTIONAL_STRING("site", struct lane_config, site),
     NUMBER("workers", struct lane_config, workers),
+    NUMBER("attempts", struct lane_config, attempts),
     CYAML_FIELD_BOOL("gathers", CYAML_FLAG_OPTIONAL, struct lane_config, gathers),
     CYAML_FIELD_END,
 };
@@ -164,7 +165,6 @@ static const cyaml_schema_field_t fields[] = {
     NUMBER("keep_days", struct notify_config, keep_days),
     NUMBER("lease_s", struct notify_config, lease_s),
     NUMBER("gather_ms", struct notify_config, gather_ms),
-    NUMBER("attempts", struct notify_config, attempts),
     CYAML_FIELD_MAPPING("templates", CYAML_FLAG_OPTIONAL, struct notify_config, templates, templates_fields),
     CYAML_FIELD_SEQUENCE("sites", CYAML_FLAG_POINTER, struct notify_config, sites, &site_entry, 1, CONFIG_SITES_MOST),
     OPTIONAL_GROUP("smtp", smtp, smtp_fields),
@@ -232,24 +232,32 @@ struct lane_default {
     Handoff__V1__Severity severity;
     const char *kind;
     uint32_t workers;
+    uint32_t attempts;
     bool gathers;
 };
+/* With the daemon's backoff, a day; of what is emergent eight minutes: then the ladder must know that nobody was told.
+ */
+enum { ATTEMPTS = 100, EMERGENT_ATTEMPTS = 10 };
 #define TASK       HANDOFF__V1__STREAM__STREAM_TASK
 #define ESCALATION HANDOFF__V1__STREAM__STREAM_ESCALATION
 #define ROUTINE    HANDOFF__V1__SEVERITY__SEVERITY_ROUTINE
 #define URGENT     HANDOFF__V1__SEVERITY__SEVERITY_URGENT
 #define EMERGENT   HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT
 static const struct lane_default lane_defaults[] = {
-    {"notify-emergent", TASK, ESCALATION, EMERGENT, NULL, 4, false},
-    {"notify-urgent", TASK, ESCALATION, URGENT, NULL, 1, true},
-    {"notify-routine", TASK, ESCALATION, ROUTINE, NULL, 1, true},
+    {"notify-emergent", TASK, ESCALATION, EMERGENT, NULL, 4, EMERGENT_ATTEMPTS, false},
+    {"notify-urgent", TASK, ESCALATION, URGENT, NULL, 1, ATTEMPTS, true},
+    {"notify-routine", TASK, ESCALATION, ROUTINE, NULL, 1, ATTEMPTS, true},
+    {"notify-reminders", TASK, 0, 0, "reminder", 1, ATTEMPTS, true},
 };
 enum { LANE_DEFAULTS = sizeof lane_defaults / sizeof *lane_defaults };
 
 static bool fill_lane(struct lane_config *lane, const struct lane_default *from)
 {
-    *lane = (struct lane_config){
-        .name = strdup(from->name), .stream = from->stream, .workers = from->workers, .gathers = from->gathers};
+    *lane = (struct lane_config){.name = strdup(from->name),
+                                 .stream = from->stream,
+                                 .workers = from->workers,
+                                 .attempts = from->attempts,
+                                 .gathers = from->gathers};
     if (from->also && (lane->also = malloc(sizeof *lane->also))) {
         lane->also[0] = from->also;
         lane->also_count = 1;
@@ -279,7 +287,7 @@ static bool fill_lanes(struct notify_config *c)
 static bool add_heartbeat_lane(struct notify_config *c)
 {
     static const struct lane_default heartbeat = {
-        "notify-heartbeat", HANDOFF__V1__STREAM__STREAM_STATUS, 0, 0, "heartbeat", 1, false};
+        "notify-heartbeat", HANDOFF__V1__STREAM__STREAM_STATUS, 0, 0, "heartbeat", 1, EMERGENT_ATTEMPTS, false};
     if (!c->heartbeat) return true;
     struct lane_config *lanes = realloc(c->lanes, (c->lanes_count + 1) * sizeof *lanes);
     if (!lanes) return false;
@@ -299,14 +307,16 @@ static bool fill(struct notify_config *c)
     fill_number(&c->keep_days, 400);
     fill_number(&c->lease_s, 30);
     fill_number(&c->gather_ms, 2000);
-    fill_number(&c->attempts, 10);
     uint32_t timeout_s = c->lease_s / 3;
     if (c->smtp) fill_number(&c->smtp->timeout_s, timeout_s);
     if (c->webhook) fill_number(&c->webhook->timeout_s, timeout_s);
     if (c->heartbeat) fill_number(&c->heartbeat->timeout_s, timeout_s);
     for (unsigned i = 0; i < c->commands_count; i++) fill_number(&c->commands[i].timeout_s, timeout_s);
     bool is_filled = fill_lanes(c) && add_heartbeat_lane(c);
-    for (unsigned i = 0; i < c->lanes_count; i++) fill_number(&c->lanes[i].workers, 1);
+    for (unsigned i = 0; i < c->lanes_count; i++) {
+        fill_number(&c->lanes[i].workers, 1);
+        fill_number(&c->lanes[i].attempts, ATTEMPTS);
+    }
     return is_filled;
 }
 
@@ -369,6 +379,7 @@ static void check_lanes(struct sentences *s, const struct notify_config *c)
     for (unsigned i = 0; i < c->lanes_count; i++) {
         const struct lane_config *lane = &c->lanes[i];
         check_range(s, "subscriptions.workers", lane->workers, 1, CONFIG_WORKERS_MOST);
+        check_range(s, "subscriptions.attempts", lane->attempts, 1, 1000);
         if (lane->gathers && lane->workers > 1)
             say(s, "subscriptions.workers of %s is %u: what is gathered passes through one", lane->name, lane->workers);
         for (unsigned k = 0; k < i; k++)
@@ -389,7 +400,6 @@ static bool check(struct sentences *s, const struct notify_config *c)
     size_t before = s->len;
     check_range(s, "lease_s", c->lease_s, 6, 600);
     check_range(s, "gather_ms", c->gather_ms, 10, c->lease_s * 1000 / 3);
-    check_range(s, "attempts", c->attempts, 1, 1000);
     check_range(s, "keep_days", c->keep_days, 30, 36500);
     check_timeouts(s, c);
     check_sites(s, c);

@@ -78,12 +78,13 @@ struct lane_config {
     unsigned kinds_count;
     const char *site; /* empty: all */
     uint32_t workers;
+    uint32_t attempts; /* before a message is given up */
     bool gathers;        /* one person's messages become one */
     bool is_unaddressed; /* for the dead man's signal: it goes to nobody of the roster */
 };
 struct notify_config {
     const char *front, *ledger, *source;
-    uint32_t keep_days, lease_s, gather_ms, attempts;
+    uint32_t keep_days, lease_s, gather_ms;
     struct templates_config templates;
     struct site_config *sites;
     unsigned sites_count;

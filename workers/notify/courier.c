@@ -3,7 +3,6 @@
 #include "notify/courier.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,7 @@ struct bundle {
     uint32_t attempts[COURIER_MEMBERS_MOST];
     size_t count;
     bool is_in_doubt;
+    bool is_our_fault;        /* disk, memory: no attempt was made */
     char id[LEDGER_ID_BYTES]; /* the longer one */
     int64_t at_ms;            /* journal time of this attempt */
 };
@@ -102,7 +102,7 @@ static void settle_later(struct bundle *b, size_t i, int channel, const struct s
 {
     const Handoff__V1__Delivery *delivery = b->members[i];
     bool is_unknown = report->result == SEND_UNKNOWN;
-    if (delivery->attempt >= b->courier->config->attempts) {
+    if (!b->is_our_fault && delivery->attempt >= b->courier->lane->attempts) {
         char reason[LEDGER_REASON_BYTES];
         snprintf(reason, sizeof reason, "given up after %u attempts: %.200s", delivery->attempt, report->reason);
         struct ledger_outcome outcome =
@@ -110,8 +110,10 @@ static void settle_later(struct bundle *b, size_t i, int channel, const struct s
         settle_dead(b->courier, delivery, &outcome);
         return;
     }
-    const struct front_nack nack = {
-        .number = delivery->number, .delay_ms = delay_ms(b, report), .reason = report->reason};
+    const struct front_nack nack = {.number = delivery->number,
+                                    .delay_ms = delay_ms(b, report),
+                                    .is_unspent = b->is_our_fault,
+                                    .reason = report->reason};
     b->courier->front->ops->nack(b->courier->front, &nack);
 }
 
@@ -181,14 +183,11 @@ static int64_t wall_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-__attribute__((format(printf, 2, 3))) static struct send_report not_sent(uint32_t retry_after_ms, const char *format,
-                                                                         ...)
+static struct send_report not_sent(struct bundle *b, const char *reason)
 {
-    struct send_report report = {.result = SEND_LATER, .retry_after_ms = retry_after_ms};
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(report.reason, sizeof report.reason, format, arguments);
-    va_end(arguments);
+    struct send_report report = {.result = SEND_LATER, .retry_after_ms = DISK_DELAY_MS};
+    snprintf(report.reason, sizeof report.reason, "%s", reason);
+    b->is_our_fault = true;
     return report;
 }
 
@@ -237,8 +236,9 @@ static struct send_report send_recorded(struct bundle *b, struct channel *channe
     struct rendered rendered = {0};
     int64_t now_ms = wall_ms();
     if (courier->words.write(courier->words.context, letter, &rendered))
-        return not_sent(DISK_DELAY_MS, "there is not enough memory to put it into words");
+        return not_sent(b, "there is not enough memory to put it into words");
     char *json = letter_json(letter, &rendered, now_ms);
+    b->is_our_fault = false;
     const struct ledger_sending sending = {.sent_as = b->id,
                                            .place = place,
                                            .channel = (int)letter->address->channel,
@@ -248,10 +248,10 @@ static struct send_report send_recorded(struct bundle *b, struct channel *channe
                                            .count = b->count};
     struct send_report report = {0};
     if (!json) {
-        report = not_sent(DISK_DELAY_MS, "there is not enough memory to put it into words");
+        report = not_sent(b, "there is not enough memory to put it into words");
     } else if (ledger_send_begin(courier->ledger, &sending)) {
         notify_log(NOTIFY_ERROR, "the ledger takes no intent, nothing is sent: %s", ledger_error(courier->ledger));
-        report = not_sent(DISK_DELAY_MS, "the worker's ledger takes nothing");
+        report = not_sent(b, "the worker's ledger takes nothing");
     } else {
         report = hand_over(channel, letter, &rendered, json, now_ms);
         if (ledger_send_end(courier->ledger, &sending, state_of(report.result), report.reason))
@@ -326,8 +326,8 @@ static void log_sending(const struct bundle *b, int channel, const struct send_r
     char word[64];
     handoff_enum_word(&handoff__v1__channel__descriptor, channel, word, sizeof word);
     notify_log(report->result == SEND_DONE ? NOTIFY_INFO : NOTIFY_WARN, "%s: %s %s, of %s with %zu emissions%s%s",
-               send_result_word(report->result), word, b->id, b->courier->lane, b->count, *report->reason ? ": " : "",
-               report->reason);
+               send_result_word(report->result), word, b->id, b->courier->lane->name, b->count,
+               *report->reason ? ": " : "", report->reason);
 }
 
 /* What came of all that could be tried in this attempt. */
@@ -360,6 +360,14 @@ static void weigh(struct verdict *verdict, const struct send_report *report, int
     *verdict = (struct verdict){*report, channel, true};
 }
 
+/* Before another address: a sending takes up to a third of a lease, and there may be several addresses. */
+static bool keep_lease(const struct bundle *b)
+{
+    struct front *front = b->courier->front;
+    for (size_t i = 0; i < b->count; i++) front->ops->extend(front, b->members[i]->number);
+    return front->ops->holds(front, b->members[0]->number);
+}
+
 static struct verdict try_addresses(struct bundle *b)
 {
     struct verdict verdict = {.report = {.result = SEND_NEVER}};
@@ -369,6 +377,7 @@ static struct verdict try_addresses(struct bundle *b)
     snprintf(verdict.report.reason, sizeof verdict.report.reason, "no channel is configured for this recipient");
     for (size_t i = 0; address_at(b->courier, b->members[0], i, &address, &channel); i++) {
         if (!channel) continue;
+        if (verdict.has_tried && !keep_lease(b)) break;
         ledger_place(b->courier->ledger, (int)address.channel, address.address, place);
         if (is_known_to_fail(b, place)) {
             const struct send_report known = {.result = SEND_NEVER,

@@ -26,7 +26,7 @@ enum { COURIER_CHANNELS = 8, COURIER_KEY_BYTES = 512, COURIER_MEMBERS_MOST = 200
 
 struct courier {
     const struct notify_config *config;
-    const char *lane;
+    const struct lane_config *lane;
     struct ledger *ledger;
     struct front *front;
     struct words words;

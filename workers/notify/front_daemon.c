@@ -111,7 +111,7 @@ static int subscribe(struct front_daemon *self, const struct notify_config *conf
     settings.is_addressed = !lane->is_unaddressed;
     settings.is_unordered = true; /* nobody's message waits for another's mailbox */
     settings.lease_ms = config->lease_s * 1000;
-    settings.attempts = config->attempts;
+    settings.attempts = lane->attempts;
     /* One at a time where each leaves at once: nothing waits behind a slow server here while another worker is free. */
     const struct handoff_subscriber_options options = {
         .name = lane->name, .settings = &settings, .credit = lane->gathers ? GATHERING_CREDIT : 1};

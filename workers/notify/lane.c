@@ -97,7 +97,7 @@ void lane_serve(struct lane *lane, struct front *front)
     int64_t lease_ms = (int64_t)lane->config->lease_s * 1000;
     struct round round = {.lane = lane,
                           .courier = {.config = lane->config,
-                                      .lane = lane->lane->name,
+                                      .lane = lane->lane,
                                       .ledger = lane->ledger,
                                       .front = front,
                                       .words = lane->words,

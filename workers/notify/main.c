@@ -253,6 +253,7 @@ static int run_crew(struct crew *crew)
     sigaddset(&signals, SIGINT);
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* threads inherit it: signals are the main thread's */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is a full disk, which has its own answer */
     if (ledger_open(crew->setup.config->ledger, sentence, sizeof sentence, &crew->ledger)) {
         notify_log(NOTIFY_ERROR, "%s", sentence);
         return EXIT_FAILED;

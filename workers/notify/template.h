@@ -98,7 +98,7 @@ enum template_words {
 const char *template_word(const struct template_set *set, const char *language, enum template_words group, int value);
 
 enum { TEMPLATE_TIME_BYTES = 128 };
-/* "Thursday, March 5", "4:40 p.m.": as the language's words say. */
+/* "Thursday, March 5", "4:40 PM": as the language's words say. */
 void template_day(const struct template_set *set, const char *language, const struct zone *zone, int64_t at_ms,
                   char text[TEMPLATE_TIME_BYTES]);
 void template_time(const struct template_set *set, const char *language, const struct zone *zone, int64_t at_ms,

@@ -66,6 +66,12 @@ static void fake_nack(struct front *f, const struct front_nack *nack)
     say(";");
 }
 
+static void fake_extend(struct front *f, uint64_t number)
+{
+    (void)f;
+    (void)number; /* that it was is seen by who holds it */
+}
+
 static bool fake_holds(struct front *f, uint64_t number)
 {
     (void)f;
@@ -106,18 +112,23 @@ static int fake_write(void *context, const struct letter *letter, struct rendere
 
 static int begin(void **state)
 {
-    static const struct front_ops front_ops = {
-        .ack = fake_ack, .nack = fake_nack, .holds = fake_holds, .publish = fake_publish, .now_ms = fake_now_ms};
+    static const struct front_ops front_ops = {.ack = fake_ack,
+                                               .nack = fake_nack,
+                                               .extend = fake_extend,
+                                               .holds = fake_holds,
+                                               .publish = fake_publish,
+                                               .now_ms = fake_now_ms};
     static struct site_config site = {.site = "main", .name = "Care", .number = "555-0100", .time_zone = "UTC"};
+    static const struct lane_config lane = {.name = "a lane", .attempts = 3};
     static char sentence[256];
     folder_make(state);
     *said = 0;
     mail = (struct fake_channel){.channel.ops = &channel_ops, .name = "mail"};
     hook = (struct fake_channel){.channel.ops = &channel_ops, .name = "hook"};
     front = (struct fake_front){.front.ops = &front_ops};
-    config = (struct notify_config){.source = "handoff-notify", .attempts = 3, .sites = &site, .sites_count = 1};
+    config = (struct notify_config){.source = "handoff-notify", .sites = &site, .sites_count = 1};
     courier = (struct courier){.config = &config,
-                               .lane = "a lane",
+                               .lane = &lane,
                                .front = &front.front,
                                .words = {fake_write, NULL},
                                .channels = {[EMAIL] = &mail.channel, [WEBHOOK] = &hook.channel}};

@@ -15,6 +15,7 @@ another message. Refuses to know what a message says.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -88,7 +89,7 @@ class Delivery:
             self,
             delivery_pb2.Nack(
                 number=self.number,
-                delay_ms=round(delay * 1000),
+                delay_ms=math.ceil(delay * 1000),
                 is_permanent=permanent,
                 is_unspent=unspent,
                 reason=reason.encode()[:REASON_BYTES].decode(errors="ignore"),

@@ -230,6 +230,7 @@ struct settling {
 };
 
 static const char not_held[] = "this connection does not hold it (any more)";
+static const char not_all[] = "this connection does not hold all of these any more: what is not comes again";
 static const char no_room[] = "as much is set aside as may be; it stays with this connection until its lease ends";
 static const char not_now[] = "that is too much at once; say it again";
 
@@ -294,10 +295,13 @@ static void acknowledge_range(struct settling *x, const Handoff__V1__NumberRange
         else
             refuse_number(x, number, not_now);
     }
+    const struct session *session = &x->s->sessions[x->session];
     if (number <= last && number <= newest)
         refuse_number(x, number, not_now);
     else if (!has_any)
         refuse_number(x, range->first, not_held);
+    else if (session->lost_last >= range->first && session->lost_first != 0 && session->lost_first <= last)
+        refuse_number(x, range->first, not_all);
 }
 
 static void reject(struct settling *x, const Handoff__V1__Nack *nack)

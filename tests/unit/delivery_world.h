@@ -129,8 +129,8 @@ static inline void note_reply(uint64_t connection, const Handoff__V1__Reply *rep
     }
 }
 
-/* As it comes over the wire: the deliveries are packed already. */
-static inline void note_deliveries(uint64_t connection, const Handoff__V1__Reply *reply, size_t bytes)
+/* Read back from its bytes, as a worker would. */
+static inline void read_deliveries(uint64_t connection, const Handoff__V1__Reply *reply, size_t bytes)
 {
     uint8_t *packed = malloc(bytes);
     handoff__v1__reply__pack(reply, packed);
@@ -151,10 +151,10 @@ static inline int world_send(void *context, uint64_t connection, const Handoff__
     enum way way = x->way[connection % CONNECTIONS_MAX];
     if (way == WAY_CHOKED) return -EAGAIN;
     if (way == WAY_GONE) return -EHOSTUNREACH;
-    if (reply->body_case != REPLY(DELIVERIES))
-        note_reply(connection, reply);
+    if (reply->body_case == REPLY(DELIVERIES))
+        read_deliveries(connection, reply, bytes);
     else
-        note_deliveries(connection, reply, bytes);
+        note_reply(connection, reply);
     return 0;
 }
 
@@ -203,7 +203,7 @@ static inline void check_tables(const struct subscription *s, uint32_t keys, uin
     assert_int_equal(held, numbers);
 }
 
-/* Everything that is counted twice is the same; of one patient one message is out. */
+/* Everything that is counted twice is the same; of one patient one message is out, but for what is carried to people. */
 static inline void check_subscription(const struct subscription *s)
 {
     static struct busy_key counted[WINDOW_MAX + LEDGER_ASIDE_MAX];

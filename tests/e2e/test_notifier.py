@@ -2,7 +2,9 @@
 is said about it; killed in between, and left alone by the world."""
 
 import base64
+import contextlib
 import resource
+import sqlite3
 import subprocess
 
 import pytest
@@ -369,6 +371,33 @@ def test_a_second_one_with_the_same_ledger_does_not_run(front, notifier):
     notifier.start()
     done = subprocess.run(notifier.command("run"), capture_output=True, text=True)
     assert done.returncode == 1 and "another handoff-notify has it open" in done.stderr
+
+
+def test_a_ledger_that_is_none_is_refused_and_a_missing_one_is_said(front, notifier):
+    notifier.ledger.write_text("this is a text and no ledger, and it is long enough to be looked at\n")
+    done = subprocess.run(notifier.command("run"), capture_output=True, text=True)
+    assert done.returncode == 1 and "file is not a database" in done.stderr
+    notifier.ledger.unlink()
+    notifier.start()
+    assert b"it knows of nothing that was sent before" in notifier.log
+    notifier.kill()
+    with contextlib.closing(sqlite3.connect(notifier.ledger)) as ledger:
+        ledger.execute("PRAGMA user_version = 99")
+    done = subprocess.run(notifier.command("run"), capture_output=True, text=True)
+    assert done.returncode == 1 and "it is of another version of handoff-notify" in done.stderr
+    notifier.values["ledger"] = str(notifier.folder / "nowhere" / "ledger.sqlite")
+    done = subprocess.run(notifier.command("run"), capture_output=True, text=True)
+    assert done.returncode == 1 and "No such file or directory" in done.stderr
+
+
+def test_a_daemon_that_goes_away_is_said_and_waited_for(front, mail, notifier):
+    notifier.start()
+    front.await_served("notify-urgent")
+    notifier.await_line("notify-urgent is not served any more, and is waited for: no answer from tcp://")
+    front.hand("notify-urgent", task("t1.1", URGENT), coordinator())
+    front.await_settled()
+    notifier.await_line("serving notify-urgent again")
+    assert len(mail.messages()) == 1
 
 
 def test_nothing_of_patients_or_people_is_in_the_log(front, mail, notifier):

@@ -80,12 +80,24 @@ static uint32_t wait_ms(const struct round *round)
     return due_ms - now_ms < TURN_MS ? (uint32_t)(due_ms - now_ms) : TURN_MS;
 }
 
+/* A daemon that goes away is waited for by whoever is within next(); here it is only said. */
+static void note_served(struct lane *lane, bool is_served)
+{
+    if (atomic_exchange(&lane->is_served, is_served) == is_served) return;
+    if (is_served)
+        notify_log(NOTIFY_INFO, "serving %s again", lane->lane->name);
+    else
+        notify_log(NOTIFY_WARN, "%s is not served any more, and is waited for: no answer from %s", lane->lane->name,
+                   lane->config->front);
+}
+
 static bool turn(struct round *round)
 {
     struct front *front = round->courier.front;
     Handoff__V1__Delivery *delivery = NULL;
     int code = front->ops->next(front, wait_ms(round), &delivery);
     if (code == FRONT_REFUSED || code == FRONT_AWAY) return false;
+    note_served(round->lane, front->ops->is_served(front));
     if (code == FRONT_OK) take_in(round, &delivery);
     if (gather_due_ms(round->gather) <= lane_now_ms()) carry_gathered(round);
     atomic_store(&round->lane->turned_ms, lane_now_ms());

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "handoff.h"
 #include "notify/config.h"
@@ -80,7 +81,7 @@ static int command_check(const char *path, char **arguments)
     (void)arguments;
     struct setup setup;
     if (setup_read(path, &setup)) return EXIT_CONFIG;
-    printf("%s: %u subscriptions, %u sites\n", path, setup.config->lanes_count, setup.config->sites_count);
+    printf("%s is in order: subscriptions: %u, sites: %u\n", path, setup.config->lanes_count, setup.config->sites_count);
     setup_free(&setup);
     return EXIT_DONE;
 }
@@ -254,6 +255,9 @@ static int run_crew(struct crew *crew)
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* threads inherit it: signals are the main thread's */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is a full disk, which has its own answer */
+    if (access(crew->setup.config->ledger, F_OK))
+        notify_log(NOTIFY_WARN, "there is no ledger %s, and one is begun: it knows of nothing that was sent before",
+                   crew->setup.config->ledger);
     if (ledger_open(crew->setup.config->ledger, sentence, sizeof sentence, &crew->ledger)) {
         notify_log(NOTIFY_ERROR, "%s", sentence);
         return EXIT_FAILED;

@@ -228,6 +228,8 @@ __attribute__((format(printf, 3, 0))) static void hear(cyaml_log_t level, void *
     if (strncmp(text, "Backtrace", 9) == 0) return;
     if (text[0] == ' ')
         say_where(s, text);
+    else if (strncmp(text, "Unexpected key: ", 16) == 0) /* its place would be that of the one before it */
+        say(s, "unknown key: %s", text + 16);
     else
         snprintf(s->what, sizeof s->what, "%s", text);
 }

@@ -124,7 +124,7 @@ static void what_is_wrong_is_named_by_its_key(void **state)
         {SITES MAIL "subscriptions: [{name: a, stream: task, kinds: [remindr]}]\n", "kinds of a: nothing of its stream"},
         {SITES MAIL "front: localhost:7447\n", "front is no endpoint"},
         {SITES MAIL "lease_s: many\n", "notify.yaml:4:10: lease_s: Invalid"},
-        {SITES MAIL "colour: red\n", "notify.yaml:4:1: Unexpected key: colour\n"},
+        {SITES MAIL "colour: red\n", "notify.yaml: unknown key: colour\n"},
         {"sites: [\n", "notify.yaml"},
         {"", "notify.yaml"},
     };

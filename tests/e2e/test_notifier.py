@@ -335,6 +335,20 @@ def test_a_heartbeat_that_came_all_the_way_is_passed_on(tmp_path, front, mail):
         notifier.close()
 
 
+def test_the_signal_is_held_back_while_a_subscription_is_not_served(tmp_path, front, mail):
+    with WebServer() as web:
+        front.refused.add("notify-emergent")
+        notifier = Notifier(tmp_path, front.endpoint, mail, heartbeat={"url": web.url}).start()
+        beat = emission_pb2.StatusEmission(kind=emission_pb2.STATUS_KIND_HEARTBEAT)
+        front.hand("notify-heartbeat", emission("n1", "synthetic", status=beat))
+        front.await_(lambda: front.nacked, "the heartbeat")
+        notifier.await_line("notify-emergent is not served yet, and is tried again: other settings (settings.attempts)")
+        _, nack = front.nacked[0]
+        assert nack.is_unspent and nack.delay_ms and "not every subscription" in nack.reason
+        assert not web.requests and not front.acked
+        notifier.close()
+
+
 # --- the program
 
 

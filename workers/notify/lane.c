@@ -10,7 +10,7 @@
 #include "notify/gather.h"
 #include "notify/log.h"
 
-enum { TURN_MS = 500, AGAIN_MS = 2000, REFUSED_AGAIN_MS = 10000 };
+enum { TURN_MS = 500, AGAIN_MS = 2000, REFUSED_AGAIN_MS = 10000, HELD_BACK_MS = 5000, WHOLE_SOON_MS = 2000 };
 
 int64_t lane_now_ms(void)
 {
@@ -60,8 +60,37 @@ static void carry_gathered(struct round *round)
     }
 }
 
+static void pause_ms(struct lane *lane, int64_t ms)
+{
+    const struct timespec slice = {.tv_nsec = 100 * 1000000};
+    for (int64_t until_ms = lane_now_ms() + ms; !is_stopping(lane) && lane_now_ms() < until_ms;) {
+        nanosleep(&slice, NULL);
+        atomic_store(&lane->turned_ms, lane_now_ms());
+    }
+}
+
+/* The signal says that all is well. While another lane carries nothing, it does not. */
+static bool hold_back(struct round *round, const Handoff__V1__Delivery *delivery)
+{
+    struct front *front = round->courier.front;
+    if (!round->lane->lane->is_unaddressed || atomic_load(round->lane->is_whole)) return false;
+    pause_ms(round->lane, WHOLE_SOON_MS); /* all the others may be about to be served, too */
+    if (atomic_load(round->lane->is_whole)) return false;
+    notify_log(NOTIFY_WARN, "the signal is held back: not every subscription is served");
+    front->ops->nack(front, &(struct front_nack){.number = delivery->number,
+                                                 .delay_ms = HELD_BACK_MS,
+                                                 .is_unspent = true,
+                                                 .reason = "not every subscription of this worker is served"});
+    return true;
+}
+
 static void take_in(struct round *round, Handoff__V1__Delivery **delivery)
 {
+    if (hold_back(round, *delivery)) {
+        handoff__v1__delivery__free_unpacked(*delivery, NULL);
+        *delivery = NULL;
+        return;
+    }
     char key[COURIER_KEY_BYTES];
     bool is_kept = round->lane->lane->gathers && courier_gather_key(&round->courier, *delivery, key);
     if (is_kept && gather_count(round->gather) == 0) round->extended_ms = lane_now_ms();
@@ -124,15 +153,6 @@ void lane_serve(struct lane *lane, struct front *front)
     }
     gather_free(&round.gather); /* unsettled: closing the subscription gives them back */
     front->ops->flush(front);
-}
-
-static void pause_ms(struct lane *lane, int64_t ms)
-{
-    const struct timespec slice = {.tv_nsec = 100 * 1000000};
-    for (int64_t until_ms = lane_now_ms() + ms; !is_stopping(lane) && lane_now_ms() < until_ms;) {
-        nanosleep(&slice, NULL);
-        atomic_store(&lane->turned_ms, lane_now_ms());
-    }
 }
 
 void lane_run(struct lane *lane)

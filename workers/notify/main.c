@@ -149,6 +149,7 @@ struct crew {
     struct lane lanes[THREADS_MOST];
     size_t count;
     atomic_bool is_stopping;
+    atomic_bool is_whole; /* every lane turns, and the daemon serves it */
 };
 
 static void *lane_thread(void *lane)
@@ -165,7 +166,8 @@ static int add_lane(struct crew *crew, const struct lane_config *config)
                           .lane = config,
                           .ledger = crew->ledger,
                           .words = {wording_write, crew->setup.wording},
-                          .is_stopping = &crew->is_stopping};
+                          .is_stopping = &crew->is_stopping,
+                          .is_whole = &crew->is_whole};
     atomic_store(&lane->turned_ms, lane_now_ms());
     if (ways_open(crew->setup.config, &lane->ways, sentence, sizeof sentence)) {
         notify_log(NOTIFY_ERROR, "%s", sentence);
@@ -216,7 +218,9 @@ static void watch_over(struct crew *crew, const sigset_t *signals)
     const struct timespec second = {.tv_sec = 1};
     do {
         size_t served = 0;
-        if (is_alive(crew, &served)) service_alive();
+        bool is_alive_now = is_alive(crew, &served);
+        if (is_alive_now) service_alive();
+        atomic_store(&crew->is_whole, is_alive_now && served == crew->count);
         service_status("%zu of %zu workers are served by the daemon", served, crew->count);
         if (lane_now_ms() - pruned_ms > PRUNE_EVERY_MS) {
             prune(crew);

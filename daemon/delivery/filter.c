@@ -60,24 +60,26 @@ static const char *compile_kinds(const Handoff__V1__SubscriptionFilter *from, st
     return NULL;
 }
 
-/* What no emission of the stream has would choose nothing, or be passed over. */
-static const char *check_use(const Handoff__V1__SubscriptionFilter *from, Handoff__V1__Stream stream, const char **ret_field)
+static bool has_unspecified(const uint32_t *values, size_t count)
 {
-    bool is_work = stream == HANDOFF__V1__STREAM__STREAM_TASK || stream == HANDOFF__V1__STREAM__STREAM_ESCALATION;
-    bool is_status = stream == HANDOFF__V1__STREAM__STREAM_STATUS;
-    const struct {
-        bool is_given, has_it;
-        const char *field, *sentence;
-    } rows[] = {
-        {from->n_severities > 0, is_work, "settings.filter.severities", "tasks and escalations alone have a severity"},
-        {from->n_roles > 0, is_work, "settings.filter.roles", "tasks and escalations alone are for roles"},
-        {from->recipient_party != 0, is_status, "settings.filter.recipient_party", "stream status alone has recipients"},
-        {from->recipient_id[0] != 0, is_status, "settings.filter.recipient_id", "stream status alone has recipients"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        *ret_field = rows[i].field;
-        if (rows[i].is_given && !rows[i].has_it) return rows[i].sentence;
-    }
+    for (size_t i = 0; i < count; i++)
+        if (values[i] == 0) return true;
+    return false;
+}
+
+/* What no emission of the stream has would be a filter that lets nothing, or everything, through. */
+static const char *compile_fields(const Handoff__V1__SubscriptionFilter *from, const struct filter *f, const char **ret_field)
+{
+    bool is_work = f->stream == HANDOFF__V1__STREAM__STREAM_TASK || f->stream == HANDOFF__V1__STREAM__STREAM_ESCALATION;
+    bool has_recipient = from->recipient_party != HANDOFF__V1__PARTY__PARTY_UNSPECIFIED || from->recipient_id[0] != 0;
+    *ret_field = "settings.filter.severities";
+    if (from->n_severities > 0 && !is_work) return "nothing of this stream has a severity";
+    if (has_unspecified((const uint32_t *)from->severities, from->n_severities)) return "a severity is missing";
+    *ret_field = "settings.filter.roles";
+    if (from->n_roles > 0 && !is_work) return "nothing of this stream has a role";
+    if (has_unspecified((const uint32_t *)from->roles, from->n_roles)) return "a role is missing";
+    *ret_field = "settings.filter.recipient_party";
+    if (has_recipient && f->stream != HANDOFF__V1__STREAM__STREAM_STATUS) return "only what stream status has has a recipient";
     return NULL;
 }
 
@@ -95,7 +97,8 @@ const char *filter_compile(const Handoff__V1__SubscriptionSettings *settings, st
     if (from != NULL) {
         *ret_field = "settings.filter.kinds";
         const char *why = compile_kinds(from, &f);
-        if (why == NULL) why = check_use(from, f.stream, ret_field);
+        if (why != NULL) return why;
+        why = compile_fields(from, &f, ret_field);
         if (why != NULL) return why;
         for (size_t i = 0; i < from->n_severities; i++)
             f.severities |= UINT32_C(1) << (from->severities[i] & 31);

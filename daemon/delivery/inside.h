@@ -77,6 +77,7 @@ struct subscription {
     struct held *held;          /* by number % HELD_MAX */
     struct session sessions[DELIVERY_SESSIONS_MAX];
     uint32_t session_count;     /* places in use, open or not */
+    uint32_t turn_of;           /* whose turn it is */
     uint64_t scanned;           /* entries up to here were looked at */
     uint64_t next_number;
     uint64_t pass;              /* of scans for something to hand out */
@@ -136,6 +137,8 @@ struct delivery {
     int64_t machine_ms, ticked_ms;
     int64_t now_ms;            /* journal time of this turn, or of this hand-out */
     bool has_more;             /* a bound ended the last hand-out or scan */
+    uint32_t budget;           /* messages that this turn may still hand out */
+    int64_t until_ns;          /* machine time: then whoever waits for the loop comes first */
     bool is_committing;        /* between stage and turn_end: what the journal says of subscriptions now is ours */
     bool is_stale;             /* the journal has an entry that was thought lost: all of it is folded anew */
     bool is_shut;              /* the journal cannot be written: nothing is staged, workers hear UNAVAILABLE */
@@ -143,6 +146,7 @@ struct delivery {
 };
 
 /* delivery.c */
+bool delivery_may_go_on(struct delivery *d); /* with handing out, this turn */
 void delivery_notice(struct delivery *d, const char *sentence, const struct subscription *of);
 struct subscription *delivery_find(const struct delivery *d, const char *name);
 struct subscription *delivery_add(struct delivery *d, const char *name);
@@ -240,7 +244,8 @@ bool frame_add(struct frame *f, const Handoff__V1__Delivery *delivery);
 int frame_send(struct delivery *d, const struct frame *f, const char *name);
 
 /* hand_out.c */
-void hand_out(struct delivery *d, struct subscription *s, uint32_t *budget);
+/* A frame to each of its workers that has credit. False: nobody got one. */
+bool hand_out(struct delivery *d, struct subscription *s);
 
 /* request.c */
 void answer_all(struct delivery *d, const struct subscription *of, bool is_durable);

@@ -301,7 +301,9 @@ Handoff__V1__Ledger *ledger_snapshot(const struct ledger *l, struct arena *arena
     for (uint32_t i = 0; i < l->ahead_count; i++)
         to->ahead[to->n_ahead++] = range_message(&l->ahead[i], arena);
     to->aside = ARENA_ARRAY(arena, Handoff__V1__Aside *, l->aside_count + 1);
-    for (uint32_t i = 0; i < l->aside_count; i++)
-        to->aside[to->n_aside++] = ledger_row(&l->aside[i], arena);
+    for (uint32_t i = 0; i < l->aside_count; i++) {
+        Handoff__V1__Aside *row = to->aside[to->n_aside++] = ledger_row(&l->aside[i], arena);
+        if (l->aside[i].number != 0 && row->attempts > 0) row->attempts--; /* an attempt counts when it has ended */
+    }
     return to;
 }

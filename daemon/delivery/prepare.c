@@ -240,11 +240,13 @@ static void prepare_message(struct delivery *d, struct subscription *s, const st
     struct message *m = window_at(&s->window, p->position);
     bool is_addressed = s->ledger.settings->is_addressed;
     size_t count = is_addressed ? l->addressee_count : 1;
-    stop_preparing(s, m);
     if (m->state != MESSAGE_READY) return;
     struct gate_decision first = count > 0 ? look_ask(d, l, is_addressed ? l->addressees[0] : NULL)
                                            : (struct gate_decision){.answer = GATE_DROP, .is_silent = true};
-    if (count == 1 && (!is_addressed || l->addressees[0]->key[0] == 0) && is_plain(l, &first)) return; /* it may go after all */
+    if (count == 1 && (!is_addressed || l->addressees[0]->key[0] == 0) && is_plain(l, &first)) {
+        stop_preparing(s, m); /* it may go after all */
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         struct gate_decision decision = i == 0 ? first : look_ask(d, l, l->addressees[i]);
         decide(d, s, l, is_addressed ? l->addressees[i]->key : "", NULL, &decision);

@@ -247,7 +247,7 @@ static struct delivery_refusal subscribe(struct delivery *d, uint64_t connection
         .connection = connection, .tag = request->tag, .credit = r->credit, .heard_ms = d->machine_ms, .is_open = true};
     s->absent_since_ms = 0;
     Handoff__V1__SubscribeReply *reply = MESSAGE_NEW(d->staging, Handoff__V1__SubscribeReply, subscribe_reply);
-    reply->settings = s->is_making ? s->making->settings : s->ledger.settings;
+    reply->settings = message_copy(s->is_making ? s->making->settings : s->ledger.settings, d->staging);
     reply->is_new = is_new;
     answer_later(d, connection, request->tag, hangs_on(s), HANDOFF__V1__REPLY__BODY_SUBSCRIBE, reply);
     return taken;
@@ -368,7 +368,7 @@ static struct delivery_refusal settle(struct delivery *d, uint64_t connection, c
 {
     const Handoff__V1__SettleRequest *r = request->settle;
     struct subscription *s = delivery_find(d, r->name);
-    struct session *session = s != NULL && s->is_made ? session_find(s, connection) : NULL;
+    struct session *session = s != NULL ? session_find(s, connection) : NULL;
     if (session == NULL)
         return refuse(CODE(NOT_SUBSCRIBED), "name", "this connection is not subscribed (any more); subscribe again");
     if (r->credit != NULL && r->credit->value > DELIVERY_CREDIT_MAX)

@@ -82,12 +82,11 @@ int subscription_begin(struct delivery *d, struct subscription *s)
 /* --- scanning ------------------------------------------------------------------------------------------------------ */
 static bool is_of_site(struct delivery *d, const struct subscription *s, const struct entry *entry)
 {
-    static const struct stored_fields site_alone = {{UINT64_C(1) << 2, 0}};
+    static const struct stored_fields all_but_site = {{~(UINT64_C(1) << 2), ~UINT64_C(0)}};
     if (s->filter.site[0] == 0) return true;
     size_t mark = arena_used(d->arena);
     Handoff__V1__PatientRecord *record =
-        stored_read_some(&handoff__v1__patient_record__descriptor, entry->record, &site_alone, d->arena);
-    if (record == NULL) record = stored_unpack(&handoff__v1__patient_record__descriptor, entry->record, d->arena);
+        stored_unpack_without(&handoff__v1__patient_record__descriptor, entry->record, &all_but_site, d->arena);
     bool is_of = record != NULL &&
                  strcmp(rules_site(engine_rules(d->engine), record->site)->name, s->filter.site) == 0;
     arena_rewind(d->arena, mark);
@@ -359,6 +358,17 @@ static uint64_t first_open(const struct window *w)
     return p;
 }
 
+/* After a restart: what was done beyond all that was looked at since. */
+static void keep_ahead(struct delivery *d, const struct subscription *s, Handoff__V1__Settled *to)
+{
+    struct place next = place_of(s->scanned + 1, 0);
+    for (uint32_t i = 0; i < s->ledger.ahead_count; i++) {
+        const struct range *r = &s->ledger.ahead[i];
+        if (place_compare(r->last, next) < 0) continue;
+        add_range(d, to, place_compare(r->first, next) < 0 ? next : r->first, r->last);
+    }
+}
+
 /* The cursor stands before the entry of the first message that is not over; with none, behind all that was looked at.
  * What that entry emitted before is done, whether it is in the window still or gone from it. */
 static void fill_done(struct delivery *d, const struct subscription *s, Handoff__V1__Settled *to)
@@ -366,11 +376,12 @@ static void fill_done(struct delivery *d, const struct subscription *s, Handoff_
     const struct window *w = &s->window;
     uint64_t p = first_open(w);
     to->through_sequence = s->scanned;
-    if (p == w->end) return;
-    struct place open = window_at(w, p)->at;
-    to->through_sequence = open.sequence - 1;
-    to->done = ARENA_ARRAY(d->staging, Handoff__V1__MessageRange *, (w->end - p) / 2 + 2);
-    if (open.position > 0) add_range(d, to, place_of(open.sequence, 0), place_of(open.sequence, open.position - 1));
+    to->done = ARENA_ARRAY(d->staging, Handoff__V1__MessageRange *, (w->end - p) / 2 + 2 + s->ledger.ahead_count);
+    if (p < w->end) {
+        struct place open = window_at(w, p)->at;
+        to->through_sequence = open.sequence - 1;
+        if (open.position > 0) add_range(d, to, place_of(open.sequence, 0), place_of(open.sequence, open.position - 1));
+    }
     for (; p < w->end; p++) {
         struct place first = window_at(w, p)->at, last = first;
         if (!is_over(window_at(w, p))) continue;
@@ -378,6 +389,7 @@ static void fill_done(struct delivery *d, const struct subscription *s, Handoff_
             last = window_at(w, p)->at;
         add_range(d, to, first, last);
     }
+    keep_ahead(d, s, to);
 }
 
 static Handoff__V1__DeliveryInput *settled_input(struct delivery *d, struct subscription *s)
@@ -470,6 +482,7 @@ static void end_messages(struct subscription *s)
             end_number(s, m->number, &m->key);
             session_let_go(s, m->session);
         }
+        stop_preparing(s, m);
         m->state = MESSAGE_PAST;
     }
     window_trim(&s->window);

@@ -26,7 +26,7 @@ struct message {
     uint32_t session;  /* OUT */
     uint32_t attempts; /* handed out so often */
     enum message_state state;
-    bool is_preparing; /* what must be journaled first is on its way */
+    bool is_preparing; /* what must be journaled first is on its way, until that is durable */
 };
 
 /* Patients of whom something is out, or waits for another attempt: what comes behind waits for that. */

@@ -265,7 +265,7 @@ def test_a_filter_chooses_by_site(stopped):
             api_pb2.CODE_BAD_VALUE,
             "settings.filter.roles",
         ),
-        (dict(filter={"recipient_id": "riverside"}), api_pb2.CODE_BAD_VALUE, "settings.filter.recipient_id"),
+        (dict(filter={"recipient_id": "riverside"}), api_pb2.CODE_BAD_VALUE, "settings.filter.recipient_party"),
         (
             dict(filter={"recipient_party": common_pb2.PARTY_AGENCY}),
             api_pb2.CODE_BAD_VALUE,

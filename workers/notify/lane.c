@@ -31,6 +31,7 @@ struct round {
     struct courier courier;
     struct gather *gather;
     int64_t extended_ms; /* when what is gathered was last extended */
+    bool is_held_back;   /* the signal; said once */
 };
 
 /* A sending may take a third of a lease; what waits behind it stays ours. */
@@ -73,10 +74,12 @@ static void pause_ms(struct lane *lane, int64_t ms)
 static bool hold_back(struct round *round, const Handoff__V1__Delivery *delivery)
 {
     struct front *front = round->courier.front;
-    if (!round->lane->lane->is_unaddressed || atomic_load(round->lane->is_whole)) return false;
-    pause_ms(round->lane, WHOLE_SOON_MS); /* all the others may be about to be served, too */
-    if (atomic_load(round->lane->is_whole)) return false;
-    notify_log(NOTIFY_WARN, "the signal is held back: not every subscription is served");
+    if (!round->lane->lane->is_unaddressed) return false;
+    if (!atomic_load(round->lane->is_whole)) pause_ms(round->lane, WHOLE_SOON_MS); /* the others may be about to be */
+    bool was_held_back = round->is_held_back;
+    round->is_held_back = !atomic_load(round->lane->is_whole);
+    if (!round->is_held_back) return false;
+    if (!was_held_back) notify_log(NOTIFY_WARN, "the dead man's signal is held back: not every subscription is served");
     front->ops->nack(front, &(struct front_nack){.number = delivery->number,
                                                  .delay_ms = HELD_BACK_MS,
                                                  .is_unspent = true,

@@ -205,8 +205,9 @@ static bool carries_escalations(const struct subscription *s)
 {
     bool has_emergent = s->filter.severities == 0 ||
                         (s->filter.severities >> HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT & 1);
-    return s->filter.stream == HANDOFF__V1__STREAM__STREAM_ESCALATION ||
-           (s->filter.stream == HANDOFF__V1__STREAM__STREAM_TASK && s->ledger.settings->is_addressed && has_emergent);
+    bool has_tasks = s->filter.streams >> HANDOFF__V1__STREAM__STREAM_TASK & 1;
+    return (s->filter.streams >> HANDOFF__V1__STREAM__STREAM_ESCALATION & 1) ||
+           (has_tasks && s->ledger.settings->is_addressed && has_emergent);
 }
 
 /* The oldest that could go, and has not. */
@@ -214,7 +215,7 @@ static int64_t oldest_waiting_ms(const struct delivery *d, const struct subscrip
 {
     for (uint64_t p = s->window.ready_from; p < s->window.end; p++) {
         const struct message *m = window_at(&s->window, p);
-        if (m->state == MESSAGE_READY && !m->is_preparing && window_busy(&s->window, &m->key) == NULL)
+        if (m->state == MESSAGE_READY && !m->is_preparing && !subscription_is_held_up(s, &m->key))
             return d->machine_ms - m->ready_ms;
     }
     return 0;

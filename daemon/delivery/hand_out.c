@@ -1,4 +1,5 @@
-/* Handing out: to each worker as far as its credit goes, in the stream's order, one of a patient at a time. */
+/* Handing out: to each worker as far as its credit goes, in the stream's order, one of a patient at a time
+ * (but where the subscription is unordered). */
 #include "delivery/inside.h"
 
 #include <errno.h>
@@ -107,8 +108,9 @@ static bool may_join(const struct subscription *s, const struct busy_key *busy, 
 static bool is_takeable(const struct subscription *s, const struct message *m, const struct frame *f)
 {
     if (m->state != MESSAGE_READY || m->is_preparing) return false;
+    if (!subscription_is_held_up(s, &m->key)) return true;
     const struct busy_key *busy = window_busy(&s->window, &m->key);
-    return busy == NULL || (busy->retries == 0 && may_join(s, busy, f));
+    return busy->retries == 0 && may_join(s, busy, f);
 }
 
 static void note_out(struct subscription *s, const struct frame *f, const struct patient_key *key)
@@ -168,8 +170,8 @@ static bool is_due(const struct delivery *d, const struct aside *row, int64_t no
 /* Of several attempts for one patient the first goes first, due or not. */
 static bool is_first(struct subscription *s, const struct aside *row, const struct frame *f)
 {
+    if (!subscription_is_held_up(s, &row->key)) return true;
     struct busy_key *busy = window_busy(&s->window, &row->key);
-    if (busy == NULL) return true;
     bool is_first_met = busy->pass != s->pass;
     if (row->kind == ASIDE(RETRY)) busy->pass = s->pass;
     return is_first_met && (busy->out == 0 || may_join(s, busy, f));

@@ -160,6 +160,8 @@ void subscription_take(struct delivery *d, struct subscription *s, const struct 
                        const Handoff__V1__Outcome *outcome);
 void subscription_scan(struct delivery *d, struct subscription *s);
 uint32_t subscription_lease_ms(const struct subscription *s);
+/* Something of this patient is out, or waits for another attempt, and what comes behind has to wait for it. */
+bool subscription_is_held_up(const struct subscription *s, const struct patient_key *key);
 
 /* Staging: this turn's entry will say so. */
 void stage_past(struct subscription *s, uint64_t position); /* a message of the window: acked, dropped, set aside */

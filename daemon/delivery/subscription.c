@@ -45,6 +45,11 @@ void subscription_free(struct subscription *s)
 
 uint32_t subscription_lease_ms(const struct subscription *s) { return s->ledger.settings->lease_ms; }
 
+bool subscription_is_held_up(const struct subscription *s, const struct patient_key *key)
+{
+    return !s->ledger.settings->is_unordered && window_busy(&s->window, key) != NULL;
+}
+
 /* A row that stands in the way of what comes behind it. */
 static bool is_in_the_way(const struct aside *row) { return row->kind == ASIDE(RETRY); }
 

@@ -180,6 +180,15 @@ def test_dead_letters_are_listed_shown_retried_and_dropped(dead):
     assert handoff(dead, "deadletters").stdout == "no dead letters\n"
 
 
+def test_a_dead_letter_stands_on_the_timeline_and_its_reason_once(dead):
+    said = "given up at attempt 1: "
+    for patient in ("mary", "tom"):
+        lines = [line for line in handoff(dead, "patient", "timeline", patient).stdout.splitlines() if said in line]
+        assert len(lines) == 1 and lines[0].count(said) == 1 and "audit: dead-letter" in lines[0]
+    watched = handoff(dead, "watch", "audit", "--from=beginning", "--count=2").stdout.splitlines()
+    assert [line.count(said) for line in watched] == [1, 1]
+
+
 def test_all_dead_letters_are_meant_only_when_that_is_said(dead):
     assert "say --all" in refusal(dead, "deadletters", "retry", "w", code=2)
     assert "say --all" in refusal(dead, "deadletters", "drop", "w", "1.0", "--all", code=2)

@@ -291,7 +291,6 @@ void delivery_stage(struct delivery *d)
         if (s->is_leaving) say_served(d, s, true);
         if (s->is_dirty && !subscription_write(d, s)) return; /* the others in the next batch */
     }
-    d->turn_of++;
 }
 
 bool delivery_wants_batch(const struct delivery *d)
@@ -347,11 +346,11 @@ void delivery_hand_out(struct delivery *d, int64_t within_ns)
     d->budget = HAND_OUT_MAX;
     d->until_ns = clock_machine_ns() + within_ns;
     for (uint32_t i = 0; i < d->count; i++) {
-        struct subscription *s = d->subscriptions[(d->turn_of + i) % d->count];
         arena_reset(d->arena);
-        subscription_scan(d, s);
-        hand_out(d, s);
+        subscription_scan(d, d->subscriptions[i]);
     }
+    for (uint32_t quiet = 0; quiet < d->count; d->turn_of++) /* a frame to each worker, then the next subscription */
+        quiet = hand_out(d, d->subscriptions[d->turn_of % d->count]) ? 0 : quiet + 1;
     engine_let_go(d->engine);
 }
 

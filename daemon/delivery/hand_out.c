@@ -295,24 +295,20 @@ static bool hand_frame(struct delivery *d, struct subscription *s, uint32_t inde
     return true;
 }
 
-/* One frame to each worker that has credit. False: nobody got one. */
-static bool go_round(struct delivery *d, struct subscription *s)
+bool hand_out(struct delivery *d, struct subscription *s)
 {
     bool has_sent = false;
-    for (uint32_t i = 0; i < s->session_count; i++) {
-        if (!session_has_credit(&s->sessions[i])) continue;
+    if (!s->is_made || s->is_gone || s->is_stuck) return false;
+    for (uint32_t left = s->session_count; left > 0; left--, s->turn_of++) {
+        uint32_t index = s->turn_of % s->session_count;
+        if (!session_has_credit(&s->sessions[index])) continue;
         if (!delivery_may_go_on(d)) {
             d->has_more = true;
-            return false;
+            break; /* this one's turn is next */
         }
-        has_sent |= hand_frame(d, s, i);
+        has_sent |= hand_frame(d, s, index);
     }
+    if (s->preparation_count > 0 && !d->is_shut) d->has_more = true;
     return has_sent;
 }
 
-void hand_out(struct delivery *d, struct subscription *s)
-{
-    if (!s->is_made || s->is_gone || s->is_stuck) return;
-    while (go_round(d, s)) continue;
-    if (s->preparation_count > 0 && !d->is_shut) d->has_more = true;
-}

@@ -77,6 +77,7 @@ struct subscription {
     struct held *held;          /* by number % HELD_MAX */
     struct session sessions[DELIVERY_SESSIONS_MAX];
     uint32_t session_count;     /* places in use, open or not */
+    uint32_t turn_of;           /* whose turn it is */
     uint64_t scanned;           /* entries up to here were looked at */
     uint64_t next_number;
     uint64_t pass;              /* of scans for something to hand out */
@@ -245,7 +246,8 @@ bool frame_add(struct frame *f, const Handoff__V1__Delivery *delivery);
 int frame_send(struct delivery *d, const struct frame *f, const char *name);
 
 /* hand_out.c */
-void hand_out(struct delivery *d, struct subscription *s);
+/* A frame to each of its workers that has credit. False: nobody got one. */
+bool hand_out(struct delivery *d, struct subscription *s);
 
 /* request.c */
 void answer_all(struct delivery *d, const struct subscription *of, bool is_durable);

@@ -129,6 +129,20 @@ static inline void note_reply(uint64_t connection, const Handoff__V1__Reply *rep
     }
 }
 
+/* Read back from its bytes, as a worker would. */
+static inline void read_deliveries(uint64_t connection, const Handoff__V1__Reply *reply, size_t bytes)
+{
+    uint8_t *packed = malloc(bytes);
+    handoff__v1__reply__pack(reply, packed);
+    Handoff__V1__Reply *read = handoff__v1__reply__unpack(NULL, bytes, packed);
+    assert_non_null(read);
+    assert_true(read->deliveries->n_deliveries > 0);
+    for (size_t i = 0; i < read->deliveries->n_deliveries; i++)
+        note_delivery(connection, read->deliveries->name, read->deliveries->deliveries[i]);
+    handoff__v1__reply__free_unpacked(read, NULL);
+    free(packed);
+}
+
 static inline int world_send(void *context, uint64_t connection, const Handoff__V1__Reply *reply)
 {
     (void)context;
@@ -137,12 +151,10 @@ static inline int world_send(void *context, uint64_t connection, const Handoff__
     enum way way = x->way[connection % CONNECTIONS_MAX];
     if (way == WAY_CHOKED) return -EAGAIN;
     if (way == WAY_GONE) return -EHOSTUNREACH;
-    if (reply->body_case != REPLY(DELIVERIES)) {
+    if (reply->body_case == REPLY(DELIVERIES))
+        read_deliveries(connection, reply, bytes);
+    else
         note_reply(connection, reply);
-        return 0;
-    }
-    for (size_t i = 0; i < reply->deliveries->n_deliveries; i++)
-        note_delivery(connection, reply->deliveries->name, reply->deliveries->deliveries[i]);
     return 0;
 }
 
@@ -191,7 +203,7 @@ static inline void check_tables(const struct subscription *s, uint32_t keys, uin
     assert_int_equal(held, numbers);
 }
 
-/* Everything that is counted twice is the same; of one patient one message is out. */
+/* Everything that is counted twice is the same; of one patient one message is out, but for what is carried to people. */
 static inline void check_subscription(const struct subscription *s)
 {
     static struct busy_key counted[WINDOW_MAX + LEDGER_ASIDE_MAX];
@@ -225,7 +237,7 @@ static inline void check_subscription(const struct subscription *s)
         assert_non_null(k);
         assert_int_equal(k->out, counted[i].out);
         assert_int_equal(k->retries, counted[i].retries);
-        assert_true(k->out <= 1);
+        assert_true(k->out <= 1 || s->ledger.settings->is_addressed);
     }
     assert_int_equal(s->window.key_count, count);
     for (uint32_t i = 0; i < DELIVERY_SESSIONS_MAX; i++) {
@@ -280,7 +292,7 @@ static inline void turn_without_hand_out(void)
 static inline void turn(void)
 {
     turn_without_hand_out();
-    delivery_hand_out(x->d);
+    delivery_hand_out(x->d, INT64_MAX / 2);
     consistent();
 }
 

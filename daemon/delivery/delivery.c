@@ -355,7 +355,7 @@ bool delivery_is_busy(const struct delivery *d)
 static bool has_credit(const struct subscription *s)
 {
     for (uint32_t i = 0; i < s->session_count; i++)
-        if (session_has_credit(&s->sessions[i])) return !s->is_stuck;
+        if (session_has_credit(&s->sessions[i])) return !s->is_stuck && subscription_has_number(s);
     return false;
 }
 

@@ -36,7 +36,9 @@ static void add_row(struct libscols_table *table, const Handoff__V1__Subscriptio
     struct libscols_line *line = table_line(table, NULL);
     char when[WHEN_TEXT_BYTES];
     table_cell(line, 0, view->name);
-    if (view->settings) table_cell(line, 1, WORD(handoff__v1__stream__descriptor, view->settings->stream));
+    if (view->settings)
+        table_cellf(line, 1, "%s%s", WORD(handoff__v1__stream__descriptor, view->settings->stream),
+                    view->settings->n_also ? " ..." : "");
     table_cellf(line, 2, "#%" PRIu64, view->through_sequence);
     table_cellf(line, 3, "%u", view->workers);
     count_cell(line, 4, view->in_flight, "");
@@ -117,8 +119,11 @@ static void print_filter(const Handoff__V1__SubscriptionFilter *filter)
 static void print_settings(const Handoff__V1__SubscriptionSettings *settings)
 {
     char lease[WHEN_TEXT_BYTES], first[WHEN_TEXT_BYTES], most[WHEN_TEXT_BYTES];
-    printf("stream        %s%s\n", WORD(handoff__v1__stream__descriptor, settings->stream),
-           settings->is_addressed ? ", a message for each addressee" : "");
+    printf("stream        %s", WORD(handoff__v1__stream__descriptor, settings->stream));
+    for (size_t i = 0; i < settings->n_also; i++)
+        printf(" and %s", WORD(handoff__v1__stream__descriptor, settings->also[i]));
+    printf("%s%s\n", settings->is_addressed ? ", a message for each addressee" : "",
+           settings->is_unordered ? ", in no order" : "");
     print_filter(settings->filter);
     printf("lease         %s\n", when_format_duration(settings->lease_ms, lease));
     printf("attempts      %u, %s to %s apart\n", settings->attempts,

@@ -340,9 +340,9 @@ static bool read_field(struct in *in, const ProtobufCFieldDescriptor *f, uint64_
     return read_value(in, f, (char *)message + f->offset, arena, depth);
 }
 
-static bool is_wanted(const struct stored_fields *wanted, uint64_t id)
+static inline bool is_without(const struct stored_fields *without, uint64_t id)
 {
-    return wanted == NULL || (id < 128 && (wanted->ids[id / 64] >> id % 64 & 1));
+    return id < 128 && (without->ids[id / 64] >> id % 64 & 1);
 }
 
 /* Behind its tag. */
@@ -357,8 +357,7 @@ static bool skip_value(struct in *in, unsigned wire)
     return true;
 }
 
-/* wanted NULL: all fields. */
-static void *read_fields(const ProtobufCMessageDescriptor *d, struct in in, const struct stored_fields *wanted,
+static void *read_fields(const ProtobufCMessageDescriptor *d, struct in in, const struct stored_fields *without,
                          struct arena *arena, int depth)
 {
     const ProtobufCFieldDescriptor *f = d->fields, *end = d->fields + d->n_fields;
@@ -368,7 +367,7 @@ static void *read_fields(const ProtobufCMessageDescriptor *d, struct in in, cons
     while (in.at < in.end) {
         uint64_t tag;
         if (!take_varint(&in, &tag)) return NULL;
-        if (!is_wanted(wanted, tag >> 3)) {
+        if (is_without(without, tag >> 3)) {
             if (!skip_value(&in, tag & 7)) return NULL;
             continue;
         }
@@ -379,9 +378,11 @@ static void *read_fields(const ProtobufCMessageDescriptor *d, struct in in, cons
     return message;
 }
 
+static const struct stored_fields none = {{0, 0}};
+
 static void *read_message(const ProtobufCMessageDescriptor *d, struct in in, struct arena *arena, int depth)
 {
-    return read_fields(d, in, NULL, arena, depth);
+    return read_fields(d, in, &none, arena, depth);
 }
 
 void *stored_read(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes, struct arena *arena)
@@ -389,17 +390,18 @@ void *stored_read(const ProtobufCMessageDescriptor *descriptor, struct bytes byt
     return read_message(descriptor, (struct in){bytes.data, bytes.data + bytes.len}, arena, 0);
 }
 
-void *stored_read_some(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes, const struct stored_fields *wanted,
-                       struct arena *arena)
+void *stored_unpack_without(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes,
+                            const struct stored_fields *without, struct arena *arena)
 {
-    return read_fields(descriptor, (struct in){bytes.data, bytes.data + bytes.len}, wanted, arena, 0);
+    size_t mark = arena_used(arena);
+    struct in in = {bytes.data, bytes.data + bytes.len};
+    void *message = read_fields(descriptor, in, without ? without : &none, arena, 0);
+    if (message) return message;
+    arena_rewind(arena, mark);
+    return protobuf_c_message_unpack(descriptor, arena_protobuf(arena), bytes.len, bytes.data);
 }
 
 void *stored_unpack(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes, struct arena *arena)
 {
-    size_t mark = arena_used(arena);
-    void *message = stored_read(descriptor, bytes, arena);
-    if (message) return message;
-    arena_rewind(arena, mark);
-    return protobuf_c_message_unpack(descriptor, arena_protobuf(arena), bytes.len, bytes.data);
+    return stored_unpack_without(descriptor, bytes, NULL, arena);
 }

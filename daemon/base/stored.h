@@ -20,13 +20,14 @@ uint8_t *stored_write(const ProtobufCMessage *message, uint8_t *begin, uint8_t *
 
 /* A message in the arena that shares nothing with the bytes; NULL: something is unusual, or the arena is full. */
 void *stored_read(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes, struct arena *arena);
-/* The same, of its own fields those alone whose bit 1 << id is set; ids from 128 on are left out. */
+/* Fields of a message that are not asked for, a bit 1 << id each; those from 128 on always are. */
 struct stored_fields {
     uint64_t ids[2];
 };
-void *stored_read_some(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes, const struct stored_fields *wanted,
-                       struct arena *arena);
 /* As stored_read, and what is unusual is read by protobuf-c. NULL: it is no such message, or the arena is full. */
 void *stored_unpack(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes, struct arena *arena);
+/* The same without these fields (NULL: with all); by protobuf-c, with them. */
+void *stored_unpack_without(const ProtobufCMessageDescriptor *descriptor, struct bytes bytes,
+                            const struct stored_fields *without, struct arena *arena);
 
 #endif

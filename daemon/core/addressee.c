@@ -315,11 +315,20 @@ static Handoff__V1__Severity severity_of(const Handoff__V1__Emission *e)
 }
 
 /* What is routine waits also where a risk is watched. */
-static bool is_at_once(const struct asking *a, const Handoff__V1__Emission *e)
+static bool is_grave(const struct asking *a, const Handoff__V1__Emission *e)
 {
     Handoff__V1__Severity severity = severity_of(e);
     if (severity == SEVERITY(EMERGENT)) return true;
     return severity == SEVERITY(URGENT) && is_about_safety(a, e);
+}
+
+/* Work about a risk that can be done in time when the person works is not asked of them at night. */
+static bool is_at_once(const struct asking *a, const Handoff__V1__Emission *e, const struct calendar *hours)
+{
+    bool can_wait = e->body_case == BODY(TASK) && severity_of(e) == SEVERITY(URGENT) &&
+                    e->task->kind != HANDOFF__V1__TASK_KIND__TASK_KIND_SAFETY_CHECK &&
+                    e->task->due_at_ms > calendar_next_opening(hours, a->now_ms);
+    return is_grave(a, e) && !can_wait;
 }
 
 static bool is_notice_of_task(const Handoff__V1__TaskEmission *t, const Handoff__V1__Task *open)
@@ -404,7 +413,7 @@ static int64_t staff_from(const struct asking *a, const Handoff__V1__Emission *e
 {
     struct calendar hours = roster_hours(a->site, roster_person(a->site, to->id));
     bool is_urgent = severity_of(e) == SEVERITY(URGENT);
-    if (is_at_once(a, e) || (is_urgent && is_on_call(to->role))) return a->now_ms;
+    if (is_at_once(a, e, &hours) || (is_urgent && is_on_call(to->role))) return a->now_ms;
     int64_t from_ms = is_urgent ? a->now_ms : next_morning(&hours, e->at_ms);
     return calendar_next_opening(&hours, from_ms > a->now_ms ? from_ms : a->now_ms);
 }
@@ -413,7 +422,7 @@ static struct gate_decision notice(const struct asking *a, const Handoff__V1__Em
 {
     if (!is_notice(a->record, e))
         return (struct gate_decision){.answer = GATE_DROP, .reason = "it is no notice to people", .is_silent = true};
-    bool at_once = is_at_once(a, e);
+    bool at_once = is_grave(a, e);
     const char *stale = e->body_case == BODY(TASK) ? task_is_stale(a->record, e->task, at_once)
                                                    : escalation_is_stale(a->record, e->escalation, at_once);
     if (stale) return drop(stale);

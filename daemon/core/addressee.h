@@ -12,8 +12,8 @@
  * repeated or resumed, that the list it was about was taken back, or that messages are delivered again. All else
  * (completed, attempted, acknowledged, ...) answers what somebody did, and is for read models: the gate drops it silently.
  *
- * When staff are told: what is emergent, and what a safety finding asks for, at once, at any hour; what is urgent in the
- * person's working hours, or at once where it is on-call who is told, since they are told because nobody works; what is
+ * When staff are told: what is emergent, and what a safety finding asks for, at once, at any hour (but what is due only
+ * after they open again can wait until then, unless it is the safety-check); what is urgent in the person's working hours, or at once where it is on-call who is told, since they are told because nobody works; what is
  * routine in their working hours too, from the first opening of a day on that is not before the emission: so that a
  * day's come together the next morning.
  *

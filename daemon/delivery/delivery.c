@@ -205,8 +205,9 @@ static bool carries_escalations(const struct subscription *s)
 {
     bool has_emergent = s->filter.severities == 0 ||
                         (s->filter.severities >> HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT & 1);
-    return s->filter.stream == HANDOFF__V1__STREAM__STREAM_ESCALATION ||
-           (s->filter.stream == HANDOFF__V1__STREAM__STREAM_TASK && s->ledger.settings->is_addressed && has_emergent);
+    bool has_tasks = s->filter.streams >> HANDOFF__V1__STREAM__STREAM_TASK & 1;
+    return (s->filter.streams >> HANDOFF__V1__STREAM__STREAM_ESCALATION & 1) ||
+           (has_tasks && s->ledger.settings->is_addressed && has_emergent);
 }
 
 /* The oldest that could go, and has not. */
@@ -214,7 +215,7 @@ static int64_t oldest_waiting_ms(const struct delivery *d, const struct subscrip
 {
     for (uint64_t p = s->window.ready_from; p < s->window.end; p++) {
         const struct message *m = window_at(&s->window, p);
-        if (m->state == MESSAGE_READY && !m->is_preparing && window_busy(&s->window, &m->key) == NULL)
+        if (m->state == MESSAGE_READY && !m->is_preparing && !subscription_is_held_up(s, &m->key))
             return d->machine_ms - m->ready_ms;
     }
     return 0;
@@ -290,7 +291,6 @@ void delivery_stage(struct delivery *d)
         if (s->is_leaving) say_served(d, s, true);
         if (s->is_dirty && !subscription_write(d, s)) return; /* the others in the next batch */
     }
-    d->turn_of++;
 }
 
 bool delivery_wants_batch(const struct delivery *d)
@@ -331,18 +331,26 @@ void delivery_turn_end(struct delivery *d, int code)
     answer_all(d, NULL, true);
 }
 
-void delivery_hand_out(struct delivery *d)
+bool delivery_may_go_on(struct delivery *d)
 {
-    uint32_t budget = HAND_OUT_MAX;
+    if (d->budget == 0) return false;
+    bool is_late = clock_machine_ns() >= d->until_ns;
+    return !is_late || d->options.is_awaited == NULL || !d->options.is_awaited(d->options.context);
+}
+
+void delivery_hand_out(struct delivery *d, int64_t within_ns)
+{
     if (d->is_stale) fold_anew(d);
     if (d->is_stale || d->count == 0 || engine_hold(d->engine) != 0) return;
     d->now_ms = engine_now_ms(d->engine);
+    d->budget = HAND_OUT_MAX;
+    d->until_ns = clock_machine_ns() + within_ns;
     for (uint32_t i = 0; i < d->count; i++) {
-        struct subscription *s = d->subscriptions[(d->turn_of + i) % d->count];
         arena_reset(d->arena);
-        subscription_scan(d, s);
-        hand_out(d, s, &budget);
+        subscription_scan(d, d->subscriptions[i]);
     }
+    for (uint32_t quiet = 0; quiet < d->count; d->turn_of++) /* a frame to each worker, then the next subscription */
+        quiet = hand_out(d, d->subscriptions[d->turn_of % d->count]) ? 0 : quiet + 1;
     engine_let_go(d->engine);
 }
 

@@ -8,7 +8,7 @@
  *     delivery_stage            what was settled, leases that ended, disclosures about to leave: entries of this batch
  *     engine_turn_commit
  *     delivery_turn_end         staged becomes true, or never was
- *     delivery_hand_out         by credit, through the gate, up to a bound
+ *     delivery_hand_out         by credit, through the gate, up to a bound of messages and time
  *
  * Everything durable is a fold over the journal (ledger.h). Leases, numbers and sessions are memory: after a restart
  * workers subscribe again and what they held comes again. Machine time (leases, backoff) is given by the caller,
@@ -31,6 +31,8 @@ struct delivery_options {
     void *context;
     /* Sends to a worker. 0; -EAGAIN: it does not read, later perhaps; else it is gone. */
     int (*send)(void *context, uint64_t connection, const Handoff__V1__Reply *reply);
+    /* Somebody waits for the next turn. May be NULL: nobody ever does. */
+    bool (*is_awaited)(void *context);
     /* Something an operator should know; ids and names alone. May be NULL. */
     void (*on_notice)(void *context, const char *sentence, const char *subscription);
 };
@@ -58,7 +60,8 @@ void delivery_stage(struct delivery *d);
 bool delivery_wants_batch(const struct delivery *d);
 /* code: the commit's. */
 void delivery_turn_end(struct delivery *d, int code);
-void delivery_hand_out(struct delivery *d);
+/* When somebody waits, no longer than this (machine time), and to nobody from 0 on. */
+void delivery_hand_out(struct delivery *d, int64_t within_ns);
 
 /* There is more to do at once. */
 bool delivery_is_busy(const struct delivery *d);

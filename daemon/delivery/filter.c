@@ -70,16 +70,35 @@ static bool has_unspecified(const uint32_t *values, size_t count)
 /* What no emission of the stream has would be a filter that lets nothing, or everything, through. */
 static const char *compile_fields(const Handoff__V1__SubscriptionFilter *from, const struct filter *f, const char **ret_field)
 {
-    bool is_work = f->stream == HANDOFF__V1__STREAM__STREAM_TASK || f->stream == HANDOFF__V1__STREAM__STREAM_ESCALATION;
+    bool is_asked = (f->streams & (1 << HANDOFF__V1__STREAM__STREAM_TASK | 1 << HANDOFF__V1__STREAM__STREAM_ESCALATION)) != 0;
     bool has_recipient = from->recipient_party != HANDOFF__V1__PARTY__PARTY_UNSPECIFIED || from->recipient_id[0] != 0;
     *ret_field = "settings.filter.severities";
-    if (from->n_severities > 0 && !is_work) return "nothing of this stream has a severity";
+    if (from->n_severities > 0 && !is_asked) return "nothing of this stream has a severity";
     if (has_unspecified((const uint32_t *)from->severities, from->n_severities)) return "a severity is missing";
     *ret_field = "settings.filter.roles";
-    if (from->n_roles > 0 && !is_work) return "nothing of this stream has a role";
+    if (from->n_roles > 0 && !is_asked) return "nothing of this stream has a role";
     if (has_unspecified((const uint32_t *)from->roles, from->n_roles)) return "a role is missing";
     *ret_field = "settings.filter.recipient_party";
-    if (has_recipient && f->stream != HANDOFF__V1__STREAM__STREAM_STATUS) return "only what stream status has has a recipient";
+    if (has_recipient && !(f->streams & 1 << HANDOFF__V1__STREAM__STREAM_STATUS)) return "only what stream status has has a recipient";
+    return NULL;
+}
+
+static bool is_work(Handoff__V1__Stream stream)
+{
+    return stream == HANDOFF__V1__STREAM__STREAM_TASK || stream == HANDOFF__V1__STREAM__STREAM_ESCALATION ||
+           stream == HANDOFF__V1__STREAM__STREAM_STATUS;
+}
+
+static const char *compile_also(const Handoff__V1__SubscriptionSettings *from, struct filter *f)
+{
+    f->streams = UINT32_C(1) << f->stream;
+    if (from->n_also == 0) return NULL;
+    if (from->filter != NULL && from->filter->n_kinds > 0) return "kinds are those of one stream";
+    if (!is_work(f->stream)) return "beside this stream there is no other";
+    for (size_t i = 0; i < from->n_also; i++) {
+        if (!is_work(from->also[i])) return "this stream goes with no other";
+        f->streams |= UINT32_C(1) << from->also[i];
+    }
     return NULL;
 }
 
@@ -91,6 +110,9 @@ const char *filter_compile(const Handoff__V1__SubscriptionSettings *settings, st
     *ret_field = "settings.stream";
     if (f.stream <= HANDOFF__V1__STREAM__STREAM_UNSPECIFIED || f.stream > HANDOFF__V1__STREAM__STREAM_AUDIT)
         return "no such stream";
+    *ret_field = "settings.also";
+    const char *why_not = compile_also(settings, &f);
+    if (why_not != NULL) return why_not;
     *ret_field = "settings.is_addressed";
     if (settings->is_addressed && (f.stream == HANDOFF__V1__STREAM__STREAM_RECORD || f.stream == HANDOFF__V1__STREAM__STREAM_AUDIT))
         return "nothing of this stream is for people";
@@ -140,7 +162,7 @@ static bool takes_reminder(const struct filter *f)
 
 bool filter_takes(const struct filter *f, const Handoff__V1__Emission *e)
 {
-    if (view_stream(e) != f->stream) return false;
+    if (!(f->streams >> view_stream(e) & 1)) return false;
     switch (e->body_case) {
     case HANDOFF__V1__EMISSION__BODY_TASK:
         return (!f->has_kinds || has_bit(f->kinds, (int)e->task->kind)) && is_severe(f, e->task->severity) &&

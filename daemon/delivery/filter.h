@@ -7,6 +7,7 @@
 
 struct filter {
     Handoff__V1__Stream stream;
+    uint32_t streams;        /* bit set 1 << Stream: that one, and which else */
     uint32_t severities;     /* bit set 1 << Severity; 0: any */
     uint32_t roles;          /* bit set 1 << Role; 0: any */
     uint64_t kinds[2];       /* bit set of what the stream's emissions name; both 0: any */

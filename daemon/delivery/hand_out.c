@@ -1,4 +1,5 @@
-/* Handing out: to each worker as far as its credit goes, in the stream's order, one of a patient at a time. */
+/* Handing out: to each worker as far as its credit goes, in the stream's order, one of a patient at a time
+ * (but where the subscription is unordered). */
 #include "delivery/inside.h"
 
 #include <errno.h>
@@ -107,8 +108,9 @@ static bool may_join(const struct subscription *s, const struct busy_key *busy, 
 static bool is_takeable(const struct subscription *s, const struct message *m, const struct frame *f)
 {
     if (m->state != MESSAGE_READY || m->is_preparing) return false;
+    if (!subscription_is_held_up(s, &m->key)) return true;
     const struct busy_key *busy = window_busy(&s->window, &m->key);
-    return busy == NULL || (busy->retries == 0 && may_join(s, busy, f));
+    return busy->retries == 0 && may_join(s, busy, f);
 }
 
 static void note_out(struct subscription *s, const struct frame *f, const struct patient_key *key)
@@ -168,8 +170,8 @@ static bool is_due(const struct delivery *d, const struct aside *row, int64_t no
 /* Of several attempts for one patient the first goes first, due or not. */
 static bool is_first(struct subscription *s, const struct aside *row, const struct frame *f)
 {
+    if (!subscription_is_held_up(s, &row->key)) return true;
     struct busy_key *busy = window_busy(&s->window, &row->key);
-    if (busy == NULL) return true;
     bool is_first_met = busy->pass != s->pass;
     if (row->kind == ASIDE(RETRY)) busy->pass = s->pass;
     return is_first_met && (busy->out == 0 || may_join(s, busy, f));
@@ -278,7 +280,7 @@ bool session_has_credit(const struct session *session)
 }
 
 /* One frame to one worker; false: there is nothing for it. */
-static bool hand_frame(struct delivery *d, struct subscription *s, uint32_t index, uint32_t *budget)
+static bool hand_frame(struct delivery *d, struct subscription *s, uint32_t index)
 {
     struct frame f = {.session = &s->sessions[index], .index = index};
     arena_reset(d->arena);
@@ -288,19 +290,25 @@ static bool hand_frame(struct delivery *d, struct subscription *s, uint32_t inde
     fill_from_aside(d, s, &f);
     fill_from_window(d, s, &f);
     if (f.count == 0) return false;
-    *budget -= f.count < *budget ? f.count : *budget;
+    d->budget -= f.count < d->budget ? f.count : d->budget;
     send_frame(d, s, &f);
     return true;
 }
 
-void hand_out(struct delivery *d, struct subscription *s, uint32_t *budget)
+bool hand_out(struct delivery *d, struct subscription *s)
 {
-    bool has_sent = true;
-    if (!s->is_made || s->is_gone || s->is_stuck) return;
-    for (; has_sent && *budget > 0;) {
-        has_sent = false;
-        for (uint32_t i = 0; i < s->session_count && *budget > 0; i++)
-            if (session_has_credit(&s->sessions[i])) has_sent |= hand_frame(d, s, i, budget);
+    bool has_sent = false;
+    if (!s->is_made || s->is_gone || s->is_stuck) return false;
+    for (uint32_t left = s->session_count; left > 0; left--, s->turn_of++) {
+        uint32_t index = s->turn_of % s->session_count;
+        if (!session_has_credit(&s->sessions[index])) continue;
+        if (!delivery_may_go_on(d)) {
+            d->has_more = true;
+            break; /* this one's turn is next */
+        }
+        has_sent |= hand_frame(d, s, index);
     }
-    if (*budget == 0 || (s->preparation_count > 0 && !d->is_shut)) d->has_more = true;
+    if (s->preparation_count > 0 && !d->is_shut) d->has_more = true;
+    return has_sent;
 }
+

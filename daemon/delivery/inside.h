@@ -78,6 +78,7 @@ struct subscription {
     struct held *held;          /* by number % HELD_MAX */
     struct session sessions[DELIVERY_SESSIONS_MAX];
     uint32_t session_count;     /* places in use, open or not */
+    uint32_t turn_of;           /* whose turn it is */
     uint64_t scanned;           /* entries up to here were looked at */
     uint64_t next_number;
     uint64_t pass;              /* of scans for something to hand out */
@@ -137,6 +138,8 @@ struct delivery {
     int64_t machine_ms, ticked_ms;
     int64_t now_ms;            /* journal time of this turn, or of this hand-out */
     bool has_more;             /* a bound ended the last hand-out or scan */
+    uint32_t budget;           /* messages that this turn may still hand out */
+    int64_t until_ns;          /* machine time: then whoever waits for the loop comes first */
     bool is_committing;        /* between stage and turn_end: what the journal says of subscriptions now is ours */
     bool is_stale;             /* the journal has an entry that was thought lost: all of it is folded anew */
     bool is_shut;              /* the journal cannot be written: nothing is staged, workers hear UNAVAILABLE */
@@ -144,6 +147,7 @@ struct delivery {
 };
 
 /* delivery.c */
+bool delivery_may_go_on(struct delivery *d); /* with handing out, this turn */
 void delivery_notice(struct delivery *d, const char *sentence, const struct subscription *of);
 struct subscription *delivery_find(const struct delivery *d, const char *name);
 struct subscription *delivery_add(struct delivery *d, const char *name);
@@ -157,6 +161,8 @@ void subscription_take(struct delivery *d, struct subscription *s, const struct 
                        const Handoff__V1__Outcome *outcome);
 void subscription_scan(struct delivery *d, struct subscription *s);
 uint32_t subscription_lease_ms(const struct subscription *s);
+/* Something of this patient is out, or waits for another attempt, and what comes behind has to wait for it. */
+bool subscription_is_held_up(const struct subscription *s, const struct patient_key *key);
 
 /* Staging: this turn's entry will say so. */
 void stage_past(struct subscription *s, uint64_t position); /* a message of the window: acked, dropped, set aside */
@@ -242,7 +248,8 @@ int frame_send(struct delivery *d, const struct frame *f, const char *name);
 
 /* hand_out.c */
 bool subscription_has_number(const struct subscription *s); /* the ring of numbers has room for the next */
-void hand_out(struct delivery *d, struct subscription *s, uint32_t *budget);
+/* A frame to each of its workers that has credit. False: nobody got one. */
+bool hand_out(struct delivery *d, struct subscription *s);
 
 /* request.c */
 void answer_all(struct delivery *d, const struct subscription *of, bool is_durable);

@@ -45,6 +45,11 @@ void subscription_free(struct subscription *s)
 
 uint32_t subscription_lease_ms(const struct subscription *s) { return s->ledger.settings->lease_ms; }
 
+bool subscription_is_held_up(const struct subscription *s, const struct patient_key *key)
+{
+    return !s->ledger.settings->is_unordered && window_busy(&s->window, key) != NULL;
+}
+
 /* A row that stands in the way of what comes behind it. */
 static bool is_in_the_way(const struct aside *row) { return row->kind == ASIDE(RETRY); }
 
@@ -85,12 +90,11 @@ int subscription_begin(struct delivery *d, struct subscription *s)
 /* --- scanning ------------------------------------------------------------------------------------------------------ */
 static bool is_of_site(struct delivery *d, const struct subscription *s, const struct entry *entry)
 {
-    static const struct stored_fields site_alone = {{UINT64_C(1) << 2, 0}};
+    static const struct stored_fields all_but_site = {{~(UINT64_C(1) << 2), ~UINT64_C(0)}};
     if (s->filter.site[0] == 0) return true;
     size_t mark = arena_used(d->arena);
     Handoff__V1__PatientRecord *record =
-        stored_read_some(&handoff__v1__patient_record__descriptor, entry->record, &site_alone, d->arena);
-    if (record == NULL) record = stored_unpack(&handoff__v1__patient_record__descriptor, entry->record, d->arena);
+        stored_unpack_without(&handoff__v1__patient_record__descriptor, entry->record, &all_but_site, d->arena);
     bool is_of = record != NULL &&
                  strcmp(rules_site(engine_rules(d->engine), record->site)->name, s->filter.site) == 0;
     arena_rewind(d->arena, mark);

@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/stored.h"
+#include "engine/view.h"
 
 bool engine_has_room(const struct engine *e)
 {
@@ -57,7 +58,7 @@ static int newest_record(struct engine *e, const struct patient_key *key, uint64
     int code = e->is_in_turn ? lookup_subject(e, key, &found) : lookup_committed(e, key, &found);
     *ret_record = NULL;
     if (!code && found.row.sequence && found.row.sequence == known_sequence) return 0;
-    if (!code) code = lookup_record(e, &found, arena, ret_record);
+    if (!code) code = lookup_record_without(e, &found, &view_untold, arena, ret_record);
     return !code && !*ret_record ? ENGINE_E_UNKNOWN : code;
 }
 

@@ -185,8 +185,9 @@ struct engine_place {
 };
 /* In a turn, that of its batch too. */
 int engine_entry(struct engine *e, const struct engine_place *place, struct entry *ret_entry);
-/* The newest record, of the patient that this one has become; in a turn, as of its batch. NULL: the record after the
- * entry `known_sequence` of that patient is still the newest, and was not read (0: none is known). ENGINE_E_UNKNOWN. */
+/* The newest record (without view_untold), of the patient that this one has become; in a turn, as of its batch. NULL:
+ * the record after the entry `known_sequence` of that patient is still the newest, and was not read (0: none is known).
+ * ENGINE_E_UNKNOWN. */
 int engine_newest(struct engine *e, const struct patient_key *key, uint64_t known_sequence, struct arena *arena,
                   Handoff__V1__PatientRecord **ret_record);
 /* The last sequence whose journal time is before this; 0: none. */

@@ -163,6 +163,10 @@ int lookup_sequence(struct engine *e, uint64_t sequence, struct entry *ret_entry
 /* The journal as what decides needs it: this batch and what is committed. In the engine's arena. */
 struct chains_read lookup_chains(struct engine *e);
 int lookup_record(struct engine *e, const struct found *found, struct arena *arena, Handoff__V1__PatientRecord **ret_record);
+/* Without some of its fields. */
+struct stored_fields;
+int lookup_record_without(struct engine *e, const struct found *found, const struct stored_fields *without,
+                          struct arena *arena, Handoff__V1__PatientRecord **ret_record);
 
 /* turn.c */
 struct addition {

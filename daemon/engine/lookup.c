@@ -140,6 +140,12 @@ int lookup_sequence(struct engine *e, uint64_t sequence, struct entry *ret_entry
 int lookup_record(struct engine *e, const struct found *found, struct arena *arena,
                   Handoff__V1__PatientRecord **ret_record)
 {
+    return lookup_record_without(e, found, NULL, arena, ret_record);
+}
+
+int lookup_record_without(struct engine *e, const struct found *found, const struct stored_fields *without,
+                          struct arena *arena, Handoff__V1__PatientRecord **ret_record)
+{
     struct bytes bytes = found->record;
     if (!found->row.sequence) {
         *ret_record = NULL;
@@ -153,7 +159,7 @@ int lookup_record(struct engine *e, const struct found *found, struct arena *are
     }
     *ret_record = NULL;
     if (!bytes.len) return 0;
-    *ret_record = stored_unpack(&handoff__v1__patient_record__descriptor, bytes, arena);
+    *ret_record = stored_unpack_without(&handoff__v1__patient_record__descriptor, bytes, without, arena);
     return *ret_record ? 0 : engine_say_damaged(e, found->row.batch_sequence, "a record does not unpack");
 }
 

@@ -73,9 +73,12 @@ struct gate_decision;
 Handoff__V1__Emission *view_delivered(const struct view *v, const struct view_entry *of,
                                       const Handoff__V1__PatientRecord *now, uint32_t position,
                                       const struct gate_decision *decision);
-/* As view_open_entry, without the input; is_whole false: of the record only what view_delivered reads beside the newest
+/* As view_open_entry, without the input; is_newest false: of the record only what view_delivered reads beside the newest
  * one, which is not this. */
-struct view_entry *view_open_outcome(const struct view *v, const struct entry *entry, bool is_whole);
+struct view_entry *view_open_outcome(const struct view *v, const struct entry *entry, bool is_newest);
+/* Fields of a record that no reader is told, and the gate does not ask. */
+struct stored_fields;
+extern const struct stored_fields view_untold;
 /* The id of what an emission is about, "KEY-t4", and of the emission itself, "KEY-t4.2". */
 const char *view_subject_id(struct arena *arena, const char *key, const Handoff__V1__Emission *emission);
 const char *view_emission_id(struct arena *arena, const char *key, const Handoff__V1__Emission *emission);

@@ -396,7 +396,7 @@ static bool unpack_input(const struct view *v, struct view_entry *of)
     ProtobufCAllocator *in = arena_protobuf(v->arena);
     struct bytes input = of->entry->input;
     if (of->entry->kind == ENTRY_EVENT)
-        return (of->event = handoff__v1__event__unpack(in, input.len, input.data)) != NULL;
+        return (of->event = stored_unpack(&handoff__v1__event__descriptor, input, v->arena)) != NULL;
     if (of->entry->kind == ENTRY_TIMER)
         return (of->firing = handoff__v1__timer_input__unpack(in, input.len, input.data)) != NULL;
     if (of->entry->kind != ENTRY_COMMAND) return true;
@@ -406,24 +406,17 @@ static bool unpack_input(const struct view *v, struct view_entry *of)
     return (of->event = of->command->shared_event->event) != NULL;
 }
 
-/* What `render` and what it calls read of the record after the entry, when another is the newest: whose it is and where,
- * visits, ids from before a merge, episodes and their pathways, work, and when a source was heard of. */
-static const struct stored_fields beside_newest = {
-    {UINT64_C(1) << 1 | UINT64_C(1) << 2 | UINT64_C(1) << 22 | UINT64_C(1) << 31 | UINT64_C(1) << 40 | UINT64_C(1) << 41 |
-         UINT64_C(1) << 43 | UINT64_C(1) << 44,
-     UINT64_C(1) << (70 - 64)}};
+#define BIT(ID) (UINT64_C(1) << (ID) % 64)
 
-static Handoff__V1__PatientRecord *open_record(const struct view *v, struct bytes record, bool is_whole)
-{
-    size_t mark = arena_used(v->arena);
-    Handoff__V1__PatientRecord *some =
-        is_whole ? NULL : stored_read_some(&handoff__v1__patient_record__descriptor, record, &beside_newest, v->arena);
-    if (some != NULL) return some;
-    arena_rewind(v->arena, mark);
-    return stored_unpack(&handoff__v1__patient_record__descriptor, record, v->arena);
-}
+/* What only `step` looks at: timers, and what repeats are told by. */
+const struct stored_fields view_untold = {{BIT(42) | BIT(60), BIT(67)}};
+/* Of the record after an entry that is not the newest, `render` reads whose it is and where, visits, ids from before a
+ * merge, episodes and work. What may be done now, and by whom, the newest one says. */
+static const struct stored_fields untold_of_then = {{BIT(20) | BIT(21) | BIT(23) | BIT(24) | BIT(25) | BIT(26) | BIT(27) |
+                                                         BIT(28) | BIT(29) | BIT(30) | BIT(42) | BIT(60),
+                                                     BIT(67)}};
 
-struct view_entry *view_open_outcome(const struct view *v, const struct entry *entry, bool is_whole)
+static struct view_entry *open_entry(const struct view *v, const struct entry *entry, const struct stored_fields *without)
 {
     struct view_entry *of = ARENA_NEW(v->arena, struct view_entry);
     of->entry = entry;
@@ -431,13 +424,20 @@ struct view_entry *view_open_outcome(const struct view *v, const struct entry *e
     of->outcome = stored_unpack(&handoff__v1__outcome__descriptor, entry->outcome, v->arena);
     if (of->outcome == NULL) return NULL;
     if (entry->record.len == 0) return of;
-    of->record = open_record(v, entry->record, is_whole);
+    of->record = stored_unpack_without(&handoff__v1__patient_record__descriptor, entry->record, without, v->arena);
     return of->record != NULL ? of : NULL;
 }
 
+struct view_entry *view_open_outcome(const struct view *v, const struct entry *entry, bool is_newest)
+{
+    return open_entry(v, entry, is_newest ? &view_untold : &untold_of_then);
+}
+
+/* A firing is told by its timer. */
 struct view_entry *view_open_entry(const struct view *v, const struct entry *entry)
 {
-    struct view_entry *of = view_open_outcome(v, entry, true);
+    bool is_quiet = entry->kind != ENTRY_TIMER && !(entry->flags & ENTRY_HAS_EMISSIONS);
+    struct view_entry *of = open_entry(v, entry, entry->kind == ENTRY_TIMER ? NULL : is_quiet ? &untold_of_then : &view_untold);
     return of != NULL && unpack_input(v, of) ? of : NULL;
 }
 

@@ -92,6 +92,14 @@ const char *front_endpoint(const struct front *front) { return front->endpoint; 
 const struct front_counts *front_counts(const struct front *front) { return &front->counts; }
 size_t front_waiting(const struct front *front) { return inbox_messages(front->inbox); }
 
+bool front_is_awaited(const struct front *front)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    if (inbox_messages(front->inbox) > 0) return true;
+    return zmq_getsockopt(front->socket, ZMQ_EVENTS, &events, &size) == 0 && (events & ZMQ_POLLIN);
+}
+
 bool front_next(struct front *front, const struct inbox_filter *filter, struct peer *ret_from, zmq_msg_t *ret_payload)
 {
     return inbox_take(front->inbox, filter, ret_from, ret_payload);

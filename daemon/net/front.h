@@ -38,6 +38,8 @@ const char *front_endpoint(const struct front *front); /* as bound: with the por
 void front_receive(struct front *front);
 /* The request whose turn it is; the caller closes the message. False: none waits. */
 bool front_next(struct front *front, const struct inbox_filter *filter, struct peer *ret_from, zmq_msg_t *ret_payload);
+/* Something has arrived, received or not. */
+bool front_is_awaited(const struct front *front);
 size_t front_waiting(const struct front *front);
 
 void front_reply(struct front *front, struct peer to, const Handoff__V1__Reply *reply);

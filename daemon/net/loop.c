@@ -18,6 +18,10 @@
 static const double WAITING_S = 0.005; /* between looks at what another thread works on */
 static const double HELD_S = 1.0;      /* between looks at timers that may not fire */
 enum { RETRY_SECONDS = 3 };            /* between attempts to write to a full disk */
+enum {
+    HAND_OUT_SHARE = 8,      /* one part in so many of a turn */
+    HAND_OUT_NS = 10000000   /* without publishers: then others have their turn */
+};
 
 struct loop {
     struct loop_options options;
@@ -37,6 +41,7 @@ struct loop {
     ev_async wake;
     ev_signal on_term, on_int, on_hup;
     uint32_t seconds;
+    int64_t hand_out_ns; /* what is left of the time for handing out beside publishers */
 };
 
 static void on_wake(struct ev_loop *ev, ev_async *w, int revents) { (void)ev; (void)w; (void)revents; }
@@ -158,9 +163,23 @@ static void commit(struct loop *l)
     delivery_turn_end(l->delivery, engine_turn_commit(l->options.engine));
 }
 
+/* Publishers come first: while they wait, handing out takes a share of the time that they take, so that workers who are
+ * behind slow them down by no more. What is spent too much is taken off next time. */
+static void hand_out(struct loop *l, bool has_published, int64_t took_ns)
+{
+    int64_t began_ns = clock_machine_ns();
+    l->hand_out_ns += took_ns / HAND_OUT_SHARE;
+    if (l->hand_out_ns > HAND_OUT_NS) l->hand_out_ns = HAND_OUT_NS;
+    delivery_hand_out(l->delivery, has_published ? l->hand_out_ns : HAND_OUT_NS);
+    l->hand_out_ns -= clock_machine_ns() - began_ns;
+    if (l->hand_out_ns < -HAND_OUT_NS) l->hand_out_ns = -HAND_OUT_NS;
+}
+
 static void take_turn(struct ev_loop *ev, ev_check *check, int revents)
 {
     struct loop *l = check->data;
+    int64_t began_ns = clock_machine_ns();
+    uint64_t events = service_counts(l->service)->events;
     (void)ev;
     (void)revents;
     front_receive(l->front);
@@ -173,7 +192,7 @@ static void take_turn(struct ev_loop *ev, ev_check *check, int revents)
         engine_turn_begin(l->options.engine);
         commit(l);
     }
-    delivery_hand_out(l->delivery);
+    hand_out(l, service_counts(l->service)->events != events, clock_machine_ns() - began_ns);
     service_answer(l->service);
     l->options.after_turn(l->options.context);
     arm(l);
@@ -259,6 +278,8 @@ static int send_to_worker(void *context, uint64_t connection, const Handoff__V1_
     return front_push(((struct loop *)context)->front, service_peer(connection), reply);
 }
 
+static bool is_awaited(void *context) { return front_is_awaited(((struct loop *)context)->front); }
+
 static void on_notice(void *context, const char *sentence, const char *subscription)
 {
     (void)context;
@@ -268,7 +289,7 @@ static void on_notice(void *context, const char *sentence, const char *subscript
 static int open_delivery(struct loop *l)
 {
     struct delivery_options options = {
-        .engine = l->options.engine, .context = l, .send = send_to_worker, .on_notice = on_notice};
+        .engine = l->options.engine, .context = l, .send = send_to_worker, .is_awaited = is_awaited, .on_notice = on_notice};
     int rc = delivery_open(&options, machine_ms(), &l->delivery);
     if (rc != 0) log_error("subscriptions do not read back; run handoffd verify", log_int("error", rc));
     return rc == 0 ? 0 : -EIO;

@@ -67,15 +67,7 @@ static void end_workers(struct deliver *d)
 static void forget(struct deliver *d)
 {
     struct worker w = {.name = "deleting", .arena = arena_new(1 << 20), .socket = worker_dealer(d->zmq, d->endpoint)};
-    while (d->name_count) {
-        Handoff__V1__SubscriptionDeleteRequest gone = HANDOFF__V1__SUBSCRIPTION_DELETE_REQUEST__INIT;
-        Handoff__V1__Request request = HANDOFF__V1__REQUEST__INIT;
-        gone.name = d->names[--d->name_count];
-        request.body_case = HANDOFF__V1__REQUEST__BODY_SUBSCRIPTION_DELETE;
-        request.subscription_delete = &gone;
-        worker_send(w.socket, &request);
-        worker_read(&w, 0);
-    }
+    while (d->name_count) worker_delete(&w, d->names[--d->name_count]);
     worker_end(&w);
     end_workers(d);
 }

@@ -11,6 +11,7 @@
 #define HANDOFF_BENCH_LIFE_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ struct life_patient {
 
 struct life {
     struct life_patient *patients;
-    uint32_t count;
+    uint32_t count, first; /* first: the number of the first, where several lives are told to one server */
     uint64_t random;
     uint64_t told; /* events so far: their ids */
     char prefix[24];
@@ -219,13 +220,13 @@ static inline void life_tell(struct life *l, uint32_t patient, const struct life
     e->event.patient_id = e->patient_id;
     e->event.occurred_at_ms = now_ms;
     snprintf(e->id, sizeof e->id, "%s-%llu", l->prefix, (unsigned long long)++l->told);
-    snprintf(e->patient_id, sizeof e->patient_id, "patient-%u", patient);
+    snprintf(e->patient_id, sizeof e->patient_id, "patient-%u", l->first + patient);
     if (c->about & (ABOUT_REFERRAL | ABOUT_NEW_REFERRAL)) {
-        snprintf(e->referral_id, sizeof e->referral_id, "referral-%u-%u", patient, (unsigned)p->referrals);
+        snprintf(e->referral_id, sizeof e->referral_id, "referral-%u-%u", l->first + patient, (unsigned)p->referrals);
         e->event.referral_id = e->referral_id;
     }
     if (c->about & (ABOUT_VISIT | ABOUT_NEW_VISIT)) {
-        snprintf(e->appointment_id, sizeof e->appointment_id, "visit-%u-%u", patient, (unsigned)p->visits);
+        snprintf(e->appointment_id, sizeof e->appointment_id, "visit-%u-%u", l->first + patient, (unsigned)p->visits);
         e->event.appointment_id = e->appointment_id;
     }
     if (c->about & (ABOUT_TASK | ABOUT_TASK_BEFORE)) {

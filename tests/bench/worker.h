@@ -199,6 +199,17 @@ static inline void worker_begin(struct worker *w, void *zmq, const struct worker
     if (worker_read(w, 0)->body_case != HANDOFF__V1__REPLY__BODY_SUBSCRIBE) worker_fail(w->name, "is not subscribed");
 }
 
+static inline void worker_delete(struct worker *w, const char *name)
+{
+    Handoff__V1__SubscriptionDeleteRequest gone = HANDOFF__V1__SUBSCRIPTION_DELETE_REQUEST__INIT;
+    Handoff__V1__Request request = HANDOFF__V1__REQUEST__INIT;
+    gone.name = (char *)(uintptr_t)name;
+    request.body_case = HANDOFF__V1__REQUEST__BODY_SUBSCRIPTION_DELETE;
+    request.subscription_delete = &gone;
+    worker_send(w->socket, &request);
+    while (worker_read(w, 0)->body_case != HANDOFF__V1__REPLY__BODY_SUBSCRIPTION_DELETE) continue;
+}
+
 static inline void worker_end(struct worker *w)
 {
     zmq_close(w->socket);

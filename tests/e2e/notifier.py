@@ -26,7 +26,7 @@ class Notifier:
             "front": front,
             "ledger": str(self.ledger),
             "lease_s": 6,
-            "gather_s": 1,
+            "gather_ms": 300,
             "templates": {"folder": str(ROOT / "workers" / "notify" / "templates")},
             "sites": [{**site, "from": "care@example.org"}],
         }

@@ -3,6 +3,7 @@
 import pytest
 from peer import DAY_MS, START_MS, common_pb2, event, event_pb2, referral, registered
 from scenario import Mortal
+from worker import assert_handed_out_as_shown
 
 from handoff.v1 import api_pb2, emission_pb2, journal_pb2
 
@@ -84,6 +85,7 @@ def test_whoever_is_named_the_one_patient_is_meant(daemon, client):
     before_ms = client.patient("ann").at_ms - DAY_MS
     assert client.patient("anna", at_ms=before_ms).record.patient_id == "anna"
     assert client.ask(next=api_pb2.NextRequest(patient_id="anna")).entries
+    assert_handed_out_as_shown(daemon)
 
 
 def test_a_whole_id_of_another_patient_is_still_refused(client):

@@ -44,8 +44,7 @@ def views(client):
 
 
 def await_served(client, notifier):
-    names = {"notify-emergent", "notify-urgent", "notify-routine", "notify-reminders", "notify-escalation-emergent",
-             "notify-escalation-urgent", "notify-escalation-routine"}
+    names = {"notify-emergent", "notify-urgent", "notify-routine", "notify-reminders"}
     until(lambda: {view.name for view in views(client) if view.workers} >= names)
 
 

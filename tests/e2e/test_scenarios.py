@@ -9,6 +9,7 @@ import subprocess
 import pytest
 from peer import until
 from scenario import BOUND_S, FILES, PATHWAYS, SITE, Mortal, Play, Reader, Scenario, emission_pb2, happened
+from worker import assert_handed_out_as_shown
 
 ALL = [Scenario(path) for path in FILES]
 SCENARIOS = [scenario for scenario in ALL if scenario.patients == 1]
@@ -121,6 +122,15 @@ def test_two_scenarios_at_once_come_out_as_each_alone(stopped, pair, alone):
         plays[n].check(i, plays[n].collect(i))
     for play in plays:
         finish(play, alone)
+
+
+@pytest.mark.parametrize("name", ["alison", "wrong-patient"])
+def test_what_workers_are_handed_is_what_the_front_shows(stopped, name):
+    scenario = next(scenario for scenario in SCENARIOS if scenario.name == name)
+    mortal = Mortal(stopped, scenario.start_ms)
+    play = Play(scenario, mortal)
+    play_all(play, mortal.advance, play.publish)
+    assert_handed_out_as_shown(mortal.daemon)
 
 
 # --- many patients ---------------------------------------------------------------------------------------------------

@@ -101,6 +101,68 @@ def test_a_nack_brings_it_again_under_the_same_id(daemon, client):
     assert second.attempt == 2 and second.number > first.number
 
 
+def test_where_it_is_ordered_one_that_is_tried_again_holds_up_the_patients_others(daemon, client):
+    make_work(client, "mary")
+    worker = Worker(daemon.client(), "board", start={"beginning": True})
+    first = worker.take(1)[0]
+    worker.settle(nacks=[{"number": first.number, "delay_ms": 10}])
+    again = worker.take(1)[0]
+    assert again.emission.id == first.emission.id and not worker.waiting
+
+
+BOTH = dict(also=[emission_pb2.STREAM_ESCALATION])
+
+
+def tasks_and_escalations(client):
+    """Ids, in the order of the journal."""
+    found = [e for s in (emission_pb2.STREAM_TASK, emission_pb2.STREAM_ESCALATION) for e in client.all_emissions(s)]
+    assert {e.WhichOneof("body") for e in found} == {"task", "escalation"}
+    return [e.id for e in sorted(found, key=lambda e: (e.sequence, e.position))]
+
+
+def test_several_streams_come_together_in_the_order_of_the_journal(daemon, client):
+    make_work(client, "mary", "tom")
+    worker = Worker(daemon.client(), "board", start={"beginning": True}, **BOTH)
+    got = []
+    for _ in tasks_and_escalations(client):
+        taken = worker.take(1)
+        got += ids(taken)
+        worker.ack(*taken)
+    of_each = [[id for id in got if id.startswith(key)] for key in {id.split("-")[0] for id in got}]
+    assert sorted(got) == sorted(tasks_and_escalations(client))
+    assert all(ids == [id for id in tasks_and_escalations(client) if id in ids] for ids in of_each)
+
+
+def test_where_it_is_unordered_all_of_a_patient_are_out_at_once_and_none_waits_for_another(daemon, client):
+    make_work(client, "mary")
+    wanted = tasks_and_escalations(client)
+    worker = Worker(daemon.client(), "board", start={"beginning": True}, is_unordered=True, **BOTH)
+    got = worker.take(len(wanted))
+    assert ids(got) == wanted
+    worker.settle(nacks=[{"number": got[0].number, "delay_ms": 3_600_000}])
+    client.accept(flag("mary", source="another"), referral("mary"), voicemail("mary"))
+    client.advance(7 * DAY_MS)
+    more = [id for id in tasks_and_escalations(client) if id not in wanted]
+    assert more and sorted(ids(worker.take(len(more)))) == sorted(more)
+
+
+@pytest.mark.parametrize("acked", [0, 1], ids=["first", "last"])
+def test_of_what_one_event_brought_about_the_acknowledged_part_alone_stays_away(daemon, client, acked):
+    make_work(client, "mary")
+    wanted = tasks_and_escalations(client)
+    worker = Worker(daemon.client(), "board", start={"beginning": True}, is_unordered=True, **BOTH)
+    got = worker.take(len(wanted))
+    order = got if acked == 0 else got[::-1]
+    worker.ack(order[0])
+    make_work(client, "tom")  # another entry is settled after it
+    later = worker.take(len(tasks_and_escalations(client)) - len(wanted))
+    worker.ack(*later)
+    daemon.kill()
+    daemon.start()
+    again = Worker(daemon.client(), "board", with_settings=False)
+    assert ids(again.take(len(wanted) - 1)) == [id for id in wanted if id != order[0].emission.id]
+
+
 def test_after_its_last_attempt_a_message_is_a_dead_letter_that_can_be_retried(daemon, client):
     make_work(client, "mary")
     worker = Worker(
@@ -214,6 +276,10 @@ def test_filters_choose_by_severity_kind_and_role(daemon, client):
         (dict(stream=77), api_pb2.CODE_UNKNOWN_VALUE, None),
         (dict(stream=0), api_pb2.CODE_BAD_VALUE, "settings.stream"),
         (dict(filter={"kinds": ["make-coffee"]}), api_pb2.CODE_BAD_VALUE, "settings.filter.kinds"),
+        (dict(also=[emission_pb2.STREAM_RECORD]), api_pb2.CODE_BAD_VALUE, "settings.also"),
+        (dict(also=[77]), api_pb2.CODE_UNKNOWN_VALUE, None),
+        (dict(stream=emission_pb2.STREAM_AUDIT, also=[emission_pb2.STREAM_TASK]), api_pb2.CODE_BAD_VALUE, "settings.also"),
+        (dict(also=[emission_pb2.STREAM_ESCALATION], filter={"kinds": ["call-family"]}), api_pb2.CODE_BAD_VALUE, "settings.also"),
         (dict(filter={"site": "elsewhere"}), api_pb2.CODE_BAD_VALUE, "settings.filter.site"),
         (dict(credit=10001), api_pb2.CODE_BAD_VALUE, "credit"),
         (dict(lease_ms=7), api_pb2.CODE_BAD_VALUE, "settings.lease_ms"),

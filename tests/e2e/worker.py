@@ -76,3 +76,27 @@ def common_or_event_count(value):
     from handoff.v1 import event_pb2
 
     return (getattr(common_pb2, "Count", None) or event_pb2.Count)(value=value)
+
+
+def drain(client, name, count, **options):
+    """So many deliveries, each acknowledged at once."""
+    worker = Worker(client, name, start={"beginning": True}, **options)
+    got = []
+    while len(got) < count:
+        taken = worker.take(1)
+        got += taken
+        worker.ack(*taken)
+    return got
+
+
+def assert_handed_out_as_shown(daemon):
+    """What a worker is handed is to the letter what the front shows: the two read the journal in ways of their own."""
+    client = daemon.client()
+    records = client.all_emissions(emission_pb2.STREAM_RECORD)
+    handed = drain(daemon.client(), "records", len(records), stream=emission_pb2.STREAM_RECORD)
+    assert sorted((d.record for d in handed), key=lambda r: r.entry.sequence) == records
+    for stream in (emission_pb2.STREAM_TASK, emission_pb2.STREAM_ESCALATION):
+        shown = [e for e in client.all_emissions(stream) if e.WhichOneof("body")]  # the gate lets the others not out
+        handed = drain(daemon.client(), f"stream-{stream}", len(shown), stream=stream)
+        assert sorted((d.emission for d in handed), key=lambda e: (e.sequence, e.position)) == shown
+

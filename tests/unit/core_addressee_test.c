@@ -263,8 +263,22 @@ static void what_a_safety_finding_asks_for_goes_at_once(void **state)
     go("2026-03-06 20:00");
     tell("safety.flag_raised", "with: {kind: SELF, severity: URGENT}");
     assert_goes(task_told(TASK(SAFETY_CHECK), CHANGE(OPENED)), "2026-03-06 20:00");
-    assert_goes(task_told(TASK(CONFIRM_CRISIS_NUMBERS), CHANGE(OPENED)), "2026-03-06 20:00");
     assert_goes(escalation_told(ROLE(SUPERVISOR), CLIMB(RAISED)), "2026-03-06 20:00");
+}
+
+/* Due on Tuesday: it can be done on Monday. Before they open at all it is late. */
+static void work_about_a_risk_that_can_be_done_in_working_hours_waits_for_them(void **state)
+{
+    (void)state;
+    begin(SHIPPED);
+    register_child();
+    go("2026-03-06 20:00");
+    tell("safety.flag_raised", "with: {kind: SELF, severity: URGENT}");
+    Handoff__V1__Emission *e = task_told(TASK(CONFIRM_CRISIS_NUMBERS), CHANGE(OPENED));
+    assert_waits(e, "2026-03-06 20:00", "2026-03-09 08:00");
+    assert_goes(e, "2026-03-09 08:00");
+    e->task->due_at_ms = when("2026-03-08 12:00");
+    assert_goes(e, "2026-03-06 20:00");
 }
 
 /* Out of hours on-call is told because nobody works. */
@@ -710,6 +724,7 @@ int main(void)
         SENTENCE(hours_that_no_day_has_are_as_none),
         SENTENCE(what_is_emergent_goes_at_three_in_the_morning),
         SENTENCE(what_a_safety_finding_asks_for_goes_at_once),
+        SENTENCE(work_about_a_risk_that_can_be_done_in_working_hours_waits_for_them),
         SENTENCE(on_call_is_told_of_what_is_urgent_at_any_hour),
         SENTENCE(what_answers_somebodys_act_is_no_notice),
         SENTENCE(a_second_cause_alone_is_no_notice_and_takes_none_away),

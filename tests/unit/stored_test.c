@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/stored.h"
+#include "handoff/v1/api.pb-c.h"
 #include "handoff/v1/journal.pb-c.h"
 #include "handoff/v1/record.pb-c.h"
 
@@ -16,7 +17,7 @@ enum { ROUNDS = 3000, BYTES_MAX = 1 << 20, LIST_MAX = 4, DEPTH_MAX = 4 };
 
 static const ProtobufCMessageDescriptor *const kinds[] = {
     &handoff__v1__patient_record__descriptor, &handoff__v1__outcome__descriptor, &handoff__v1__timer_input__descriptor,
-    &handoff__v1__command_input__descriptor, &handoff__v1__event__descriptor,
+    &handoff__v1__command_input__descriptor, &handoff__v1__event__descriptor, &handoff__v1__delivery__descriptor,
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -157,6 +158,26 @@ static void a_message_reads_back_as_protobuf_c_unpacks_it(void **state)
     }
 }
 
+static void fields_that_are_not_asked_for_are_not_there_and_all_others_are(void **state)
+{
+    static const struct stored_fields without = {{UINT64_C(1) << 21 | UINT64_C(1) << 42 | UINT64_C(1) << 60, UINT64_C(1) << 3}};
+    struct fixture *f = *state;
+    for (int round = 0; round < ROUNDS; round++) {
+        arena_reset(f->arena);
+        Handoff__V1__PatientRecord *record = (void *)draw_message(f, kinds[0], 0);
+        struct bytes all = pack_by_protobuf_c(f, &record->base);
+        Handoff__V1__PatientRecord *some = stored_unpack_without(kinds[0], all, &without, f->arena);
+        assert_non_null(some);
+        record->n_consents = record->n_timers = record->n_seen = 0;
+        record->taken_back = NULL;
+        record->n_taken_back = 0;
+        struct bytes expected = pack_by_protobuf_c(f, &record->base);
+        assert_int_equal(protobuf_c_message_get_packed_size(&some->base), expected.len);
+        protobuf_c_message_pack(&some->base, f->space);
+        assert_memory_equal(f->space, expected.data, expected.len);
+    }
+}
+
 static void what_does_not_fit_is_refused_and_nothing_before_the_space_is_touched(void **state)
 {
     struct fixture *f = *state;
@@ -220,6 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_message_is_written_byte_for_byte_as_protobuf_c_packs_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_message_reads_back_as_protobuf_c_unpacks_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(fields_that_are_not_asked_for_are_not_there_and_all_others_are, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused_and_nothing_before_the_space_is_touched, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damaged_bytes_are_refused_or_read_as_something_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(fields_in_another_order_are_left_to_protobuf_c, set_up, tear_down),

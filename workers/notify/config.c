@@ -60,6 +60,8 @@ static const cyaml_strval_t method_words[] = {{"get", PING_GET}, {"post", PING_P
 
 static const cyaml_schema_value_t channel_entry = {
     CYAML_VALUE_ENUM(CYAML_FLAG_STRICT, Handoff__V1__Channel, channel_words, CYAML_ARRAY_LEN(channel_words))};
+static const cyaml_schema_value_t stream_entry = {
+    CYAML_VALUE_ENUM(CYAML_FLAG_STRICT, Handoff__V1__Stream, stream_words, CYAML_ARRAY_LEN(stream_words))};
 static const cyaml_schema_value_t severity_entry = {
     CYAML_VALUE_ENUM(CYAML_FLAG_STRICT, Handoff__V1__Severity, severity_words, CYAML_ARRAY_LEN(severity_words))};
 
@@ -136,6 +138,8 @@ static const cyaml_schema_field_t lane_fields[] = {
     STRING("name", struct lane_config, name),
     CYAML_FIELD_ENUM("stream", CYAML_FLAG_STRICT, struct lane_config, stream, stream_words,
                      CYAML_ARRAY_LEN(stream_words)),
+    CYAML_FIELD_SEQUENCE("also", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct lane_config, also, &stream_entry, 0,
+                         CYAML_ARRAY_LEN(stream_words)),
     CYAML_FIELD_SEQUENCE("severities", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct lane_config, severities,
                          &severity_entry, 0, CYAML_ARRAY_LEN(severity_words)),
     CYAML_FIELD_SEQUENCE("kinds", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct lane_config, kinds, &text_entry, 0,
@@ -160,7 +164,7 @@ static const cyaml_schema_field_t fields[] = {
     OPTIONAL_STRING("source", struct notify_config, source),
     NUMBER("keep_days", struct notify_config, keep_days),
     NUMBER("lease_s", struct notify_config, lease_s),
-    NUMBER("gather_s", struct notify_config, gather_s),
+    NUMBER("gather_ms", struct notify_config, gather_ms),
     CYAML_FIELD_MAPPING("templates", CYAML_FLAG_OPTIONAL, struct notify_config, templates, templates_fields),
     CYAML_FIELD_SEQUENCE("sites", CYAML_FLAG_POINTER, struct notify_config, sites, &site_entry, 1, CONFIG_SITES_MOST),
     OPTIONAL_GROUP("smtp", smtp, smtp_fields),
@@ -224,7 +228,7 @@ static void fill_number(uint32_t *field, uint32_t value)
 
 struct lane_default {
     const char *name;
-    Handoff__V1__Stream stream;
+    Handoff__V1__Stream stream, also;
     Handoff__V1__Severity severity;
     const char *kind;
     uint32_t workers;
@@ -240,13 +244,10 @@ enum { ATTEMPTS = 100, EMERGENT_ATTEMPTS = 10 };
 #define URGENT     HANDOFF__V1__SEVERITY__SEVERITY_URGENT
 #define EMERGENT   HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT
 static const struct lane_default lane_defaults[] = {
-    {"notify-emergent", TASK, EMERGENT, NULL, 2, EMERGENT_ATTEMPTS, false},
-    {"notify-urgent", TASK, URGENT, NULL, 1, ATTEMPTS, false},
-    {"notify-routine", TASK, ROUTINE, NULL, 1, ATTEMPTS, true},
-    {"notify-reminders", TASK, 0, "reminder", 1, ATTEMPTS, true},
-    {"notify-escalation-emergent", ESCALATION, EMERGENT, NULL, 2, EMERGENT_ATTEMPTS, false},
-    {"notify-escalation-urgent", ESCALATION, URGENT, NULL, 1, ATTEMPTS, false},
-    {"notify-escalation-routine", ESCALATION, ROUTINE, NULL, 1, ATTEMPTS, true},
+    {"notify-emergent", TASK, ESCALATION, EMERGENT, NULL, 4, EMERGENT_ATTEMPTS, false},
+    {"notify-urgent", TASK, ESCALATION, URGENT, NULL, 1, ATTEMPTS, true},
+    {"notify-routine", TASK, ESCALATION, ROUTINE, NULL, 1, ATTEMPTS, true},
+    {"notify-reminders", TASK, 0, 0, "reminder", 1, ATTEMPTS, true},
 };
 enum { LANE_DEFAULTS = sizeof lane_defaults / sizeof *lane_defaults };
 
@@ -257,13 +258,18 @@ static bool fill_lane(struct lane_config *lane, const struct lane_default *from)
                                  .workers = from->workers,
                                  .attempts = from->attempts,
                                  .gathers = from->gathers};
+    if (from->also && (lane->also = malloc(sizeof *lane->also))) {
+        lane->also[0] = from->also;
+        lane->also_count = 1;
+    }
     if (from->severity && (lane->severities = malloc(sizeof *lane->severities))) {
         lane->severities[0] = from->severity;
         lane->severities_count = 1;
     }
     if (from->kind && (lane->kinds = malloc(sizeof *lane->kinds)) && (lane->kinds[0] = strdup(from->kind)))
         lane->kinds_count = 1;
-    return lane->name && (!from->severity || lane->severities_count) && (!from->kind || lane->kinds_count);
+    return lane->name && (!from->also || lane->also_count) && (!from->severity || lane->severities_count) &&
+           (!from->kind || lane->kinds_count);
 }
 
 static bool fill_lanes(struct notify_config *c)
@@ -281,7 +287,7 @@ static bool fill_lanes(struct notify_config *c)
 static bool add_heartbeat_lane(struct notify_config *c)
 {
     static const struct lane_default heartbeat = {
-        "notify-heartbeat", HANDOFF__V1__STREAM__STREAM_STATUS, 0, "heartbeat", 1, EMERGENT_ATTEMPTS, false};
+        "notify-heartbeat", HANDOFF__V1__STREAM__STREAM_STATUS, 0, 0, "heartbeat", 1, EMERGENT_ATTEMPTS, false};
     if (!c->heartbeat) return true;
     struct lane_config *lanes = realloc(c->lanes, (c->lanes_count + 1) * sizeof *lanes);
     if (!lanes) return false;
@@ -300,7 +306,7 @@ static bool fill(struct notify_config *c)
     fill_text(&c->templates.language, "en");
     fill_number(&c->keep_days, 400);
     fill_number(&c->lease_s, 30);
-    fill_number(&c->gather_s, 2);
+    fill_number(&c->gather_ms, 2000);
     uint32_t timeout_s = c->lease_s / 3;
     if (c->smtp) fill_number(&c->smtp->timeout_s, timeout_s);
     if (c->webhook) fill_number(&c->webhook->timeout_s, timeout_s);
@@ -393,7 +399,7 @@ static bool check(struct sentences *s, const struct notify_config *c)
 {
     size_t before = s->len;
     check_range(s, "lease_s", c->lease_s, 6, 600);
-    check_range(s, "gather_s", c->gather_s, 1, c->lease_s / 3);
+    check_range(s, "gather_ms", c->gather_ms, 10, c->lease_s * 1000 / 3);
     check_range(s, "keep_days", c->keep_days, 30, 36500);
     check_timeouts(s, c);
     check_sites(s, c);

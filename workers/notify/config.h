@@ -70,6 +70,8 @@ struct recipient_config {
 struct lane_config {
     const char *name;
     Handoff__V1__Stream stream;
+    Handoff__V1__Stream *also; /* further ones */
+    unsigned also_count;
     Handoff__V1__Severity *severities;
     unsigned severities_count;
     const char **kinds;
@@ -82,7 +84,7 @@ struct lane_config {
 };
 struct notify_config {
     const char *front, *ledger, *source;
-    uint32_t keep_days, lease_s, gather_s;
+    uint32_t keep_days, lease_s, gather_ms;
     struct templates_config templates;
     struct site_config *sites;
     unsigned sites_count;

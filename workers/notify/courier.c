@@ -13,6 +13,7 @@
 #include "notify/report.h"
 
 enum { BUSY_DELAY_MS = 5000, AWAY_DELAY_MS = 5000, DISK_DELAY_MS = 30000 };
+enum { TOGETHER_FIRST_MS = 1000, TOGETHER_MOST_MS = 900000 };
 
 /* The deliveries of one letter that are still to be settled. */
 struct bundle {
@@ -85,6 +86,17 @@ static void settle_dead(struct courier *courier, const Handoff__V1__Delivery *de
     if (tell(courier, delivery, *outcome)) courier->front->ops->nack(courier->front, &nack);
 }
 
+/* 0: the subscription's own. Jitter would tear apart what goes together, so several come again at one moment. */
+static uint32_t delay_ms(const struct bundle *b, const struct send_report *report)
+{
+    uint32_t attempt = 1, delay_ms = TOGETHER_FIRST_MS;
+    if (report->retry_after_ms || b->count == 1) return report->retry_after_ms;
+    for (size_t i = 0; i < b->count; i++)
+        if (b->attempts[i] > attempt) attempt = b->attempts[i];
+    for (; attempt > 1 && delay_ms < TOGETHER_MOST_MS; attempt--) delay_ms *= 2;
+    return delay_ms < TOGETHER_MOST_MS ? delay_ms : TOGETHER_MOST_MS;
+}
+
 /* Not now: the subscription tries again, or this was the last attempt. */
 static void settle_later(struct bundle *b, size_t i, int channel, const struct send_report *report)
 {
@@ -99,7 +111,7 @@ static void settle_later(struct bundle *b, size_t i, int channel, const struct s
         return;
     }
     const struct front_nack nack = {.number = delivery->number,
-                                    .delay_ms = report->retry_after_ms,
+                                    .delay_ms = delay_ms(b, report),
                                     .is_unspent = b->is_our_fault,
                                     .reason = report->reason};
     b->courier->front->ops->nack(b->courier->front, &nack);
@@ -446,8 +458,18 @@ static bool may_gather(const Handoff__V1__Delivery *delivery)
 {
     const Handoff__V1__Emission *e = delivery->emission;
     if (e->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER) return true;
-    return letter_party(delivery) == LETTER_STAFF &&
-           letter_severity(delivery) == HANDOFF__V1__SEVERITY__SEVERITY_ROUTINE;
+    if (letter_party(delivery) != LETTER_STAFF) return false;
+    switch (letter_severity(delivery)) {
+    case HANDOFF__V1__SEVERITY__SEVERITY_ROUTINE:
+        return true;
+    case HANDOFF__V1__SEVERITY__SEVERITY_URGENT: /* an escalation is seen as such, and acknowledged by itself */
+        return e->body_case == HANDOFF__V1__EMISSION__BODY_TASK;
+    case HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT:
+    case HANDOFF__V1__SEVERITY__SEVERITY_UNSPECIFIED:
+    case _HANDOFF__V1__SEVERITY_IS_INT_SIZE:
+        break;
+    }
+    return false;
 }
 
 static bool key_of(struct courier *courier, const Handoff__V1__Delivery *delivery, char key[COURIER_KEY_BYTES])
@@ -455,10 +477,11 @@ static bool key_of(struct courier *courier, const Handoff__V1__Delivery *deliver
     Handoff__V1__Address address;
     struct channel *channel = NULL;
     char place[LEDGER_PLACE_BYTES];
+    bool is_reminder = delivery->emission->body_case == HANDOFF__V1__EMISSION__BODY_REMINDER;
     for (size_t i = 0; address_at(courier, delivery, i, &address, &channel); i++) {
         if (!channel) continue;
         ledger_place(courier->ledger, (int)address.channel, address.address, place);
-        snprintf(key, COURIER_KEY_BYTES, "at %s %d %d %d %s %s", place, (int)delivery->emission->body_case,
+        snprintf(key, COURIER_KEY_BYTES, "at %s %d %d %d %s %s", place, is_reminder,
                  (int)letter_severity(delivery), (int)delivery->to->content, delivery->emission->site,
                  delivery->to->language);
         return true;

@@ -106,7 +106,10 @@ static int subscribe(struct front_daemon *self, const struct notify_config *conf
     Handoff__V1__SubscriptionSettings settings = HANDOFF__V1__SUBSCRIPTION_SETTINGS__INIT;
     settings.stream = lane->stream;
     settings.filter = &filter;
+    settings.n_also = lane->also_count;
+    settings.also = lane->also;
     settings.is_addressed = !lane->is_unaddressed;
+    settings.is_unordered = true; /* nobody's message waits for another's mailbox */
     settings.lease_ms = config->lease_s * 1000;
     settings.attempts = lane->attempts;
     /* One at a time where each leaves at once: nothing waits behind a slow server here while another worker is free. */

@@ -102,7 +102,7 @@ void lane_serve(struct lane *lane, struct front *front)
                                       .front = front,
                                       .words = lane->words,
                                       .heartbeat = lane->ways.heartbeat},
-                          .gather = gather_new((int64_t)lane->config->gather_s * 1000, lease_ms / 3)};
+                          .gather = gather_new(lane->config->gather_ms, lease_ms / 3)};
     memcpy(round.courier.channels, lane->ways.channels, sizeof round.courier.channels);
     if (!round.gather) {
         notify_log(NOTIFY_ERROR, "lane %s has no memory and waits", lane->lane->name);

@@ -99,22 +99,33 @@ static bool is_items(const struct line *line)
     return line->count == 1 && line->pieces[0].field == FIELD_ITEMS;
 }
 
-/* Of an item, the parts that say something. */
+/* Of an item, the parts that say something; its further lines stand under the first, a little to the right. */
 static void write_item(FILE *out, const struct template *template, const struct template_values *values)
 {
-    const char *between = "";
+    bool is_first = true, is_new_line = true;
     for (size_t i = 0; i < template->part_count; i++) {
+        is_new_line |= template->begins_line[i];
         if (!is_said(&template->item[i], values)) continue;
-        fputs(between, out);
+        fputs(is_first ? "" : is_new_line ? "\n  " : " | ", out);
         write_line(out, &template->item[i], values, false);
-        between = " | ";
+        is_first = is_new_line = false;
     }
     fputc('\n', out);
 }
 
+static bool has_several_lines(const struct template *template)
+{
+    for (size_t i = 1; i < template->part_count; i++)
+        if (template->begins_line[i]) return true;
+    return false;
+}
+
 static void write_items(FILE *out, const struct template *template, const struct template_values *values)
 {
-    for (size_t i = 0; i < values->item_count; i++) write_item(out, template, &values->items[i]);
+    for (size_t i = 0; i < values->item_count; i++) {
+        if (i && has_several_lines(template)) fputc('\n', out);
+        write_item(out, template, &values->items[i]);
+    }
 }
 
 /* Of what is left out, the empty line before it is left out too where one follows. */
@@ -137,6 +148,14 @@ static void write_body(FILE *out, const struct template *template, const struct 
     }
 }
 
+/* "Escalation: {task}" without a task ends before the colon. */
+static void end_subject(char *text)
+{
+    size_t len = strlen(text);
+    while (len && strchr(" :,-", text[len - 1])) len--;
+    text[len] = '\0';
+}
+
 static char *written(const struct template *template, const struct template_values *values, bool is_subject)
 {
     char *text = NULL;
@@ -149,9 +168,12 @@ static char *written(const struct template *template, const struct template_valu
         write_body(out, template, values);
     }
     bool is_bad = ferror(out);
-    if (!fclose(out) && !is_bad) return text;
-    free(text);
-    return NULL;
+    if (fclose(out) || is_bad) {
+        free(text);
+        return NULL;
+    }
+    if (is_subject) end_subject(text);
+    return text;
 }
 
 int template_render(const struct template_set *set, enum template_kind kind, const char *language,

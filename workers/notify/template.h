@@ -47,6 +47,7 @@ enum template_field {
     FIELD_REFERENCE, /* the emission's id, for questions */
     FIELD_CONSENT,   /* id of the consent, or the exception's name */
     FIELD_NOTICE,    /* scope and the notice that forbids redisclosure */
+    FIELD_ABOUT,     /* whom or what a task is about, where it is not the patient: an id; never to a family */
     FIELDS
 };
 struct template_values {

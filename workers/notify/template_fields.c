@@ -18,7 +18,7 @@
 #define LIST        (BIT(COUNT) | BIT(ITEMS))
 #define WHEN        (BIT(DAY) | BIT(TIME))
 #define CALLER      (BIT(SITE) | BIT(NUMBER))
-#define WORK        (BIT(TASK) | BIT(TASK_ID) | BIT(PATIENT) | BIT(SEVERITY) | WHEN)
+#define WORK        (BIT(TASK) | BIT(TASK_ID) | BIT(PATIENT) | BIT(ABOUT) | BIT(SEVERITY) | WHEN)
 #define CLIMBS      (BIT(ESCALATION_ID) | BIT(CHANGE) | BIT(ROLE) | BIT(NEXT))
 #define STAFF_TITLE (BIT(SITE) | BIT(TASK) | BIT(SEVERITY) | BIT(CHANGE) | BIT(ESCALATION_ID) | BIT(TASK_ID) | WHEN)
 #define ESCALATES   (BIT(SITE) | WORK | CLIMBS | BIT(REASON) | BIT(REFERENCE) | LIST)
@@ -29,7 +29,7 @@ const struct kind_fields kind_fields[TEMPLATE_KINDS] = {
     [TEMPLATE_REMINDER_SEVERAL] = {"reminder-several", BIT(SITE), CALLER | LIST, WHEN},
     [TEMPLATE_NOTICE] = {"notice", STAFF_TITLE,
                          BIT(SITE) | WORK | BIT(CHANGE) | BIT(ROLE) | BIT(REASON) | BIT(REFERENCE), 0},
-    [TEMPLATE_DIGEST] = {"digest", BIT(SITE) | BIT(COUNT), BIT(SITE) | LIST, WORK | CLIMBS | BIT(REASON)},
+    [TEMPLATE_DIGEST] = {"digest", BIT(SITE) | BIT(COUNT) | BIT(SEVERITY), BIT(SITE) | BIT(SEVERITY) | LIST, WORK | CLIMBS | BIT(REASON)},
     [TEMPLATE_HANDOVER] = {"handover", BIT(SITE) | BIT(COUNT),
                            BIT(SITE) | LIST | BIT(TASK_ID) | BIT(REASON) | BIT(REFERENCE), WORK},
     [TEMPLATE_ESCALATION] = {"escalation", STAFF_TITLE, ESCALATES, WORK},
@@ -50,6 +50,7 @@ const char *const field_names[FIELDS] = {
     [FIELD_CHANGE] = "change",   [FIELD_ESCALATION_ID] = "escalation-id",
     [FIELD_NEXT] = "next",       [FIELD_REFERENCE] = "reference",
     [FIELD_CONSENT] = "consent", [FIELD_NOTICE] = "notice",
+    [FIELD_ABOUT] = "about",
 };
 static_assert(FIELDS <= 32, "a bit for each field");
 

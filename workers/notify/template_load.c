@@ -98,8 +98,10 @@ static int read_line(struct reading *reading, const char *text, uint32_t allowed
     return refuse(reading, "%s", fault);
 }
 
+/* Each Item line is a line of the item. */
 static int read_item(struct reading *reading, char *text, uint32_t allowed, struct template *template)
 {
+    size_t begin = template->part_count;
     while (text) {
         char *end = strstr(text, " | "), *next = end ? end + 3 : NULL;
         if (end) *end = '\0';
@@ -107,6 +109,7 @@ static int read_item(struct reading *reading, char *text, uint32_t allowed, stru
             return refuse(reading, "Item: has more than %d parts", TEMPLATE_PARTS_MAX);
         }
         if (read_line(reading, text, allowed, &template->item[template->part_count])) return -1;
+        template->begins_line[template->part_count] = template->part_count == begin;
         template->part_count++;
         text = next;
     }
@@ -124,7 +127,7 @@ static int read_head_line(struct reading *reading, char *line, const struct kind
         return refuse(reading, "before the first empty line there are Subject:%s and lines with # alone",
                       fields->item ? ", Item:" : "");
     }
-    if (is_subject ? template->subject.count : template->part_count) {
+    if (is_subject && template->subject.count) {
         return refuse(reading, "%s: is here a second time", line);
     }
     if (!*value) return refuse(reading, "%s: is empty", line);

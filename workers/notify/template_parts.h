@@ -35,6 +35,7 @@ struct template
     struct line subject, *body;
     size_t count;
     struct line item[TEMPLATE_PARTS_MAX]; /* between its " | " */
+    bool begins_line[TEMPLATE_PARTS_MAX]; /* each of its Item lines does */
     size_t part_count;
 };
 enum date_field {

@@ -122,12 +122,15 @@ static void set_word(const struct writer *w, struct filled *filled, enum templat
     set_field(filled, field, template_word(w->set, w->language, group, value));
 }
 
-static void set_task(const struct writer *w, struct filled *filled, const Handoff__V1__TaskEmission *task)
+static void set_task(const struct writer *w, struct filled *filled, const Handoff__V1__TaskEmission *task,
+                     const char *patient_id)
 {
     set_word(w, filled, FIELD_TASK, WORDS_TASK, (int)task->kind);
     set_word(w, filled, FIELD_SEVERITY, WORDS_SEVERITY, (int)task->severity);
     set_word(w, filled, FIELD_CHANGE, WORDS_CHANGE, (int)task->change);
     set_field(filled, FIELD_TASK_ID, task->task_id);
+    if (task->subject && strcmp(task->subject->id, patient_id) != 0)
+        set_field(filled, FIELD_ABOUT, task->subject->id);
     set_when(w, filled, task->due_at_ms);
 }
 
@@ -139,6 +142,7 @@ static void set_escalation(const struct writer *w, struct filled *filled,
     set_word(w, filled, FIELD_CHANGE, WORDS_ESCALATION, (int)escalation->change);
     set_word(w, filled, FIELD_ROLE, WORDS_ROLE, (int)escalation->rung);
     set_field(filled, FIELD_ESCALATION_ID, escalation->escalation_id);
+    set_field(filled, FIELD_ABOUT, escalation->about);
     set_next(w, filled, escalation->next_at_ms);
 }
 
@@ -164,7 +168,7 @@ static void set_delivery(const struct writer *w, struct filled *filled, const Ha
     bool is_work =
         e->body_case == HANDOFF__V1__EMISSION__BODY_TASK || e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION;
     if (is_work) set_field(filled, FIELD_DAY, NULL), set_field(filled, FIELD_TIME, NULL);
-    if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK) set_task(w, filled, e->task);
+    if (e->body_case == HANDOFF__V1__EMISSION__BODY_TASK) set_task(w, filled, e->task, e->patient_id);
     if (e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION) set_escalation(w, filled, e->escalation);
 }
 
@@ -239,7 +243,12 @@ static int64_t moment_of(const Handoff__V1__Delivery *delivery)
     return e->body_case == HANDOFF__V1__EMISSION__BODY_TASK ? e->task->due_at_ms : e->at_ms;
 }
 
-/* The gravest first, then the earliest; equal ones as they came. */
+static bool is_escalation(const Handoff__V1__Delivery *delivery)
+{
+    return delivery->emission->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION;
+}
+
+/* The gravest first, what nobody has acted on before what is new, then the earliest; equal ones as they came. */
 static int compare(const void *a, const void *b)
 {
     const Handoff__V1__Delivery *one = *(const Handoff__V1__Delivery *const *)a;
@@ -247,6 +256,7 @@ static int compare(const void *a, const void *b)
     int by_severity = (int)letter_severity(other) - (int)letter_severity(one);
     int64_t one_ms = moment_of(one), other_ms = moment_of(other);
     if (by_severity) return by_severity;
+    if (is_escalation(one) != is_escalation(other)) return is_escalation(one) ? -1 : 1;
     if (one_ms != other_ms) return one_ms < other_ms ? -1 : 1;
     return one->emission->sequence < other->emission->sequence ? -1
                                                                : one->emission->sequence > other->emission->sequence;

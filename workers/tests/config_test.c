@@ -47,9 +47,11 @@ static void sites_and_a_channel_are_enough(void **state)
     assert_int_equal(config->lease_s, 30);
     assert_int_equal(config->smtp->timeout_s, 10);
     assert_int_equal(config->smtp->starttls, SMTP_TLS_OFF);
-    assert_int_equal(config->lanes_count, 7);
+    assert_int_equal(config->lanes_count, 4);
     assert_true(lane(config, "notify-routine")->gathers);
+    assert_true(lane(config, "notify-urgent")->gathers);
     assert_false(lane(config, "notify-emergent")->gathers);
+    assert_int_equal(lane(config, "notify-emergent")->also[0], HANDOFF__V1__STREAM__STREAM_ESCALATION);
     assert_string_equal(lane(config, "notify-reminders")->kinds[0], "reminder");
     config_free(&config);
 }
@@ -65,12 +67,14 @@ static void the_shipped_example_says_the_defaults(void **state)
     assert_string_equal(config->templates.folder, plain->templates.folder);
     assert_int_equal(config->keep_days, plain->keep_days);
     assert_int_equal(config->lease_s, plain->lease_s);
-    assert_int_equal(config->gather_s, plain->gather_s);
+    assert_int_equal(config->gather_ms, plain->gather_ms);
     assert_int_equal(config->smtp->timeout_s, plain->smtp->timeout_s);
     assert_int_equal(config->lanes_count, plain->lanes_count);
     for (unsigned i = 0; i < plain->lanes_count; i++) {
         const struct lane_config *shown = lane(config, plain->lanes[i].name);
         assert_int_equal(shown->stream, plain->lanes[i].stream);
+        assert_int_equal(shown->also_count, plain->lanes[i].also_count);
+        if (shown->also_count) assert_int_equal(shown->also[0], plain->lanes[i].also[0]);
         assert_int_equal(shown->workers, plain->lanes[i].workers);
         assert_int_equal(shown->attempts, plain->lanes[i].attempts);
         assert_int_equal(shown->gathers, plain->lanes[i].gathers);
@@ -86,7 +90,7 @@ static void the_heartbeat_has_a_subscription_of_its_own(void **state)
     (void)state;
     struct notify_config *config = load(SITES MAIL "heartbeat: {url: \"https://watch.example.org/1\"}\n");
     if (!config) fail_msg("%s", sentences);
-    assert_int_equal(config->lanes_count, 8);
+    assert_int_equal(config->lanes_count, 5);
     assert_true(lane(config, "notify-heartbeat")->is_unaddressed);
     assert_string_equal(lane(config, "notify-heartbeat")->kinds[0], "heartbeat");
     assert_int_equal(config->heartbeat->method, PING_GET);
@@ -108,7 +112,7 @@ static void what_is_wrong_is_named_by_its_key(void **state)
         {SITES MAIL "lease_s: 2\n", "lease_s is 2"},
         {SITES MAIL "lease_s: many\n", "lease_s"},
         {SITES "smtp: {url: smtp://127.0.0.1:25, timeout_s: 20}\n", "smtp.timeout_s is 20: it must be 1 to 10"},
-        {SITES MAIL "gather_s: 11\n", "gather_s is 11"},
+        {SITES MAIL "gather_ms: 10001\n", "gather_ms is 10001"},
         {SITES "smtp: {url: smtp://127.0.0.1:25, starttls: perhaps}\n", "starttls"},
         {"sites:\n  - {site: main, name: Care, number: 1, time_zone: UTC}\n" MAIL, "smtp.from is missing"},
         {"sites:\n  - {site: main, name: Care, number: 1, time_zone: UTC, from: nobody}\n" MAIL, "sites.from"},

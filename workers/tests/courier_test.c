@@ -484,6 +484,17 @@ static void a_digest_leaves_out_what_was_sent_before(void **state)
     assert_int_equal(strncmp(said, "sent b2-t4.1 to coordinator-1;ack 2;mail to one@example.org: several-", 69), 0);
 }
 
+static void a_digest_that_has_to_wait_comes_again_as_one(void **state)
+{
+    (void)state;
+    struct delivered d[3];
+    a_morning(d);
+    d[1].delivery.attempt = 2;
+    mail.answers[0].result = SEND_LATER;
+    carry_three(d);
+    assert_string_equal(strchr(said, ';') + 1, "nack 1 in 2000;nack 2 in 2000;nack 3 in 2000;");
+}
+
 static void a_digest_that_is_refused_as_a_whole_goes_piece_by_piece(void **state)
 {
     (void)state;
@@ -531,7 +542,7 @@ static void a_digest_in_doubt_goes_again_under_its_id(void **state)
 /* --- what goes together
  * ------------------------------------------------------------------------------------------------ */
 
-static void routine_notices_to_one_address_go_together_and_no_others(void **state)
+static void notices_to_one_address_go_together_unless_they_are_emergent(void **state)
 {
     (void)state;
     struct delivered a, b;
@@ -543,8 +554,25 @@ static void routine_notices_to_one_address_go_together_and_no_others(void **stat
     assert_true(courier_gather_key(&courier, &b.delivery, other));
     assert_string_not_equal(one, other);
     assert_false(courier_gather_key(&courier, &staff(&b, 2, "b2-t4.1", EMERGENT)->delivery, other));
-    assert_false(courier_gather_key(&courier,
-                                    &staff(&b, 2, "b2-t4.1", HANDOFF__V1__SEVERITY__SEVERITY_URGENT)->delivery, other));
+    assert_true(courier_gather_key(&courier,
+                                   &staff(&b, 2, "b2-t4.1", HANDOFF__V1__SEVERITY__SEVERITY_URGENT)->delivery, other));
+    assert_string_not_equal(one, other);
+}
+
+static void an_escalation_goes_with_the_mornings_tasks_but_alone_where_it_is_urgent(void **state)
+{
+    (void)state;
+    struct delivered a, b;
+    Handoff__V1__EscalationEmission escalation = HANDOFF__V1__ESCALATION_EMISSION__INIT;
+    char one[COURIER_KEY_BYTES], other[COURIER_KEY_BYTES];
+    assert_true(courier_gather_key(&courier, &staff(&a, 1, "a1-t1.1", ROUTINE)->delivery, one));
+    staff(&b, 2, "b2-e1.1", ROUTINE)->delivery.emission->body_case = HANDOFF__V1__EMISSION__BODY_ESCALATION;
+    b.delivery.emission->escalation = &escalation;
+    escalation.severity = ROUTINE;
+    assert_true(courier_gather_key(&courier, &b.delivery, other));
+    assert_string_equal(one, other);
+    escalation.severity = HANDOFF__V1__SEVERITY__SEVERITY_URGENT;
+    assert_false(courier_gather_key(&courier, &b.delivery, other));
 }
 
 static void reminders_of_one_person_go_together_unless_they_may_say_different_things(void **state)
@@ -640,10 +668,12 @@ int main(void)
         TEST(a_notice_whose_worker_was_killed_while_sending_goes_again),
         TEST(a_digest_is_one_message_and_each_of_it_is_settled),
         TEST(a_digest_leaves_out_what_was_sent_before),
+        TEST(a_digest_that_has_to_wait_comes_again_as_one),
         TEST(a_digest_that_is_refused_as_a_whole_goes_piece_by_piece),
         TEST(the_id_of_a_digest_does_not_depend_on_the_order),
         TEST(a_digest_in_doubt_goes_again_under_its_id),
-        TEST(routine_notices_to_one_address_go_together_and_no_others),
+        TEST(notices_to_one_address_go_together_unless_they_are_emergent),
+        TEST(an_escalation_goes_with_the_mornings_tasks_but_alone_where_it_is_urgent),
         TEST(reminders_of_one_person_go_together_unless_they_may_say_different_things),
         TEST(what_is_over_or_in_doubt_to_a_family_waits_for_nobody),
         TEST(the_heartbeat_goes_by_its_own_way_and_is_told),

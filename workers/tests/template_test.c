@@ -116,7 +116,7 @@ static void a_reminder_says_day_and_hour_as_its_language_does(void **state)
     template_day(set, "es-MX", zone, 1772946000000, day);
     template_time(set, "es-MX", zone, 1772946000000, time);
     assert_string_equal(day, "domingo 8 de marzo");
-    assert_string_equal(time, "00:00");
+    assert_string_equal(time, "12:00 a. m.");
     zone_free(&zone);
     templates_free(&set);
 }
@@ -213,6 +213,39 @@ static void a_list_leaves_out_the_parts_that_say_nothing(void **state)
     values.item_count = 0;
     rendered = written(set, TEMPLATE_DIGEST, "en", &values);
     assert_string_equal(rendered.body, "The end of 2.\n");
+    rendered_free(&rendered);
+    templates_free(&set);
+}
+
+static void an_item_of_several_lines_stands_apart_from_the_next(void **state)
+{
+    (void)state;
+    put("digest.en.txt", "Subject: {count}\nItem: - {patient} | {task}\nItem: {reason}\nItem: {task-id}\n\n{items}\n");
+    struct template_set *set = loaded(folder, "en");
+    struct template_values items[2] = {{{NULL}, NULL, 0}, {{NULL}, NULL, 0}}, values = {{NULL}, items, 2};
+    items[0].text[FIELD_PATIENT] = items[1].text[FIELD_PATIENT] = "p1";
+    items[0].text[FIELD_TASK] = "call";
+    items[0].text[FIELD_REASON] = "nobody answered";
+    items[1].text[FIELD_TASK_ID] = "t2";
+    struct rendered rendered = written(set, TEMPLATE_DIGEST, "en", &values);
+    assert_string_equal(rendered.body, "- p1 | call\n  nobody answered\n\n- p1\n  t2\n");
+    rendered_free(&rendered);
+    templates_free(&set);
+}
+
+static void a_subject_whose_end_says_nothing_ends_before_it(void **state)
+{
+    (void)state;
+    struct template_set *set = loaded(NULL, "en");
+    struct template_values values = {{NULL}, NULL, 0};
+    values.text[FIELD_SEVERITY] = "urgent";
+    values.text[FIELD_CHANGE] = "Escalation";
+    struct rendered rendered = written(set, TEMPLATE_ESCALATION, "en", &values);
+    assert_string_equal(rendered.subject, "[urgent] Escalation");
+    rendered_free(&rendered);
+    values.text[FIELD_TASK] = "call the family";
+    rendered = written(set, TEMPLATE_ESCALATION, "en", &values);
+    assert_string_equal(rendered.subject, "[urgent] Escalation: call the family");
     rendered_free(&rendered);
     templates_free(&set);
 }
@@ -347,6 +380,8 @@ int main(void)
         TEST(every_kind_must_be_there_in_the_default_language),
         TEST(a_line_without_anything_to_say_is_left_out),
         TEST(a_list_leaves_out_the_parts_that_say_nothing),
+        TEST(an_item_of_several_lines_stands_apart_from_the_next),
+        TEST(a_subject_whose_end_says_nothing_ends_before_it),
         TEST(a_value_never_breaks_out_of_the_subject_nor_is_it_a_template),
         TEST(what_editors_add_is_no_fault),
         TEST(an_unknown_field_does_not_load),

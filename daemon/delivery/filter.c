@@ -60,9 +60,33 @@ static const char *compile_kinds(const Handoff__V1__SubscriptionFilter *from, st
     return NULL;
 }
 
+static bool has_unspecified(const uint32_t *values, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (values[i] == 0) return true;
+    return false;
+}
+
+/* What no emission of the stream has would be a filter that lets nothing, or everything, through. */
+static const char *compile_fields(const Handoff__V1__SubscriptionFilter *from, const struct filter *f, const char **ret_field)
+{
+    bool is_asked = (f->streams & (1 << HANDOFF__V1__STREAM__STREAM_TASK | 1 << HANDOFF__V1__STREAM__STREAM_ESCALATION)) != 0;
+    bool has_recipient = from->recipient_party != HANDOFF__V1__PARTY__PARTY_UNSPECIFIED || from->recipient_id[0] != 0;
+    *ret_field = "settings.filter.severities";
+    if (from->n_severities > 0 && !is_asked) return "nothing of this stream has a severity";
+    if (has_unspecified((const uint32_t *)from->severities, from->n_severities)) return "a severity is missing";
+    *ret_field = "settings.filter.roles";
+    if (from->n_roles > 0 && !is_asked) return "nothing of this stream has a role";
+    if (has_unspecified((const uint32_t *)from->roles, from->n_roles)) return "a role is missing";
+    *ret_field = "settings.filter.recipient_party";
+    if (has_recipient && !(f->streams & 1 << HANDOFF__V1__STREAM__STREAM_STATUS)) return "only what stream status has has a recipient";
+    return NULL;
+}
+
 static bool is_work(Handoff__V1__Stream stream)
 {
-    return stream == HANDOFF__V1__STREAM__STREAM_TASK || stream == HANDOFF__V1__STREAM__STREAM_ESCALATION;
+    return stream == HANDOFF__V1__STREAM__STREAM_TASK || stream == HANDOFF__V1__STREAM__STREAM_ESCALATION ||
+           stream == HANDOFF__V1__STREAM__STREAM_STATUS;
 }
 
 static const char *compile_also(const Handoff__V1__SubscriptionSettings *from, struct filter *f)
@@ -75,28 +99,6 @@ static const char *compile_also(const Handoff__V1__SubscriptionSettings *from, s
         if (!is_work(from->also[i])) return "this stream goes with no other";
         f->streams |= UINT32_C(1) << from->also[i];
     }
-    return NULL;
-}
-
-static bool has_unspecified(const uint32_t *values, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (values[i] == 0) return true;
-    return false;
-}
-
-/* What no emission of the stream has would be a filter that lets nothing, or everything, through. */
-static const char *compile_fields(const Handoff__V1__SubscriptionFilter *from, const struct filter *f, const char **ret_field)
-{
-    bool has_recipient = from->recipient_party != HANDOFF__V1__PARTY__PARTY_UNSPECIFIED || from->recipient_id[0] != 0;
-    *ret_field = "settings.filter.severities";
-    if (from->n_severities > 0 && !is_work(f->stream)) return "nothing of this stream has a severity";
-    if (has_unspecified((const uint32_t *)from->severities, from->n_severities)) return "a severity is missing";
-    *ret_field = "settings.filter.roles";
-    if (from->n_roles > 0 && !is_work(f->stream)) return "nothing of this stream has a role";
-    if (has_unspecified((const uint32_t *)from->roles, from->n_roles)) return "a role is missing";
-    *ret_field = "settings.filter.recipient_party";
-    if (has_recipient && f->stream != HANDOFF__V1__STREAM__STREAM_STATUS) return "only what stream status has has a recipient";
     return NULL;
 }
 

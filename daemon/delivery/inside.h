@@ -40,6 +40,7 @@ struct session {
     uint64_t connection;
     uint64_t tag;       /* of its subscribe */
     uint32_t credit, held;
+    uint64_t lost_first, lost_last; /* between these are all numbers whose lease it let end; 0: none */
     int64_t heard_ms;
     bool is_open;
     bool is_choked;     /* does not read: tried again next turn */

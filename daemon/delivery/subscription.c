@@ -545,9 +545,13 @@ void subscription_not_committed(struct subscription *s)
 /* --- leases ---------------------------------------------------------------------------------------------------------- */
 static const struct failure lease_over = {.reason = "its lease ended without a word"};
 
-static void note_silent(struct subscription *s, uint32_t session)
+static void note_lost(struct subscription *s, uint32_t session, uint64_t number)
 {
-    if (session != NOBODY) s->sessions[session].is_silent = true;
+    if (session == NOBODY) return;
+    struct session *of = &s->sessions[session];
+    of->is_silent = true;
+    if (of->lost_first == 0 || number < of->lost_first) of->lost_first = number;
+    if (number > of->lost_last) of->lost_last = number;
 }
 
 /* Where nothing more may stand aside it comes again from its place. */
@@ -566,13 +570,13 @@ static void end_leases(struct delivery *d, struct subscription *s)
     for (uint64_t p = s->window.first; p < s->window.end; p++) {
         const struct message *m = window_at(&s->window, p);
         if (m->state != MESSAGE_OUT || m->lease_ms > d->machine_ms || s->is_written) continue;
-        note_silent(s, m->session);
+        note_lost(s, m->session, m->number);
         end_lease(d, s, p);
     }
     for (uint32_t i = 0; i < s->ledger.aside_count; i++) {
         struct aside *row = &s->ledger.aside[i];
         if (row->number == 0 || row->is_staged || row->lease_ms > d->machine_ms || !stage_has_room(d, s, 0)) continue;
-        note_silent(s, row->session);
+        note_lost(s, row->session, row->number);
         stage_failed_row(d, s, row, &lease_over);
     }
 }

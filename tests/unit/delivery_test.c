@@ -146,6 +146,27 @@ static void who_let_a_lease_end_gets_nothing_until_it_says_something(void **stat
     assert_int_equal(x->got_count, 2);
 }
 
+static void a_range_over_what_was_lost_is_refused_so_that_nobody_takes_it_for_settled(void **state)
+{
+    (void)state;
+    begin();
+    storms(3);
+    subscribe(1, "board", quick(STREAM(TASK), 5), true, 3);
+    uint64_t first = x->got[0].number, last = x->got[2].number;
+    wait_ms(400);
+    Handoff__V1__SettleRequest *r = settlement("board");
+    add_extend(r, first);
+    add_extend(r, last);
+    settle(1, r);
+    wait_ms(400); /* the lease of the one between has ended */
+    r = settlement("board");
+    add_ack(r, first, last);
+    const struct replied *reply = settle(1, r);
+    assert_int_equal(reply->refused_count, 1);
+    assert_true(reply->refused[0] == first);
+    assert_int_equal(of("board")->ledger.acknowledged, 2);
+}
+
 static void an_extended_lease_does_not_end(void **state)
 {
     (void)state;
@@ -837,6 +858,7 @@ int main(void)
         SENTENCE(two_workers_share_what_there_is),
         SENTENCE(a_lease_that_ends_gives_the_message_to_others_after_the_backoff),
         SENTENCE(who_let_a_lease_end_gets_nothing_until_it_says_something),
+        SENTENCE(a_range_over_what_was_lost_is_refused_so_that_nobody_takes_it_for_settled),
         SENTENCE(an_extended_lease_does_not_end),
         SENTENCE(waits_between_attempts_double_up_to_the_most_and_are_never_the_same_for_all),
         SENTENCE(a_nack_can_say_when),

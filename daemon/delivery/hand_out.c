@@ -20,7 +20,7 @@ enum chosen {
     CHOSEN_STUCK
 };
 
-static bool has_number(const struct subscription *s)
+bool subscription_has_number(const struct subscription *s)
 {
     return s->held[s->next_number % HELD_MAX].number == 0;
 }
@@ -120,7 +120,7 @@ static void fill_from_window(struct delivery *d, struct subscription *s, struct 
     struct window *w = &s->window;
     bool has_met = false; /* something ready that does not go now */
     uint64_t p = w->ready_from;
-    for (; p < w->end && !is_frame_full(f) && has_number(s) && may_prepare(s) && !s->is_stuck; p++) {
+    for (; p < w->end && !is_frame_full(f) && subscription_has_number(s) && may_prepare(s) && !s->is_stuck; p++) {
         struct message *m = window_at(w, p);
         if (m->state != MESSAGE_READY) continue;
         if (!has_met) w->ready_from = p;
@@ -213,7 +213,7 @@ static void fill_from_aside(struct delivery *d, struct subscription *s, struct f
         struct aside *row = &s->ledger.aside[i];
         bool is_next = is_first(s, row);
         bool may_go = is_next && !row->is_staged && row->number == 0 && is_due(d, row, now_ms) && !is_frame_full(f) &&
-                      has_number(s) && may_prepare(s) && !s->is_stuck &&
+                      subscription_has_number(s) && may_prepare(s) && !s->is_stuck &&
                       arena_left(d->arena) >= 2 * LIMIT_STEP_ARENA_BYTES;
         enum chosen chosen = may_go ? choose_row(d, s, f, i) : CHOSEN_LATER;
         if (chosen == CHOSEN_STUCK) stop(d, s);

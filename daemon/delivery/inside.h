@@ -247,6 +247,7 @@ bool frame_add(struct frame *f, const Handoff__V1__Delivery *delivery);
 int frame_send(struct delivery *d, const struct frame *f, const char *name);
 
 /* hand_out.c */
+bool subscription_has_number(const struct subscription *s); /* the ring of numbers has room for the next */
 /* A frame to each of its workers that has credit. False: nobody got one. */
 bool hand_out(struct delivery *d, struct subscription *s);
 

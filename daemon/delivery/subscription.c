@@ -77,8 +77,11 @@ int subscription_begin(struct delivery *d, struct subscription *s)
     s->withheld_filter = 0;
     s->withheld_asked_ms = d->machine_ms;
     s->aside_next_ms = s->aside_next_journal_ms = INT64_MAX;
-    for (uint32_t i = 0; i < s->ledger.aside_count; i++)
-        meet_row(d, s, &s->ledger.aside[i]);
+    for (uint32_t i = 0; i < s->ledger.aside_count; i++) {
+        struct aside *row = &s->ledger.aside[i];
+        meet_row(d, s, row);
+        if (row->kind == ASIDE(WITHHELD)) row->is_to_ask = s->has_to_ask = true; /* what changed may not have been seen */
+    }
     s->absent_since_ms = d->machine_ms;
     s->is_made = true;
     return 0;

@@ -43,8 +43,7 @@ struct known {
 struct stream_model {
     const char *name;
     Handoff__V1__Stream stream;
-    bool is_addressed;
-    bool is_vague;           /* whether it was begun anew is not known */
+    bool is_addressed, is_unordered;
     struct known known[PLACES];
     uint32_t count;
 };
@@ -52,6 +51,7 @@ static struct stream_model streams[] = {
     {.name = "tasks", .stream = STREAM(TASK)},     {.name = "alerts", .stream = STREAM(ESCALATION)},
     {.name = "told", .stream = STREAM(STATUS)},    {.name = "records", .stream = STREAM(RECORD)},
     {.name = "audits", .stream = STREAM(AUDIT)},   {.name = "staff", .stream = STREAM(TASK), .is_addressed = true},
+    {.name = "notices", .stream = STREAM(TASK), .is_addressed = true, .is_unordered = true}, /* and escalations, status */
 };
 enum { STREAMS = sizeof streams / sizeof *streams };
 
@@ -130,7 +130,6 @@ static void check_order(const struct subscription *s, const struct got *got)
     bool is_aside = h->position == UINT64_MAX;
     const struct aside *own = is_aside ? ledger_find(&s->ledger, at, got->to) : NULL;
     HOLD(h->number == got->number && (!is_aside || (own != NULL && own->number == got->number)), "its number is not its", got);
-    if (s->ledger.settings->is_unordered) return;
     const struct patient_key *key = is_aside ? &own->key : &window_at(&s->window, h->position)->key;
     struct entry entry;
     assert_int_equal(engine_entry(x->w->engine, &(struct engine_place){.sequence = got->sequence}, &entry), 0);
@@ -161,7 +160,7 @@ static void on_got(const struct got *got)
         fprintf(stderr, "%u got %s %llu.%u number %llu conn %llu attempt %u\n", sim_step, got->name, (unsigned long long)got->sequence,
                 got->position, (unsigned long long)got->number, (unsigned long long)got->connection, got->attempt);
     if (k->belief == NOT_SEEN || (k->belief == PERHAPS && !world_state(x->w).is_read_only)) k->belief = SEEN;
-    check_order(of(got->name), got);
+    if (!m->is_unordered) check_order(of(got->name), got);
     if (w->held_count == HELD_BY_WORKER) memmove(w->held, w->held + 1, --w->held_count * sizeof *w->held);
     w->held[w->held_count++] = *got;
 }
@@ -193,7 +192,11 @@ static void come_anew(struct worker *w)
 static Handoff__V1__SubscriptionSettings *settings_of(const struct stream_model *m)
 {
     Handoff__V1__SubscriptionSettings *s = settings(m->stream);
-    s->is_addressed = s->is_unordered = m->is_addressed;
+    static Handoff__V1__Stream also[] = {STREAM(ESCALATION), STREAM(STATUS)};
+    s->is_addressed = m->is_addressed;
+    s->is_unordered = m->is_unordered;
+    s->also = also;
+    s->n_also = m->is_unordered ? 2 : 0;
     s->lease_ms = 500;
     s->attempts = 3;
     s->backoff_first_ms = 10;
@@ -592,7 +595,8 @@ struct counting {
 static void count_missing(struct counting *c, const struct entry *entry, uint32_t position, Handoff__V1__Stream stream)
 {
     for (size_t i = 0; i < STREAMS; i++) {
-        if (streams[i].stream != stream) continue;
+        bool is_also = streams[i].is_unordered && (stream == STREAM(ESCALATION) || stream == STREAM(STATUS));
+        if (streams[i].stream != stream && !is_also) continue;
         struct place at = place_of(entry->sequence, position);
         const struct known *k = known_of(&streams[i], at.sequence, at.position);
         if (k->belief >= PERHAPS) continue;

@@ -775,6 +775,21 @@ static void what_is_revoked_after_it_was_authorised_stays_in_and_another_ground_
     assert_int_equal(audits(AUDIT(AUTHORISED)), 2);
 }
 
+static void consent_that_came_just_before_a_kill_is_seen_after_it(void **state)
+{
+    (void)state;
+    begin();
+    disclose("mary");
+    publish("mary", "consent.revoked", REVOKED);
+    subscribe(1, "told", settings(STREAM(STATUS)), true, 10);
+    assert_int_equal(aside_count("told", ASIDE(WITHHELD)), 1);
+    say("mary", "consent.granted", GRANTED);
+    turn_without_hand_out();
+    restart();
+    subscribe(2, "told", NULL, true, 10);
+    assert_int_equal(x->got_count, 1);
+}
+
 static void a_commit_that_fails_authorises_nothing(void **state)
 {
     (void)state;
@@ -888,6 +903,7 @@ int main(void)
         SENTENCE(what_was_revoked_one_entry_earlier_stays_in_and_leaves_when_consent_comes),
         SENTENCE(what_is_revoked_in_the_turn_of_its_commit_stays_in),
         SENTENCE(what_is_revoked_after_it_was_authorised_stays_in_and_another_ground_is_said_anew),
+        SENTENCE(consent_that_came_just_before_a_kill_is_seen_after_it),
         SENTENCE(a_commit_that_fails_authorises_nothing),
         SENTENCE(what_is_withheld_of_a_patient_that_became_another_waits_for_that_one),
         SENTENCE(a_disclosure_is_not_overtaken_by_what_was_told_later),

@@ -151,7 +151,8 @@ int run_deadletters(struct cli *cli, int argc, char **argv)
     const struct syntax syntax = {
         .arguments = "[NAME]",
         .summary = "Lists what a subscription, or all of them, gave up: after its last attempt, or because no attempt "
-                   "could succeed. With --kind also what they set aside for a while.",
+                   "could succeed. With --kind also what they set aside for a while. `handoff deadletters show`, "
+                   "`retry` and `drop` are about one of them.",
         .options = kind_option,
         .parse = parse_list,
         .input = &input,

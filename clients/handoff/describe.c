@@ -220,11 +220,13 @@ static void append_reminder(const Handoff__V1__ReminderEmission *reminder, char 
     if (reminder->is_dropped) append(text, size, ", dropped: its moment had passed");
 }
 
-static void append_audit(const Handoff__V1__AuditEmission *audit, char *text, size_t size)
+/* Where the text is the reason too, it is said once, there. */
+static void append_audit(const Handoff__V1__Emission *emission, char *text, size_t size)
 {
+    const Handoff__V1__AuditEmission *audit = emission->audit;
     append(text, size, "audit: %s", WORD(handoff__v1__audit_kind__descriptor, audit->kind));
     append_recipient(audit->recipient, " for ", text, size);
-    if (*audit->text) append(text, size, ", %s", audit->text);
+    if (*audit->text && strcmp(audit->text, emission->reason) != 0) append(text, size, ", %s", audit->text);
 }
 
 const char *describe_emission(const Handoff__V1__Emission *emission, char *text, size_t size)
@@ -244,7 +246,7 @@ const char *describe_emission(const Handoff__V1__Emission *emission, char *text,
         append_reminder(emission->reminder, text, size);
         break;
     case HANDOFF__V1__EMISSION__BODY_AUDIT:
-        append_audit(emission->audit, text, size);
+        append_audit(emission, text, size);
         break;
     case HANDOFF__V1__EMISSION__BODY__NOT_SET: /* what must not leave comes as a head alone; its reason says why */
     case _HANDOFF__V1__EMISSION__BODY__CASE_IS_INT_SIZE:

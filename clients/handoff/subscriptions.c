@@ -75,7 +75,8 @@ int run_subscriptions(struct cli *cli, int argc, char **argv)
     const struct syntax syntax = {
         .summary = "Lists the durable subscriptions: up to which entry everything is settled or set aside, who works "
                    "for them, what is out, what waits and since when, what is tried again, waits for permitted hours, "
-                   "is withheld or was given up."};
+                   "is withheld or was given up. `handoff subscriptions show`, `reset` and `delete` are about one of "
+                   "them."};
     cli_parse(cli, &syntax, argc, argv, NULL);
     Handoff__V1__Reply *reply = NULL;
     int code = ask(cli, NULL, &reply);

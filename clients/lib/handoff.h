@@ -218,6 +218,9 @@ int handoff_subscriber_extend(handoff_subscriber *subscriber, uint64_t number);
 /* Whether it is still lent to this subscriber, as far as can be known here: worth asking before what cannot be
  * undone. */
 bool handoff_subscriber_holds(const handoff_subscriber *subscriber, uint64_t number);
+/* The daemon has answered within the last lease. Else it is away, or was when this was asked: the library goes on asking,
+ * and next() goes on waiting. */
+bool handoff_subscriber_is_served(const handoff_subscriber *subscriber);
 /* Sends what was settled, and handles what arrives for up to `wait_ms`; 0: what has arrived. */
 int handoff_subscriber_poll(handoff_subscriber *subscriber, uint32_t wait_ms);
 /* Waits until nothing that was settled is on its way: what handoff_subscriber_forgotten() did not count is committed.

@@ -677,6 +677,11 @@ bool handoff_subscriber_holds(const handoff_subscriber *subscriber, uint64_t num
     return held && is_confirmed(subscriber, now_ms) && now_ms < held->since_ms + subscriber->lease_ms;
 }
 
+bool handoff_subscriber_is_served(const handoff_subscriber *subscriber)
+{
+    return is_confirmed(subscriber, call_now_ms());
+}
+
 int handoff_subscriber_poll(handoff_subscriber *subscriber, uint32_t wait_ms)
 {
     int64_t now_ms = call_now_ms(), until_ms = now_ms + wait_ms;

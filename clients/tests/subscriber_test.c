@@ -476,6 +476,24 @@ static void a_flush_ends_though_nobody_answers(void **state)
     assert_int_equal(handoff_subscriber_forgotten(world->subscriber), 0);
 }
 
+static void a_daemon_that_is_silent_for_a_lease_is_known_to_be_away(void **state)
+{
+    struct world *world = *state;
+    fake_order(world->fake, FAKE_LEASE, 60);
+    open_subscriber(world, 0);
+    assert_true(handoff_subscriber_is_served(world->subscriber));
+    fake_order(world->fake, FAKE_SWALLOW, 1000000);
+    for (int i = 0; handoff_subscriber_is_served(world->subscriber); i++) {
+        assert_true(i < PATIENCE_MS);
+        assert_int_equal(handoff_subscriber_poll(world->subscriber, 1), 0);
+    }
+    fake_order(world->fake, FAKE_SWALLOW, 0);
+    for (int i = 0; !handoff_subscriber_is_served(world->subscriber); i++) {
+        assert_true(i < PATIENCE_MS);
+        assert_int_equal(handoff_subscriber_poll(world->subscriber, 1), 0);
+    }
+}
+
 /* One of the faults above, or none; the front goes on at once. */
 static void disturb(struct world *world, uint32_t dice)
 {
@@ -658,6 +676,7 @@ int main(void)
         TEST(a_lost_subscribe_reply_is_asked_for_again),
         TEST(a_daemon_that_cannot_commit_is_asked_again),
         TEST(a_flush_ends_though_nobody_answers),
+        TEST(a_daemon_that_is_silent_for_a_lease_is_known_to_be_away),
         TEST(whatever_happens_each_message_is_done_once_in_the_end),
         TEST(a_refused_subscription_is_told_with_its_reason),
         TEST(a_refusal_after_a_restart_is_told_and_asking_goes_on),

@@ -188,6 +188,7 @@ static const struct {
     {BODY(DISCLOSURE_REQUESTED), disclose_requested},
     {BODY(PREFERENCE_UPDATED), reach_find_contact},
     {BODY(MESSAGE_FAILED), unreached_failed},
+    {BODY(MESSAGE_SENT), unreached_arrived},
     {BODY(APPOINTMENT_FULFILLED), unreached_visit_over},
     {BODY(APPOINTMENT_ARRIVED), unreached_visit_over},
     {BODY(APPOINTMENT_NO_SHOW), unreached_visit_over},

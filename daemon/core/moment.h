@@ -135,6 +135,7 @@ void unreached_message(struct moment *m, const char *emission_id, const char *ad
 /* A reminder that waits, since no address is known. */
 void unreached_nobody(struct moment *m);
 void unreached_failed(struct moment *m);     /* message.failed */
+void unreached_arrived(struct moment *m);    /* message.sent: nobody has to call in its stead any more */
 void unreached_visit_over(struct moment *m); /* appointment.*: nobody has to be reminded of it any more */
 
 /* --- ends (ends.c) -------------------------------------------------------------------------------------------- */
@@ -293,8 +294,9 @@ void work_fire_escalation(struct moment *m, Handoff__V1__Escalation *e);
  * a newer one has overtaken, or of what somebody above, or who acknowledged it, knows already. */
 void work_unreached_task(struct moment *m, Handoff__V1__Task *task, uint32_t generation);
 void work_unreached_escalation(struct moment *m, Handoff__V1__Escalation *e, uint32_t generation);
-/* Causes that a message about this visit gave. */
+/* Causes that a message about this visit gave. Of a task alone: work_withdraw_undelivered_of(). */
 void work_withdraw_undelivered(struct moment *m, uint32_t visit);
+void work_withdraw_undelivered_of(struct moment *m, Handoff__V1__Task *t, uint32_t visit);
 /* Of a round about an event: one list to the person whose work it is now, or one escalation about an agency. */
 void work_hand_over(struct moment *m, uint64_t round, const Handoff__V1__RoundList *list);
 void work_raise_list(struct moment *m, uint64_t round, const char *about, const Handoff__V1__RoundList *list);

@@ -1,6 +1,7 @@
 /* What follows when a message did not arrive. A channel that fails counts as nobody reached:
  *
- *   a reminder       somebody finds out how this person is reached (failed for good), and somebody calls before the visit
+ *   a reminder       somebody finds out how this person is reached (failed for good), and somebody calls before the
+ *                    visit, unless a reminder of it reaches this person after all
  *   a task's notice  whoever is above its owner hears of it at once; the task stays as it is, and its due time too
  *   an escalation's  it climbs at once
  *   anything else    is a fact on the timeline: what is disclosed has its dead letter
@@ -109,6 +110,25 @@ void unreached_failed(struct moment *m)
     if (f->is_permanent) unreached_message(m, f->emission_id, f->addressee);
     else if (f->is_unknown && step_emission_parse(f->emission_id, &e) && e.letters[0] == 'n')
         not_reminded(m, f->addressee, false);
+}
+
+/* A reminder reached this person after all: operators tried it again, or the next one found its way. One that was sent
+ * before the call was asked for, and is told of late, says nothing about it. */
+void unreached_arrived(struct moment *m)
+{
+    const Handoff__V1__MessageSent *sent = m->event->message_sent;
+    const Handoff__V1__Appointment *visit = next_visit(m);
+    struct step_emission e;
+    Handoff__V1__Party party;
+    const char *id;
+    if (!visit || !step_emission_parse(sent->emission_id, &e) || e.letters[0] != 'n') return;
+    if (!addressee_person(sent->addressee, &party, &id)) return;
+    for (size_t i = m->record->n_tasks; i-- > 0;) {
+        Handoff__V1__Task *t = m->record->tasks[i];
+        bool is_them = !t->subject || (t->subject->party == party && strcmp(t->subject->id, id) == 0);
+        if (t->kind == KIND(CALL_FAMILY) && is_them && t->opened_at_ms <= m->event->occurred_at_ms)
+            work_withdraw_undelivered_of(m, t, visit->number);
+    }
 }
 
 void unreached_visit_over(struct moment *m)

@@ -845,23 +845,25 @@ void work_unreached_escalation(struct moment *m, Handoff__V1__Escalation *e, uin
     lift(m, e, role, CLIMB(CLIMBED));
 }
 
+void work_withdraw_undelivered_of(struct moment *m, Handoff__V1__Task *t, uint32_t visit)
+{
+    uint32_t rule = rule_of(t);
+    size_t count = t->n_causes;
+    for (size_t c = count; c-- > 0;)
+        if (t->causes[c]->is_undelivered && t->causes[c]->appointment == visit) list_remove(&t->causes, &t->n_causes, c);
+    if (t->n_causes == count) return;
+    m->is_changed = true;
+    if (t->n_causes) {
+        hand_on(m, t);
+        return;
+    }
+    tell_task(m, t, CHANGE(WITHDRAWN), rule);
+    remove_task(m, t);
+}
+
 void work_withdraw_undelivered(struct moment *m, uint32_t visit)
 {
-    for (size_t i = m->record->n_tasks; i-- > 0;) {
-        Handoff__V1__Task *t = m->record->tasks[i];
-        uint32_t rule = rule_of(t);
-        size_t count = t->n_causes;
-        for (size_t c = count; c-- > 0;)
-            if (t->causes[c]->is_undelivered && t->causes[c]->appointment == visit) list_remove(&t->causes, &t->n_causes, c);
-        if (t->n_causes == count) continue;
-        m->is_changed = true;
-        if (t->n_causes) {
-            hand_on(m, t);
-            continue;
-        }
-        tell_task(m, t, CHANGE(WITHDRAWN), rule);
-        remove_task(m, t);
-    }
+    for (size_t i = m->record->n_tasks; i-- > 0;) work_withdraw_undelivered_of(m, m->record->tasks[i], visit);
 }
 
 /* --- lists --------------------------------------------------------------------------------------------------- */

@@ -221,6 +221,12 @@ static int64_t oldest_waiting_ms(const struct delivery *d, const struct subscrip
     return 0;
 }
 
+/* Full of what a permitted hour will let out: nothing is wrong, and the rest follows then. */
+static bool is_full_till_hours(const struct subscription *s)
+{
+    return !ledger_has_room(&s->ledger, STAGE_AT_ONCE) && ledger_count(&s->ledger, HANDOFF__V1__ASIDE_KIND__ASIDE_KIND_WAITS) > 0;
+}
+
 static void judge(struct delivery *d, struct subscription *s)
 {
     const Handoff__V1__SubscriptionSettings *settings = s->ledger.settings;
@@ -228,11 +234,11 @@ static void judge(struct delivery *d, struct subscription *s)
     s->sentence = "";
     if (s->is_stuck)
         s->sentence = "what it would hand out does not read back";
-    else if (!ledger_has_room(&s->ledger, STAGE_AT_ONCE))
+    else if (!ledger_has_room(&s->ledger, STAGE_AT_ONCE) && !is_full_till_hours(s))
         s->sentence = "as much is set aside as may be";
     else if (s->absent_since_ms != 0 && d->machine_ms - s->absent_since_ms >= settings->absent_ms)
         s->sentence = "no worker is there";
-    else if (s->oldest_waiting_ms >= settings->behind_ms)
+    else if (s->oldest_waiting_ms >= settings->behind_ms && !is_full_till_hours(s))
         s->sentence = "its workers are too far behind";
     s->is_unserved = s->sentence[0] != 0;
 }

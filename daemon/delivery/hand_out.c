@@ -98,25 +98,9 @@ static enum chosen choose_message(struct delivery *d, struct subscription *s, st
     return prepare_message_later(d, s, position);
 }
 
-/* What is carried to people may go beside what the same worker holds of that patient, in order, so that it can make
- * one message of them. Else of one patient one is out at a time. */
-static bool may_join(const struct subscription *s, const struct busy_key *busy, const struct frame *f)
+static bool is_takeable(const struct subscription *s, const struct message *m)
 {
-    return s->ledger.settings->is_addressed && busy->out > 0 && busy->session == f->index;
-}
-
-static bool is_takeable(const struct subscription *s, const struct message *m, const struct frame *f)
-{
-    if (m->state != MESSAGE_READY || m->is_preparing) return false;
-    if (!subscription_is_held_up(s, &m->key)) return true;
-    const struct busy_key *busy = window_busy(&s->window, &m->key);
-    return busy->retries == 0 && may_join(s, busy, f);
-}
-
-static void note_out(struct subscription *s, const struct frame *f, const struct patient_key *key)
-{
-    window_add_busy(&s->window, key, 1, 0);
-    window_busy(&s->window, key)->session = f->index;
+    return m->state == MESSAGE_READY && !m->is_preparing && !subscription_is_held_up(s, &m->key);
 }
 
 static void mark_message(struct delivery *d, struct subscription *s, const struct frame *f, uint64_t position)
@@ -127,7 +111,7 @@ static void mark_message(struct delivery *d, struct subscription *s, const struc
     m->session = f->index;
     m->lease_ms = d->machine_ms + subscription_lease_ms(s);
     m->attempts++;
-    note_out(s, f, &m->key);
+    window_add_busy(&s->window, &m->key, 1, 0);
     s->next_number++;
 }
 
@@ -141,7 +125,7 @@ static void fill_from_window(struct delivery *d, struct subscription *s, struct 
         if (m->state != MESSAGE_READY) continue;
         if (!has_met) w->ready_from = p;
         has_met = true;
-        if (!is_takeable(s, m, f) || arena_left(d->arena) < 2 * LIMIT_STEP_ARENA_BYTES) continue;
+        if (!is_takeable(s, m) || arena_left(d->arena) < 2 * LIMIT_STEP_ARENA_BYTES) continue;
         enum chosen chosen = choose_message(d, s, f, p);
         if (chosen == CHOSEN_STUCK) stop(d, s);
         if (chosen == CHOSEN_FULL) break;
@@ -167,14 +151,14 @@ static bool is_due(const struct delivery *d, const struct aside *row, int64_t no
     return false;
 }
 
-/* Of several attempts for one patient the first goes first, due or not. */
-static bool is_first(struct subscription *s, const struct aside *row, const struct frame *f)
+/* Of several attempts for one patient the first goes first, due or not; nothing goes beside what is out. */
+static bool is_first(struct subscription *s, const struct aside *row)
 {
     if (!subscription_is_held_up(s, &row->key)) return true;
     struct busy_key *busy = window_busy(&s->window, &row->key);
     bool is_first_met = busy->pass != s->pass;
     if (row->kind == ASIDE(RETRY)) busy->pass = s->pass;
-    return is_first_met && (busy->out == 0 || may_join(s, busy, f));
+    return is_first_met && busy->out == 0;
 }
 
 static enum chosen choose_row(struct delivery *d, struct subscription *s, struct frame *f, uint32_t index)
@@ -203,7 +187,7 @@ static void mark_row(struct delivery *d, struct subscription *s, struct frame *f
     row->lease_ms = d->machine_ms + subscription_lease_ms(s);
     row->is_to_ask = false;
     row->attempts++;
-    note_out(s, f, &row->key);
+    window_add_busy(&s->window, &row->key, 1, 0);
     s->next_number++;
 }
 
@@ -227,7 +211,7 @@ static void fill_from_aside(struct delivery *d, struct subscription *s, struct f
     s->withheld_filter = 0;
     for (uint32_t i = 0; i < s->ledger.aside_count; i++) {
         struct aside *row = &s->ledger.aside[i];
-        bool is_next = is_first(s, row, f);
+        bool is_next = is_first(s, row);
         bool may_go = is_next && !row->is_staged && row->number == 0 && is_due(d, row, now_ms) && !is_frame_full(f) &&
                       subscription_has_number(s) && may_prepare(s) && !s->is_stuck &&
                       arena_left(d->arena) >= 2 * LIMIT_STEP_ARENA_BYTES;

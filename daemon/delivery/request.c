@@ -81,25 +81,33 @@ static bool is_name(const char *name)
     return true;
 }
 
-/* NULL, or which setting lies outside its range. */
-static const char *fill_settings(Handoff__V1__SubscriptionSettings *to)
+/* Defaults for what is left out, and which of the numbers lies outside its range. */
+static struct delivery_refusal fill_settings(Handoff__V1__SubscriptionSettings *to)
 {
     const struct {
         uint32_t *value, usual, least, most;
-        const char *field;
+        const char *field, *sentence;
     } rows[] = {
-        {&to->lease_ms, 30000, 100, 600000, "settings.lease_ms"},
-        {&to->attempts, 10, 1, 1000, "settings.attempts"},
-        {&to->backoff_first_ms, 1000, 1, DAY_MS, "settings.backoff_first_ms"},
-        {&to->backoff_most_ms, 900000, 1, DAY_MS, "settings.backoff_most_ms"},
-        {&to->absent_ms, 120000, 100, DAY_MS, "settings.absent_ms"},
-        {&to->behind_ms, 300000, 100, DAY_MS, "settings.behind_ms"},
+        {&to->lease_ms, 30000, 100, 600000, "settings.lease_ms", "a lease lasts 100 ms to 10 minutes"},
+        {&to->attempts, 10, 1, 1000, "settings.attempts", "attempts are 1 to 1000"},
+        {&to->backoff_first_ms, 1000, 1, DAY_MS, "settings.backoff_first_ms", "a pause lasts 1 ms to 24 hours"},
+        {&to->backoff_most_ms, 900000, 1, DAY_MS, "settings.backoff_most_ms", "a pause lasts 1 ms to 24 hours"},
+        {&to->absent_ms, 120000, 100, DAY_MS, "settings.absent_ms", "somebody is told after 100 ms to 24 hours"},
+        {&to->behind_ms, 300000, 100, DAY_MS, "settings.behind_ms", "somebody is told after 100 ms to 24 hours"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (*rows[i].value == 0) *rows[i].value = rows[i].usual;
-        if (*rows[i].value < rows[i].least || *rows[i].value > rows[i].most) return rows[i].field;
+        if (*rows[i].value < rows[i].least || *rows[i].value > rows[i].most)
+            return refuse(CODE(BAD_VALUE), rows[i].field, rows[i].sentence);
     }
-    return NULL;
+    return taken;
+}
+
+/* Of other requests unknown fields are passed over; here one would widen what is handed out, or move where it begins. */
+static struct delivery_refusal check_known(const ProtobufCMessage *message, const char *field)
+{
+    if (message == NULL || message->n_unknown_fields == 0) return taken;
+    return refuse(CODE(MALFORMED), field, "it has a field that this daemon does not know; compare versions");
 }
 
 static struct delivery_refusal check_settings(struct delivery *d, const Handoff__V1__SubscriptionSettings *from,
@@ -107,8 +115,12 @@ static struct delivery_refusal check_settings(struct delivery *d, const Handoff_
 {
     Handoff__V1__SubscriptionSettings *settings = message_copy(from, d->staging);
     struct filter filter;
-    const char *field = fill_settings(settings);
-    if (field != NULL) return refuse(CODE(BAD_VALUE), field, "the setting is out of its range");
+    const char *field;
+    struct delivery_refusal refusal = check_known(&settings->base, "settings");
+    if (refusal.code == CODE(UNSPECIFIED) && settings->filter != NULL)
+        refusal = check_known(&settings->filter->base, "settings.filter");
+    if (refusal.code == CODE(UNSPECIFIED)) refusal = fill_settings(settings);
+    if (refusal.code != CODE(UNSPECIFIED)) return refusal;
     if (settings->filter == NULL)
         settings->filter = MESSAGE_NEW(d->staging, Handoff__V1__SubscriptionFilter, subscription_filter);
     const char *why = filter_compile(settings, &filter, &field);
@@ -127,6 +139,8 @@ static struct delivery_refusal start_after(struct delivery *d, const Handoff__V1
     engine_state(d->engine, &state);
     *ret_sequence = state.last_sequence;
     if (start == NULL) return taken;
+    struct delivery_refusal refusal = check_known(&start->base, "start");
+    if (refusal.code != CODE(UNSPECIFIED)) return refusal;
     switch (start->from_case) {
     case HANDOFF__V1__SUBSCRIPTION_START__FROM_BEGINNING: *ret_sequence = 0; break;
     case HANDOFF__V1__SUBSCRIPTION_START__FROM_AFTER_SEQUENCE:
@@ -174,6 +188,22 @@ static struct delivery_refusal make_new(struct delivery *d, const Handoff__V1__S
 }
 
 /* Of what there is already, durable or about to be. */
+/* "settings.lease_ms", "settings.filter.kinds": the first that is another. */
+static const char *difference(struct delivery *d, const ProtobufCMessage *a, const ProtobufCMessage *b, const char *prefix)
+{
+    for (unsigned i = 0; i < a->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &a->descriptor->fields[i];
+        if (message_field_equal(a, b, field)) continue;
+        size_t prefix_len = strlen(prefix), name_len = strlen(field->name);
+        char *path = arena_alloc(d->staging, prefix_len + 1 + name_len + 1);
+        memcpy(path, prefix, prefix_len);
+        path[prefix_len] = '.';
+        memcpy(path + prefix_len + 1, field->name, name_len + 1);
+        return path;
+    }
+    return prefix;
+}
+
 static struct delivery_refusal compare_settings(struct delivery *d, const struct subscription *s,
                                                 const Handoff__V1__SubscribeRequest *r)
 {
@@ -183,7 +213,10 @@ static struct delivery_refusal compare_settings(struct delivery *d, const struct
     if (refusal.code != CODE(UNSPECIFIED)) return refusal;
     const Handoff__V1__SubscriptionSettings *in_force = s->is_making ? s->making->settings : s->ledger.settings;
     if (message_equal(settings, in_force)) return taken;
-    return refuse(CODE(SETTINGS_DIFFER), "settings", "this subscription was begun with other settings");
+    const char *field = message_equal(settings->filter, in_force->filter)
+                            ? difference(d, &settings->base, &in_force->base, "settings")
+                            : difference(d, &settings->filter->base, &in_force->filter->base, "settings.filter");
+    return refuse(CODE(SETTINGS_DIFFER), field, "this subscription was begun with other settings");
 }
 
 static struct session *free_session(struct subscription *s)
@@ -229,16 +262,19 @@ struct settling {
     Handoff__V1__SettleReply *reply;
 };
 
-static const char not_held[] = "this connection does not hold it (any more)";
-static const char not_all[] = "this connection does not hold all of these any more: what is not comes again";
-static const char no_room[] = "as much is set aside as may be; it stays with this connection until its lease ends";
-static const char not_now[] = "that is too much at once; say it again";
+static const struct delivery_refusal not_held = {CODE(NOT_HELD), "this connection does not hold it (any more)", NULL};
+static const struct delivery_refusal not_all = {
+    CODE(NOT_HELD), "this connection does not hold all of these any more: what is not comes again", NULL};
+static const struct delivery_refusal no_room = {
+    CODE(UNAVAILABLE), "as much is set aside as may be; it stays with this connection until its lease ends", NULL};
+static const struct delivery_refusal not_now = {CODE(UNAVAILABLE), "that is too much at once; say it again", NULL};
 
-static void refuse_number(struct settling *x, uint64_t number, const char *why)
+static void refuse_number(struct settling *x, uint64_t number, struct delivery_refusal why)
 {
     Handoff__V1__SettleRefusal *r = MESSAGE_NEW(x->d->staging, Handoff__V1__SettleRefusal, settle_refusal);
     r->number = number;
-    r->sentence = (char *)(uintptr_t)why;
+    r->code = why.code;
+    r->sentence = (char *)(uintptr_t)why.sentence;
     list_append(x->d->staging, &x->reply->refused, &x->reply->n_refused, r);
 }
 

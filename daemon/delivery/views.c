@@ -41,7 +41,7 @@ static Handoff__V1__SubscriptionView *view_of(struct delivery *d, const struct s
     engine_state(d->engine, &state);
     v->name = arena_string(arena, s->name);
     v->settings = message_copy(s->ledger.settings, arena);
-    v->through_sequence = s->ledger.through;
+    v->through_sequence = s->window.first == s->window.end ? s->scanned : s->ledger.through;
     for (uint32_t i = 0; i < s->session_count; i++) {
         v->workers += s->sessions[i].is_open;
         v->credit += s->sessions[i].is_open ? s->sessions[i].credit : 0;

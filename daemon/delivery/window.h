@@ -34,7 +34,6 @@ struct busy_key {
     struct patient_key key;
     uint32_t out, retries; /* both 0: the place is free */
     uint64_t pass;         /* of the scan that met it last, for the first of several */
-    uint32_t session;      /* to whom the newest went; while any is out */
 };
 
 struct window {

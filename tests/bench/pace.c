@@ -4,7 +4,7 @@
  *     pace -e ENDPOINT -r EVENTS_PER_S -t SECONDS -w STREAM [-p PATIENTS] [-s SEED]
  *
  * Prints one line of JSON. A delivery counts from the moment at which its event was due to be published, so that an
- * event that had to wait for its turn is not left out (coordinated omission). Its event is the one that was accepted with
+ * event that had to wait for its turn is not left out (coordinated omission). So does its acknowledgement. Its event is the one that was accepted with
  * the sequence that the delivery names. */
 #include <getopt.h>
 #include <pthread.h>
@@ -33,6 +33,7 @@ struct pace {
     int64_t *due_ns; /* by tag */
     int64_t *due_by_sequence_ns; /* of each accepted event, from the first sequence on */
     uint64_t first_sequence, sent, answered;
+    struct histogram accepted;   /* from when it was due to its acknowledgement */
     struct worker worker;
     struct arrival *arrivals; /* the worker's thread's until it has ended */
     size_t arrival_count, arrival_max;
@@ -72,6 +73,7 @@ static void note_accepted(struct pace *p, uint64_t tag, const Handoff__V1__Publi
     p->answered++;
     if (tag == 0) return; /* opening */
     if (p->first_sequence == 0) p->first_sequence = result->sequence;
+    histogram_add(&p->accepted, (uint64_t)(worker_clock_ns() - p->due_ns[tag]));
     uint64_t at = result->sequence - p->first_sequence;
     if (at >= SEQUENCES) worker_fail("publishing", "more entries than were thought");
     p->due_by_sequence_ns[at] = p->due_ns[tag];
@@ -104,8 +106,12 @@ static void open_patients(struct pace *p)
     while (p->answered < p->sent) read_reply(p, 0);
 }
 
-static void wait_until(int64_t at_ns)
+/* Replies are read as they come, but for the last millisecond. */
+static void wait_until(struct pace *p, int64_t at_ns)
 {
+    zmq_pollitem_t item = {.socket = p->socket, .events = ZMQ_POLLIN};
+    for (int64_t left_ms; (left_ms = (at_ns - worker_clock_ns()) / 1000000) > 0;)
+        if (zmq_poll(&item, 1, (long)left_ms) > 0) read_reply(p, ZMQ_DONTWAIT);
     struct timespec t = {at_ns / NS_PER_S, at_ns % NS_PER_S};
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR) continue;
 }
@@ -117,7 +123,7 @@ static void publish_steadily(struct pace *p)
     p->sent = p->answered = 0;
     for (uint64_t tag = 1; tag <= count; tag++) {
         p->due_ns[tag] = began_ns + (int64_t)(tag * NS_PER_S / p->rate);
-        wait_until(p->due_ns[tag]);
+        wait_until(p, p->due_ns[tag]);
         life_next(&p->life, life_draw(&p->life), wall_ms(), &p->event);
         publish(p, &p->event, 1, tag);
         p->sent++;
@@ -175,10 +181,11 @@ static void report(const struct pace *p, const char *stream)
     }
     if (h.count == 0) worker_fail(stream, "nothing was delivered");
     printf("{\"stream\": \"%s\", \"events\": %llu, \"events_per_s\": %u, \"deliveries\": %llu, \"redelivered\": %llu, "
-           "\"p50_ms\": %.4f, \"p99_ms\": %.4f, \"worst_ms\": %.3f}\n",
+           "\"p50_ms\": %.4f, \"p99_ms\": %.4f, \"worst_ms\": %.3f, \"accepted_p50_ms\": %.4f}\n",
            stream, (unsigned long long)p->answered, p->rate, (unsigned long long)h.count,
            (unsigned long long)p->worker.redelivered, (double)histogram_share(&h, 0.5) / 1e6,
-           (double)histogram_share(&h, 0.99) / 1e6, (double)histogram_share(&h, 0.99999) / 1e6);
+           (double)histogram_share(&h, 0.99) / 1e6, (double)histogram_share(&h, 0.99999) / 1e6,
+           (double)histogram_share(&p->accepted, 0.5) / 1e6);
 }
 
 static void run(struct pace *p, const char *stream)

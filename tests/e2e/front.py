@@ -28,6 +28,7 @@ class Front:
         self.endpoint = self.socket.last_endpoint.decode().rstrip("\0")
         self.subscribers = {}  # name -> {connection: (tag, credit)}
         self.settings = {}
+        self.refused = set()  # names that are refused
         self.messages = {}  # name -> [Held]
         self.acked, self.nacked = [], []  # emission ids; (emission id, Nack)
         self.events, self.seen = [], {}  # accepted, in order; (source, id) -> bytes
@@ -86,6 +87,10 @@ class Front:
 
     def on_subscribe(self, connection, tag, request):
         subscribe = request.subscribe
+        if subscribe.name in self.refused:
+            error = api_pb2.Error(code=api_pb2.CODE_SETTINGS_DIFFER, sentence="other settings", field="settings.attempts")
+            self.reply(connection, tag, error=error)
+            return
         settings = delivery_pb2.SubscriptionSettings()
         settings.CopyFrom(subscribe.settings)
         is_new = subscribe.name not in self.settings

@@ -143,3 +143,23 @@ def test_a_subscription_can_begin_at_a_time(live):
     assert message.emission.patient_id == "tom"
     worker.ack(message)
     assert client.ask(subscriptions=delivery_pb2.SubscriptionsRequest(name="later")).subscriptions[0].acknowledged == 1
+
+
+def test_a_filter_chooses_by_recipient(live):
+    client = live.client()
+    sent(client, "mary")
+    agency, school = common_pb2.PARTY_AGENCY, common_pb2.PARTY_SCHOOL
+    for name, options, is_wanted in (
+        ("agencies", {"recipient_party": agency}, True),
+        ("agency-1", {"recipient_party": agency, "recipient_id": "agency-1"}, True),
+        ("by-id", {"recipient_id": "agency-1"}, True),
+        ("agency-2", {"recipient_party": agency, "recipient_id": "agency-2"}, False),
+        ("schools", {"recipient_party": school}, False),
+    ):
+        worker = Worker(
+            live.client(), name, stream=emission_pb2.STREAM_STATUS, start={"beginning": True}, filter=options
+        )
+        if is_wanted:
+            assert worker.take(1)[0].emission.status.recipient == AGENCY
+        shown = client.ask(subscriptions=delivery_pb2.SubscriptionsRequest(name=name)).subscriptions[0]
+        assert (shown.in_flight + shown.waiting > 0) == is_wanted

@@ -2,7 +2,9 @@
 is said about it; killed in between, and left alone by the world."""
 
 import base64
+import contextlib
 import resource
+import sqlite3
 import subprocess
 
 import pytest
@@ -333,6 +335,20 @@ def test_a_heartbeat_that_came_all_the_way_is_passed_on(tmp_path, front, mail):
         notifier.close()
 
 
+def test_the_signal_is_held_back_while_a_subscription_is_not_served(tmp_path, front, mail):
+    with WebServer() as web:
+        front.refused.add("notify-emergent")
+        notifier = Notifier(tmp_path, front.endpoint, mail, heartbeat={"url": web.url}).start()
+        beat = emission_pb2.StatusEmission(kind=emission_pb2.STATUS_KIND_HEARTBEAT)
+        front.hand("notify-heartbeat", emission("n1", "synthetic", status=beat))
+        front.await_(lambda: front.nacked, "the heartbeat")
+        notifier.await_line("notify-emergent is not served yet, and is tried again: other settings (settings.attempts)")
+        _, nack = front.nacked[0]
+        assert nack.is_unspent and nack.delay_ms and "not every subscription" in nack.reason
+        assert not web.requests and not front.acked
+        notifier.close()
+
+
 # --- the program
 
 
@@ -369,6 +385,33 @@ def test_a_second_one_with_the_same_ledger_does_not_run(front, notifier):
     notifier.start()
     done = subprocess.run(notifier.command("run"), capture_output=True, text=True)
     assert done.returncode == 1 and "another handoff-notify has it open" in done.stderr
+
+
+def test_a_ledger_that_is_none_is_refused_and_a_missing_one_is_said(front, notifier):
+    notifier.ledger.write_text("this is a text and no ledger, and it is long enough to be looked at\n")
+    done = subprocess.run(notifier.command("run"), capture_output=True, text=True)
+    assert done.returncode == 1 and "file is not a database" in done.stderr
+    notifier.ledger.unlink()
+    notifier.start()
+    assert b"it knows of nothing that was sent before" in notifier.log
+    notifier.kill()
+    with contextlib.closing(sqlite3.connect(notifier.ledger)) as ledger:
+        ledger.execute("PRAGMA user_version = 99")
+    done = subprocess.run(notifier.command("run"), capture_output=True, text=True)
+    assert done.returncode == 1 and "it is of another version of handoff-notify" in done.stderr
+    notifier.values["ledger"] = str(notifier.folder / "nowhere" / "ledger.sqlite")
+    done = subprocess.run(notifier.command("run"), capture_output=True, text=True)
+    assert done.returncode == 1 and "No such file or directory" in done.stderr
+
+
+def test_a_daemon_that_goes_away_is_said_and_waited_for(front, mail, notifier):
+    notifier.start()
+    front.await_served("notify-urgent")
+    notifier.await_line("notify-urgent is not served any more, and is waited for: no answer from tcp://")
+    front.hand("notify-urgent", task("t1.1", URGENT), coordinator())
+    front.await_settled()
+    notifier.await_line("serving notify-urgent again")
+    assert len(mail.messages()) == 1
 
 
 def test_nothing_of_patients_or_people_is_in_the_log(front, mail, notifier):

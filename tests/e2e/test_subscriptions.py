@@ -28,6 +28,15 @@ def open_tasks(client):
     return [e.id for e in client.all_emissions(emission_pb2.STREAM_TASK)]
 
 
+def take_all(worker, count):
+    """So many, each acknowledged before the next of its patient comes."""
+    got = []
+    while len(got) < count:
+        got += worker.take(1)
+        worker.ack(got[-1])
+    return got
+
+
 def test_a_worker_gets_what_was_emitted_since_it_subscribed(daemon, client):
     make_work(client, "before")
     worker = Worker(daemon.client(), "board")
@@ -260,14 +269,40 @@ def test_filters_choose_by_severity_kind_and_role(daemon, client):
     client.accept(referral("tom"), voicemail("tom"))
     client.advance(5 * DAY_MS)
     everything = client.all_emissions(emission_pb2.STREAM_TASK)
-    urgent = Worker(
-        daemon.client(), "urgent", start={"beginning": True}, filter={"severities": [common_pb2.SEVERITY_URGENT]}
-    )
-    wanted = [e.id for e in everything if e.task.severity == common_pb2.SEVERITY_URGENT]
-    assert wanted and len(wanted) < len(everything)
-    got = urgent.take(1)[0]
-    assert got.emission.id == wanted[0]
-    assert view(client, "urgent").in_flight + view(client, "urgent").waiting == len(wanted)
+    assert {e.task.owner for e in everything} >= {common_pb2.ROLE_CLINICIAN, common_pb2.ROLE_COORDINATOR}
+    for name, filter, is_wanted in (
+        ("urgent", {"severities": [common_pb2.SEVERITY_URGENT]}, lambda t: t.severity == common_pb2.SEVERITY_URGENT),
+        ("clinician", {"roles": [common_pb2.ROLE_CLINICIAN]}, lambda t: t.owner == common_pb2.ROLE_CLINICIAN),
+        ("check", {"kinds": ["safety-check"]}, lambda t: t.kind == common_pb2.TASK_KIND_SAFETY_CHECK),
+    ):
+        worker = Worker(daemon.client(), name, start={"beginning": True}, filter=filter)
+        wanted = [e.id for e in everything if is_wanted(e.task)]
+        assert wanted and len(wanted) < len(everything)
+        assert sorted(ids(take_all(worker, len(wanted)))) == sorted(wanted)
+        assert view(client, name).in_flight + view(client, name).waiting == 0
+
+
+SECOND_SITE = """\
+  - name: north
+    time_zone: America/New_York
+    hours: {mon-fri: "08:00-17:00"}
+    people:
+      - {id: director-2, roles: [director], channels: {email: n@example.org}}
+      - {id: on-call-2, roles: [on-call, supervisor, coordinator], supervisor: director-2, channels: {email: o@example.org}}
+"""
+
+
+def test_a_filter_chooses_by_site(stopped):
+    stopped.config.write_text(stopped.config.read_text() + SECOND_SITE)
+    client = stopped.start().client()
+    client.accept(registered("mary"), flag("mary"), registered("tom", site="north"), flag("tom", site="north"))
+    for name, patient in (("main", "mary"), ("north", "tom")):
+        for stream in (emission_pb2.STREAM_TASK, emission_pb2.STREAM_RECORD):
+            options = dict(stream=stream, start={"beginning": True}, filter={"site": name})
+            worker = Worker(stopped.client(), f"{name}-{stream}", **options)
+            got = take_all(worker, 2 if stream == emission_pb2.STREAM_RECORD else 1)
+            assert {d.record.patient_id or d.emission.patient_id for d in got} == {patient}
+            assert view(client, f"{name}-{stream}").waiting == 0
 
 
 @pytest.mark.parametrize(
@@ -286,12 +321,43 @@ def test_filters_choose_by_severity_kind_and_role(daemon, client):
         (dict(attempts=5000), api_pb2.CODE_BAD_VALUE, "settings.attempts"),
         (dict(start={"after_sequence": 10**9}), api_pb2.CODE_BAD_VALUE, "start.after_sequence"),
         (dict(stream=emission_pb2.STREAM_RECORD, is_addressed=True), api_pb2.CODE_BAD_VALUE, "settings.is_addressed"),
+        (
+            dict(stream=emission_pb2.STREAM_STATUS, filter={"severities": [common_pb2.SEVERITY_URGENT]}),
+            api_pb2.CODE_BAD_VALUE,
+            "settings.filter.severities",
+        ),
+        (
+            dict(stream=emission_pb2.STREAM_AUDIT, filter={"roles": [common_pb2.ROLE_PCP]}),
+            api_pb2.CODE_BAD_VALUE,
+            "settings.filter.roles",
+        ),
+        (dict(filter={"recipient_id": "riverside"}), api_pb2.CODE_BAD_VALUE, "settings.filter.recipient_party"),
+        (
+            dict(filter={"recipient_party": common_pb2.PARTY_AGENCY}),
+            api_pb2.CODE_BAD_VALUE,
+            "settings.filter.recipient_party",
+        ),
     ],
 )
 def test_a_subscription_that_makes_no_sense_is_refused(daemon, options, code, field):
     worker = Worker(daemon.client(), "board", **options)
     assert worker.error is not None and worker.error.code == code and worker.error.sentence
     assert field is None or worker.error.field == field
+
+
+@pytest.mark.parametrize("part", ["settings", "settings.filter", "start"])
+def test_what_this_daemon_does_not_know_of_a_subscription_is_not_passed_over(client, part):
+    request = delivery_pb2.SubscribeRequest(name="board", credit=1)
+    request.settings.stream = emission_pb2.STREAM_TASK
+    request.settings.filter.severities.append(common_pb2.SEVERITY_URGENT)
+    request.start.beginning = True
+    inner = request
+    for name in part.split("."):
+        inner = getattr(inner, name)
+    inner.MergeFromString(b"\xa0\x06\x01")  # field 100 of a newer schema
+    error = client.refusal(subscribe=request)
+    assert (error.code, error.field) == (api_pb2.CODE_MALFORMED, part) and error.sentence
+    assert not client.ask(subscriptions=delivery_pb2.SubscriptionsRequest()).subscriptions
 
 
 def test_a_name_that_is_none_is_refused(daemon):
@@ -306,8 +372,13 @@ def test_a_name_nobody_began_needs_settings(daemon):
 
 def test_two_workers_that_claim_other_settings_for_one_name_are_told(daemon):
     Worker(daemon.client(), "board")
-    error = Worker(daemon.client(), "board", lease_ms=5000).error
-    assert error.code == api_pb2.CODE_SETTINGS_DIFFER
+    for options, field in (
+        (dict(lease_ms=5000), "settings.lease_ms"),
+        (dict(stream=emission_pb2.STREAM_AUDIT), "settings.stream"),
+        (dict(filter={"kinds": ["call-family"]}), "settings.filter.kinds"),
+    ):
+        error = Worker(daemon.client(), "board", **options).error
+        assert (error.code, error.field) == (api_pb2.CODE_SETTINGS_DIFFER, field) and error.sentence
 
 
 def test_settling_what_is_not_held_is_refused_and_the_rest_is_not(daemon, client):
@@ -316,6 +387,7 @@ def test_settling_what_is_not_held_is_refused_and_the_rest_is_not(daemon, client
     got = worker.take(2)
     reply = worker.settle(acks=[got[0].number, 12345], nacks=[{"number": 99}], extends=[98])
     assert sorted(r.number for r in reply.settle.refused) == [98, 99, 12345]
+    assert all(r.code == api_pb2.CODE_NOT_HELD and r.sentence for r in reply.settle.refused)
     assert view(client, "board").acknowledged == 1
 
 

@@ -147,8 +147,8 @@ def test_a_command_that_takes_too_long_is_ended(daemon, client):
 
 def test_a_lease_is_kept_while_a_command_runs(daemon, client):
     findings(client, "mary")
-    settings = ["task", "--kind=safety-check", "--from=beginning", "--lease=100ms"]
-    script = "read line; for i in 1 2 3 4 5 6 7 8; do timeout 0.05 tail -f /dev/null; done; true"
+    settings = ["task", "--kind=safety-check", "--from=beginning", "--lease=1s"]
+    script = "read line; for i in 1 2 3 4 5 6; do timeout 0.25 tail -f /dev/null; done; true"
     done = handoff(daemon, "subscribe", "w", *settings, "--exec", script, "--count=1")
     assert done.stderr == ""
     assert view(daemon, "w")["acknowledged"] == "1" and "redelivered" not in view(daemon, "w")

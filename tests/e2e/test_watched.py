@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from peer import HOUR_MS, MINUTE_MS, event, referral, registered, until
+from peer import HOUR_MS, MINUTE_MS, event, flag, referral, registered, until
 from test_handoff import handoff
 from test_stream import joined
 from worker import Worker
@@ -175,6 +175,22 @@ def test_a_subscription_without_a_worker_is_told_until_one_comes(daemon, client,
     assert len(audits(client)) == 2
     daemon.await_metric(0, "handoff_subscription_unserved", name="carrier")
     until(lambda: daemon.http("/readyz") == (200, "ready\n"))
+
+
+def test_a_worker_that_is_too_far_behind_is_told_until_it_has_caught_up(daemon, client):
+    worker = Worker(daemon.client(), "carrier", credit=0, behind_ms=100)
+    client.accept(registered("mary"), flag("mary"))
+    until(lambda: [e for e in escalations(client) if e.patient_id == "main"])
+    (raised,) = [e for e in escalations(client) if e.patient_id == "main"]
+    assert (raised.rung, raised.severity) == (common_pb2.ROLE_SUPERVISOR, common_pb2.SEVERITY_URGENT)
+    assert "Its workers are too far behind" in raised.reason
+    daemon.await_metric(1, "handoff_subscription_unserved", name="carrier")
+    assert daemon.http("/readyz")[1].startswith("ready\nsubscriptions: carrier is not served: ")
+    worker.settle(credit=10)
+    worker.ack(*worker.take(1))
+    until(lambda: not [e for e in escalations(client) if e.patient_id == "main"])
+    assert len(audits(client)) == 2
+    daemon.await_metric(0, "handoff_subscription_unserved", name="carrier")
 
 
 def test_after_a_kill_it_is_one_matter_still(daemon, client):

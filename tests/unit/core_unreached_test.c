@@ -124,6 +124,24 @@ static void nobody_calls_the_family_of_the_deceased_or_one_that_wants_no_contact
     assert_int_equal(open_tasks(TASK(CALL_FAMILY)), 0);
 }
 
+static void a_reminder_that_arrives_after_all_makes_the_call_needless(void **state)
+{
+    (void)state;
+    begin_visit("2026-03-20 15:00");
+    failed("n1", "is_permanent: true, addressee: 'GUARDIAN:mom'");
+    failed("n1", "is_unknown: true, addressee: 'GUARDIAN:dad'");
+    assert_int_equal(open_tasks(TASK(CALL_FAMILY)), 2);
+    tell("message.sent", "occurred: 2026-03-01 10:00, with: {emission_id: n1, channel: EMAIL, addressee: 'GUARDIAN:mom'}");
+    assert_int_equal(open_tasks(TASK(CALL_FAMILY)), 2); /* it was sent before */
+    tell("message.sent", "with: {emission_id: n1, channel: EMAIL, addressee: 'coordinator-1'}");
+    tell("message.sent", "with: {emission_id: t1.1, channel: EMAIL, addressee: 'GUARDIAN:mom'}");
+    assert_int_equal(open_tasks(TASK(CALL_FAMILY)), 2);
+    tell("message.sent", "with: {emission_id: n1, channel: EMAIL, addressee: 'GUARDIAN:mom'}");
+    assert_int_equal(open_tasks(TASK(CALL_FAMILY)), 1);
+    assert_true(is_about(task_of(TASK(CALL_FAMILY)), PARTY(GUARDIAN), "dad"));
+    assert_int_equal(open_tasks(TASK(FIND_CONTACT)), 1); /* the next one may not arrive */
+}
+
 static void an_address_ends_the_search_for_one(void **state)
 {
     (void)state;
@@ -447,6 +465,7 @@ int main(void)
         SENTENCE(a_publisher_that_names_nobody_asks_for_the_family),
         SENTENCE(nobody_calls_about_a_visit_that_is_over_or_off),
         SENTENCE(nobody_calls_the_family_of_the_deceased_or_one_that_wants_no_contact),
+        SENTENCE(a_reminder_that_arrives_after_all_makes_the_call_needless),
         SENTENCE(an_address_ends_the_search_for_one),
         SENTENCE(what_a_failed_status_asks_is_for_its_dead_letter),
         SENTENCE(what_names_no_message_of_ours_changes_nothing),

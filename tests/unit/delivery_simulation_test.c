@@ -137,9 +137,7 @@ static void check_order(const struct subscription *s, const struct got *got)
     for (uint64_t p = s->window.first; p < s->window.end; p++) {
         const struct message *m = window_at(&s->window, p);
         if (memcmp(&m->key, key, sizeof *key) != 0 || !is_before(m->at, at)) continue;
-        bool was_beside = s->ledger.settings->is_addressed && /* and came back without an entry */
-                          known_of(model_of(got->name), m->at.sequence, m->at.position)->belief != NOT_SEEN;
-        HOLD(m->state != MESSAGE_READY || was_beside, "it overtook a message of its patient", got);
+        HOLD(m->state != MESSAGE_READY, "it overtook a message of its patient", got);
     }
     for (uint32_t i = 0; i < s->ledger.aside_count; i++) {
         const struct aside *row = &s->ledger.aside[i];

@@ -845,7 +845,7 @@ static void what_is_routine_waits_for_the_next_opening_and_is_stale_when_it_was_
     begin();
     storms(2);
     Handoff__V1__SubscriptionSettings *s = settings(STREAM(TASK));
-    s->is_addressed = true;
+    s->is_addressed = s->is_unordered = true;
     subscribe(1, "staff", s, true, 100);
     assert_int_equal(x->got_count, 0);
     assert_int_equal(aside_count("staff", ASIDE(WAITS)), 6);
@@ -853,7 +853,7 @@ static void what_is_routine_waits_for_the_next_opening_and_is_stale_when_it_was_
     subscribe(2, "staff", NULL, true, 100);
     publish("pat-0", "episode.closed", "episode: ep1, with: {reason: OTHER, by: nurse-1, note: over}");
     advance(25 * WORLD_HOUR);
-    assert_int_equal(x->got_count, 3); /* of one patient, to one worker, together */
+    assert_int_equal(x->got_count, 3); /* of one patient, together */
     for (size_t i = 0; i < 3; i++)
         assert_string_equal(x->got[i].patient, "pat-1");
     assert_true(of("staff")->ledger.dropped >= 3);

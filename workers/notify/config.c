@@ -3,10 +3,13 @@
 #include "notify/config.h"
 
 #include <cyaml/cyaml.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "handoff.h"
 #include "notify/address.h"
 
 /* --- what a file may hold ------------------------------------------------------------------------------------ */
@@ -183,6 +186,8 @@ struct sentences {
     char *text;
     size_t size, len;
     const char *path;
+    char what[512]; /* said by libcyaml, which then says where */
+    unsigned row, column;
 };
 
 __attribute__((format(printf, 2, 3))) static void say(struct sentences *s, const char *format, ...)
@@ -197,6 +202,24 @@ __attribute__((format(printf, 2, 3))) static void say(struct sentences *s, const
     s->len += written < 0 ? 0 : (size_t)written < room ? (size_t)written : room - 1;
 }
 
+/* A backtrace goes outwards: "  in mapping field 'lease_s' (line: 19, column: 10)". Its first line says where, the first
+ * of a mapping says of what. */
+static void say_where(struct sentences *s, const char *line)
+{
+    char key[64] = "";
+    const char *at = strstr(line, "(line: ");
+    if (!s->what[0]) return;
+    if (!s->row && (!at || sscanf(at, "(line: %u, column: %u)", &s->row, &s->column) != 2)) return;
+    if (!strstr(line, "in mapping")) return;
+    bool has_key = sscanf(line, " in mapping field '%63[^']'", key) == 1;
+    size_t room = s->size - s->len;
+    int written = snprintf(s->text + s->len, room, "%s:%u:%u: %s%s%s\n", s->path, s->row, s->column, key,
+                           has_key ? ": " : "", s->what);
+    s->len += written < 0 ? 0 : (size_t)written < room ? (size_t)written : room - 1;
+    s->what[0] = 0;
+    s->row = 0;
+}
+
 __attribute__((format(printf, 3, 0))) static void hear(cyaml_log_t level, void *context, const char *format,
                                                        va_list arguments)
 {
@@ -205,7 +228,14 @@ __attribute__((format(printf, 3, 0))) static void hear(cyaml_log_t level, void *
     if (level < CYAML_LOG_ERROR) return;
     vsnprintf(line, sizeof line, format, arguments);
     line[strcspn(line, "\n")] = 0;
-    say(s, "%s", strncmp(line, "Load: ", 6) == 0 ? line + 6 : line);
+    const char *text = strncmp(line, "Load: ", 6) == 0 ? line + 6 : line;
+    if (strncmp(text, "Backtrace", 9) == 0) return;
+    if (text[0] == ' ')
+        say_where(s, text);
+    else if (strncmp(text, "Unexpected key: ", 16) == 0) /* its place would be that of the one before it */
+        say(s, "unknown key: %s", text + 16);
+    else
+        snprintf(s->what, sizeof s->what, "%s", text);
 }
 
 static cyaml_config_t reader(struct sentences *s)
@@ -374,12 +404,35 @@ static void check_commands(struct sentences *s, const struct notify_config *c)
     if (!seen) say(s, "none of smtp, webhook and commands is there: nothing could be sent");
 }
 
+static void check_front(struct sentences *s, const struct notify_config *c)
+{
+    if (strncmp(c->front, "tcp://", 6) != 0 && strncmp(c->front, "ipc://", 6) != 0)
+        say(s, "front is no endpoint: tcp://HOST:PORT or ipc://PATH");
+}
+
+/* The daemon would refuse the subscription, while nobody looks. */
+static void check_kinds(struct sentences *s, const struct lane_config *lane)
+{
+    const ProtobufCEnumDescriptor *kinds = lane->stream == TASK         ? &handoff__v1__task_kind__descriptor
+                                           : lane->stream == ESCALATION ? &handoff__v1__escalation_change__descriptor
+                                                                        : &handoff__v1__status_kind__descriptor;
+    for (unsigned i = 0; i < lane->kinds_count; i++) {
+        bool is_reminder = lane->stream == TASK && strcmp(lane->kinds[i], "reminder") == 0;
+        if (!is_reminder && !handoff_enum_find(kinds, lane->kinds[i]))
+            say(s, "subscriptions.kinds of %s: nothing of its stream is called %s", lane->name, lane->kinds[i]);
+    }
+}
+
 static void check_lanes(struct sentences *s, const struct notify_config *c)
 {
     for (unsigned i = 0; i < c->lanes_count; i++) {
         const struct lane_config *lane = &c->lanes[i];
-        check_range(s, "subscriptions.workers", lane->workers, 1, CONFIG_WORKERS_MOST);
-        check_range(s, "subscriptions.attempts", lane->attempts, 1, 1000);
+        char key[128];
+        snprintf(key, sizeof key, "subscriptions.workers of %s", lane->name);
+        check_range(s, key, lane->workers, 1, CONFIG_WORKERS_MOST);
+        snprintf(key, sizeof key, "subscriptions.attempts of %s", lane->name);
+        check_range(s, key, lane->attempts, 1, 1000);
+        check_kinds(s, lane);
         if (lane->gathers && lane->workers > 1)
             say(s, "subscriptions.workers of %s is %u: what is gathered passes through one", lane->name, lane->workers);
         for (unsigned k = 0; k < i; k++)
@@ -398,6 +451,7 @@ static void check_sites(struct sentences *s, const struct notify_config *c)
 static bool check(struct sentences *s, const struct notify_config *c)
 {
     size_t before = s->len;
+    check_front(s, c);
     check_range(s, "lease_s", c->lease_s, 6, 600);
     check_range(s, "gather_ms", c->gather_ms, 10, c->lease_s * 1000 / 3);
     check_range(s, "keep_days", c->keep_days, 30, 36500);
@@ -418,9 +472,13 @@ struct notify_config *config_load(const char *path, char *sentences, size_t size
     struct notify_config *config = NULL;
     cyaml_config_t cyaml = reader(&s);
     *sentences = 0;
+    if (access(path, R_OK)) {
+        say(&s, "it cannot be read: %s", strerror(errno));
+        return NULL;
+    }
     cyaml_err_t error = cyaml_load_file(path, &cyaml, &schema, (cyaml_data_t **)&config, NULL);
     if (error != CYAML_OK) {
-        if (!*sentences) say(&s, "%s", cyaml_strerror(error));
+        if (!*sentences) say(&s, "%s", s.what[0] ? s.what : cyaml_strerror(error));
         return NULL;
     }
     bool is_filled = config && fill(config);

@@ -310,6 +310,14 @@ static bool is_emergent_to_staff(const struct bundle *b)
            letter_severity(b->members[0]) == HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT;
 }
 
+/* That nothing is delivered is said at every address: whatever stands still, another may still work. */
+static bool goes_everywhere(const struct bundle *b)
+{
+    const Handoff__V1__Emission *e = b->members[0]->emission;
+    return b->count == 1 && is_emergent_to_staff(b) && e->body_case == HANDOFF__V1__EMISSION__BODY_ESCALATION &&
+           e->escalation->why[0];
+}
+
 /* Failed at this place before, in this series of attempts. Read failures are as if it had not. */
 static bool is_known_to_fail(struct bundle *b, const char *place)
 {
@@ -341,7 +349,7 @@ static bool is_final(const struct bundle *b, const struct send_report *report)
 {
     switch (report->result) {
     case SEND_DONE:
-        return true;
+        return !goes_everywhere(b);
     case SEND_LATER:
         return !is_emergent_to_staff(b);
     case SEND_UNKNOWN:

@@ -32,6 +32,8 @@ struct front_ops {
     void (*extend)(struct front *front, uint64_t number);
     /* Whether it is still lent to us: asked before what cannot be undone. */
     bool (*holds)(struct front *front, uint64_t number);
+    /* The other side has answered within the last lease. */
+    bool (*is_served)(struct front *front);
     /* Waits, not for long, until what was settled is committed. */
     int (*flush)(struct front *front);
     /* 0 when the event is in the journal, now or before, or will never be: that is logged. */

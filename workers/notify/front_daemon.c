@@ -56,6 +56,11 @@ static bool holds(struct front *front, uint64_t number)
     return handoff_subscriber_holds(of(front)->subscriber, number);
 }
 
+static bool is_served(struct front *front)
+{
+    return handoff_subscriber_is_served(of(front)->subscriber);
+}
+
 static int flush(struct front *front)
 {
     return handoff_subscriber_flush(of(front)->subscriber, FLUSH_MS) ? FRONT_AWAY : FRONT_OK;
@@ -121,7 +126,8 @@ static int subscribe(struct front_daemon *self, const struct notify_config *conf
 int front_daemon_open(const struct notify_config *config, const struct lane_config *lane, char *sentence, size_t size,
                       struct front **ret_front)
 {
-    static const struct front_ops ops = {next, ack, nack, extend, holds, flush, publish, now_ms, close_front};
+    static const struct front_ops ops = {next,      ack,     nack,   extend,     holds,
+                                         is_served, flush,   publish, now_ms, close_front};
     struct front_daemon *self = calloc(1, sizeof *self);
     const struct handoff_options options = {.front = config->front, .timeout_ms = ANSWER_MS};
     int code = self ? handoff_open(&options, &self->client) : HANDOFF_NO_MEMORY;
@@ -132,7 +138,12 @@ int front_daemon_open(const struct notify_config *config, const struct lane_conf
         return FRONT_OK;
     }
     const struct handoff_result *refusal = self && self->client ? handoff_refusal(self->client) : NULL;
-    snprintf(sentence, size, "%s", code == HANDOFF_REFUSED && refusal ? refusal->sentence : handoff_error(code));
+    if (code == HANDOFF_REFUSED && refusal && refusal->field[0])
+        snprintf(sentence, size, "%s (%s)", refusal->sentence, refusal->field);
+    else if (code == HANDOFF_REFUSED && refusal)
+        snprintf(sentence, size, "%s", refusal->sentence);
+    else
+        snprintf(sentence, size, "%s: %s", config->front, handoff_error(code));
     if (self) handoff_close(&self->client);
     free(self);
     return code == HANDOFF_REFUSED ? FRONT_REFUSED : FRONT_AWAY;

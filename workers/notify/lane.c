@@ -10,7 +10,7 @@
 #include "notify/gather.h"
 #include "notify/log.h"
 
-enum { TURN_MS = 500, AGAIN_MS = 2000, REFUSED_AGAIN_MS = 10000 };
+enum { TURN_MS = 500, AGAIN_MS = 2000, REFUSED_AGAIN_MS = 10000, HELD_BACK_MS = 5000, WHOLE_SOON_MS = 2000 };
 
 int64_t lane_now_ms(void)
 {
@@ -31,6 +31,7 @@ struct round {
     struct courier courier;
     struct gather *gather;
     int64_t extended_ms; /* when what is gathered was last extended */
+    bool is_held_back;   /* the signal; said once */
 };
 
 /* A sending may take a third of a lease; what waits behind it stays ours. */
@@ -60,8 +61,39 @@ static void carry_gathered(struct round *round)
     }
 }
 
+static void pause_ms(struct lane *lane, int64_t ms)
+{
+    const struct timespec slice = {.tv_nsec = 100 * 1000000};
+    for (int64_t until_ms = lane_now_ms() + ms; !is_stopping(lane) && lane_now_ms() < until_ms;) {
+        nanosleep(&slice, NULL);
+        atomic_store(&lane->turned_ms, lane_now_ms());
+    }
+}
+
+/* The signal says that all is well. While another lane carries nothing, it does not. */
+static bool hold_back(struct round *round, const Handoff__V1__Delivery *delivery)
+{
+    struct front *front = round->courier.front;
+    if (!round->lane->lane->is_unaddressed) return false;
+    if (!atomic_load(round->lane->is_whole)) pause_ms(round->lane, WHOLE_SOON_MS); /* the others may be about to be */
+    bool was_held_back = round->is_held_back;
+    round->is_held_back = !atomic_load(round->lane->is_whole);
+    if (!round->is_held_back) return false;
+    if (!was_held_back) notify_log(NOTIFY_WARN, "the dead man's signal is held back: not every subscription is served");
+    front->ops->nack(front, &(struct front_nack){.number = delivery->number,
+                                                 .delay_ms = HELD_BACK_MS,
+                                                 .is_unspent = true,
+                                                 .reason = "not every subscription of this worker is served"});
+    return true;
+}
+
 static void take_in(struct round *round, Handoff__V1__Delivery **delivery)
 {
+    if (hold_back(round, *delivery)) {
+        handoff__v1__delivery__free_unpacked(*delivery, NULL);
+        *delivery = NULL;
+        return;
+    }
     char key[COURIER_KEY_BYTES];
     bool is_kept = round->lane->lane->gathers && courier_gather_key(&round->courier, *delivery, key);
     if (is_kept && gather_count(round->gather) == 0) round->extended_ms = lane_now_ms();
@@ -80,12 +112,24 @@ static uint32_t wait_ms(const struct round *round)
     return due_ms - now_ms < TURN_MS ? (uint32_t)(due_ms - now_ms) : TURN_MS;
 }
 
+/* A daemon that goes away is waited for by whoever is within next(); here it is only said. */
+static void note_served(struct lane *lane, bool is_served)
+{
+    if (atomic_exchange(&lane->is_served, is_served) == is_served) return;
+    if (is_served)
+        notify_log(NOTIFY_INFO, "serving %s again", lane->lane->name);
+    else
+        notify_log(NOTIFY_WARN, "%s is not served any more, and is waited for: no answer from %s", lane->lane->name,
+                   lane->config->front);
+}
+
 static bool turn(struct round *round)
 {
     struct front *front = round->courier.front;
     Handoff__V1__Delivery *delivery = NULL;
     int code = front->ops->next(front, wait_ms(round), &delivery);
     if (code == FRONT_REFUSED || code == FRONT_AWAY) return false;
+    note_served(round->lane, front->ops->is_served(front));
     if (code == FRONT_OK) take_in(round, &delivery);
     if (gather_due_ms(round->gather) <= lane_now_ms()) carry_gathered(round);
     atomic_store(&round->lane->turned_ms, lane_now_ms());
@@ -112,15 +156,6 @@ void lane_serve(struct lane *lane, struct front *front)
     }
     gather_free(&round.gather); /* unsettled: closing the subscription gives them back */
     front->ops->flush(front);
-}
-
-static void pause_ms(struct lane *lane, int64_t ms)
-{
-    const struct timespec slice = {.tv_nsec = 100 * 1000000};
-    for (int64_t until_ms = lane_now_ms() + ms; !is_stopping(lane) && lane_now_ms() < until_ms;) {
-        nanosleep(&slice, NULL);
-        atomic_store(&lane->turned_ms, lane_now_ms());
-    }
 }
 
 void lane_run(struct lane *lane)

@@ -18,6 +18,7 @@ struct lane {
     struct words words;
     struct ways ways; /* opened before it begins */
     const atomic_bool *is_stopping;
+    const atomic_bool *is_whole; /* every lane turns and is served; asked before the dead man's signal */
     _Atomic int64_t turned_ms; /* monotonic: when it last went round */
     atomic_bool is_served;     /* the daemon hands out messages to it */
     pthread_t thread;

@@ -162,7 +162,12 @@ static int open_file(struct ledger *ledger, const char *path)
     mode_t mask = umask(077);
     int opened = sqlite3_open_v2(path, &ledger->db, flags, NULL);
     umask(mask);
-    if (opened != SQLITE_OK) return fail(ledger);
+    if (opened != SQLITE_OK) {
+        int why = sqlite3_system_errno(ledger->db);
+        snprintf(ledger->error, sizeof ledger->error, "%s%s%s", sqlite3_errmsg(ledger->db), why ? ": " : "",
+                 why ? strerror(why) : "");
+        return -1;
+    }
     sqlite3_extended_result_codes(ledger->db, 1);
     /* Exclusive before the first reading: the lock is then held until the end, and no shared memory is needed. */
     if (run(ledger, "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")) return -1;

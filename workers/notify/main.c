@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "handoff.h"
 #include "notify/config.h"
@@ -80,7 +81,7 @@ static int command_check(const char *path, char **arguments)
     (void)arguments;
     struct setup setup;
     if (setup_read(path, &setup)) return EXIT_CONFIG;
-    printf("%s: %u subscriptions, %u sites\n", path, setup.config->lanes_count, setup.config->sites_count);
+    printf("%s is in order: subscriptions: %u, sites: %u\n", path, setup.config->lanes_count, setup.config->sites_count);
     setup_free(&setup);
     return EXIT_DONE;
 }
@@ -148,6 +149,7 @@ struct crew {
     struct lane lanes[THREADS_MOST];
     size_t count;
     atomic_bool is_stopping;
+    atomic_bool is_whole; /* every lane turns, and the daemon serves it */
 };
 
 static void *lane_thread(void *lane)
@@ -164,7 +166,8 @@ static int add_lane(struct crew *crew, const struct lane_config *config)
                           .lane = config,
                           .ledger = crew->ledger,
                           .words = {wording_write, crew->setup.wording},
-                          .is_stopping = &crew->is_stopping};
+                          .is_stopping = &crew->is_stopping,
+                          .is_whole = &crew->is_whole};
     atomic_store(&lane->turned_ms, lane_now_ms());
     if (ways_open(crew->setup.config, &lane->ways, sentence, sizeof sentence)) {
         notify_log(NOTIFY_ERROR, "%s", sentence);
@@ -215,7 +218,9 @@ static void watch_over(struct crew *crew, const sigset_t *signals)
     const struct timespec second = {.tv_sec = 1};
     do {
         size_t served = 0;
-        if (is_alive(crew, &served)) service_alive();
+        bool is_alive_now = is_alive(crew, &served);
+        if (is_alive_now) service_alive();
+        atomic_store(&crew->is_whole, is_alive_now && served == crew->count);
         service_status("%zu of %zu workers are served by the daemon", served, crew->count);
         if (lane_now_ms() - pruned_ms > PRUNE_EVERY_MS) {
             prune(crew);
@@ -254,6 +259,9 @@ static int run_crew(struct crew *crew)
     pthread_sigmask(SIG_BLOCK, &signals, NULL); /* threads inherit it: signals are the main thread's */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is a full disk, which has its own answer */
+    if (access(crew->setup.config->ledger, F_OK))
+        notify_log(NOTIFY_WARN, "there is no ledger %s, and one is begun: it knows of nothing that was sent before",
+                   crew->setup.config->ledger);
     if (ledger_open(crew->setup.config->ledger, sentence, sizeof sentence, &crew->ledger)) {
         notify_log(NOTIFY_ERROR, "%s", sentence);
         return EXIT_FAILED;

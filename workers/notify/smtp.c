@@ -226,7 +226,9 @@ static int read_password(const char *path, char **ret_password, struct channel_e
     FILE *file = fopen(path, "re");
     if (!file) return channel_refuse(error, "smtp: the password file %s cannot be read: %s", path, strerror(errno));
     bool is_read = fgets(line, sizeof line, file);
+    int failed = ferror(file) ? errno : 0;
     fclose(file);
+    if (failed) return channel_refuse(error, "smtp: the password file %s cannot be read: %s", path, strerror(failed));
     line[strcspn(line, "\r\n")] = '\0';
     if (!is_read || !*line) return channel_refuse(error, "smtp: the password file %s is empty", path);
     *ret_password = strdup(line);

@@ -123,8 +123,12 @@ static void what_is_wrong_is_named_by_its_key(void **state)
         {SITES MAIL "subscriptions: [{name: a, stream: task, gathers: true, workers: 2}]\n", "workers of a is 2"},
         {SITES MAIL "subscriptions: [{name: a, stream: task}, {name: a, stream: task}]\n", "a is there twice"},
         {SITES MAIL "subscriptions: [{name: a, stream: audit}]\n", "stream"},
-        {SITES MAIL "subscriptions: [{name: a, stream: task, attempts: 2000}]\n", "attempts is 2000"},
+        {SITES MAIL "subscriptions: [{name: a, stream: task, attempts: 2000}]\n", "attempts of a is 2000"},
         {SITES SITES MAIL, "sites"},
+        {SITES MAIL "subscriptions: [{name: a, stream: task, kinds: [remindr]}]\n", "kinds of a: nothing of its stream"},
+        {SITES MAIL "front: localhost:7447\n", "front is no endpoint"},
+        {SITES MAIL "lease_s: many\n", "notify.yaml:4:10: lease_s: Invalid"},
+        {SITES MAIL "colour: red\n", "notify.yaml: unknown key: colour\n"},
         {"sites: [\n", "notify.yaml"},
         {"", "notify.yaml"},
     };
@@ -142,7 +146,7 @@ static void a_file_that_is_not_there_is_said_so(void **state)
 {
     (void)state;
     assert_null(config_load(folder_path("none.yaml"), sentences, sizeof sentences));
-    assert_non_null(strstr(sentences, "none.yaml"));
+    assert_non_null(strstr(sentences, "none.yaml: it cannot be read: No such file or directory"));
 }
 
 static void an_emission_of_an_unknown_site_is_signed_by_the_first(void **state)

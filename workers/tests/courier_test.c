@@ -146,6 +146,7 @@ struct delivered {
     Handoff__V1__Delivery delivery;
     Handoff__V1__Emission emission;
     Handoff__V1__TaskEmission task;
+    Handoff__V1__EscalationEmission escalation;
     Handoff__V1__ReminderEmission reminder;
     Handoff__V1__Addressee to;
     Handoff__V1__Address addresses[2];
@@ -157,6 +158,7 @@ static void deliver(struct delivered *d, uint64_t number, const char *id)
     handoff__v1__delivery__init(&d->delivery);
     handoff__v1__emission__init(&d->emission);
     handoff__v1__task_emission__init(&d->task);
+    handoff__v1__escalation_emission__init(&d->escalation);
     handoff__v1__reminder_emission__init(&d->reminder);
     handoff__v1__addressee__init(&d->to);
     d->delivery.number = number;
@@ -370,6 +372,36 @@ static void channels_that_are_not_configured_are_passed_over(void **state)
     staff(&d, 1, "a1-t1.1", ROUTINE)->addresses[0].channel = HANDOFF__V1__CHANNEL__CHANNEL_SMS;
     carry(&d);
     expect("hook to https://two.example.org: a1-t1.1;sent a1-t1.1 to coordinator-1;ack 1;");
+}
+
+static struct delivered *undelivered(struct delivered *d, uint64_t number, const char *id)
+{
+    staff(d, number, id, EMERGENT);
+    d->escalation.change = HANDOFF__V1__ESCALATION_CHANGE__ESCALATION_CHANGE_RAISED;
+    d->escalation.severity = EMERGENT;
+    d->escalation.subscription = (char *)"notify-urgent";
+    d->escalation.why = (char *)"no worker is there";
+    d->emission.body_case = HANDOFF__V1__EMISSION__BODY_ESCALATION;
+    d->emission.escalation = &d->escalation;
+    return d;
+}
+
+static void that_nothing_is_delivered_goes_by_every_channel_that_still_works(void **state)
+{
+    (void)state;
+    struct delivered d;
+    carry(undelivered(&d, 1, "a1-e1.1"));
+    expect("mail to one@example.org: a1-e1.1;hook to https://two.example.org: a1-e1.1;sent a1-e1.1 to coordinator-1;ack 1;");
+    hook.answers[1] = (struct send_report){.result = SEND_NEVER};
+    carry(undelivered(&d, 2, "a1-e2.1"));
+    expect("mail to one@example.org: a1-e2.1;hook to https://two.example.org: a1-e2.1;sent a1-e2.1 to coordinator-1;ack 2;");
+    carry(undelivered(&d, 3, "a1-e2.1")); /* somebody was told */
+    expect("sent a1-e2.1 to coordinator-1;ack 3;");
+    d.escalation.why = (char *)"";
+    d.delivery.number = 4;
+    d.emission.id = (char *)"a1-e3.1";
+    carry(&d);
+    expect("mail to one@example.org: a1-e3.1;sent a1-e3.1 to coordinator-1;ack 4;");
 }
 
 static void an_emergent_notice_goes_by_whichever_channel_still_works(void **state)
@@ -662,6 +694,7 @@ int main(void)
         TEST(without_a_channel_for_any_address_it_is_told_and_given_up),
         TEST(channels_that_are_not_configured_are_passed_over),
         TEST(an_emergent_notice_goes_by_whichever_channel_still_works),
+        TEST(that_nothing_is_delivered_goes_by_every_channel_that_still_works),
         TEST(a_reminder_in_doubt_is_reported_and_not_sent_again),
         TEST(a_notice_to_staff_in_doubt_is_sent_again_under_the_same_id),
         TEST(a_reminder_whose_worker_was_killed_while_sending_is_reported),

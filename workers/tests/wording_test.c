@@ -138,7 +138,7 @@ static void a_reminder_says_when_and_whom_to_call_and_nothing_else(void **state)
 {
     (void)state;
     one_says(reminder(DETAILS, THURSDAY_16_40), &sites[0], "Reminder from Oak Street",
-             "This is a reminder of an appointment on Thursday, March 5 at 4:40 PM.\n\n"
+             "This is a reminder of an appointment:\n\nThursday, March 5, 4:40 PM\n\n"
              "If the time does not suit, or if you have a question, please call Oak Street at 555-0199.\n");
 }
 
@@ -146,12 +146,12 @@ static void a_reminder_is_in_the_sites_time_and_the_persons_language(void **stat
 {
     (void)state;
     one_says(reminder(DETAILS, THURSDAY_16_40), &sites[1], "Recordatorio de Elm Street",
-             "Le recordamos una cita el jueves 5 de marzo a las 13:40.\n\n"
+             "Le recordamos una cita:\n\njueves 5 de marzo, 1:40 p. m.\n\n"
              "Si la hora no le conviene, o si tiene una pregunta, por favor llame a Elm Street al 555-0142.\n");
     struct parts *english = reminder(DETAILS, THURSDAY_16_40);
     english->to.language = TEXT("en-US");
     one_says(english, &sites[1], "Reminder from Elm Street",
-             "This is a reminder of an appointment on Thursday, March 5 at 1:40 PM.\n\n"
+             "This is a reminder of an appointment:\n\nThursday, March 5, 1:40 PM\n\n"
              "If the time does not suit, or if you have a question, please call Elm Street at 555-0142.\n");
 }
 
@@ -165,7 +165,7 @@ static void where_others_could_read_it_a_reminder_says_a_name_and_a_number(void 
     };
     for (size_t i = 0; i < sizeof contents / sizeof *contents; i++) {
         one_says(reminder(contents[i], THURSDAY_16_40), &sites[0], "Message from Oak Street",
-                 "Please call Oak Street at 555-0199.\n");
+                 "Please call Oak Street at 555-0199. It is not an emergency.\n");
     }
 }
 
@@ -176,12 +176,12 @@ static void reminders_for_several_patients_are_one_message_in_the_order_of_the_v
                               reminder(DETAILS, THURSDAY_16_40)};
     says(parts, 3, &sites[0], "Reminder from Oak Street",
          "This is a reminder of these appointments:\n\n"
-         "- Thursday, March 5 at 4:40 PM\n- Thursday, March 5 at 4:40 PM\n- Friday, March 6 at 4:40 PM\n\n"
+         "- Thursday, March 5, 4:40 PM\n- Thursday, March 5, 4:40 PM\n- Friday, March 6, 4:40 PM\n\n"
          "If a time does not suit, or if you have a question, please call Oak Street at 555-0199.\n");
     parts[1]->to.content = HANDOFF__V1__MESSAGE_CONTENT__MESSAGE_CONTENT_NAME_AND_NUMBER; /* the least for all */
-    says(parts, 3, &sites[0], "Message from Oak Street", "Please call Oak Street at 555-0199.\n");
+    says(parts, 3, &sites[0], "Message from Oak Street", "Please call Oak Street at 555-0199. It is not an emergency.\n");
     says(parts + 2, 1, &sites[0], "Reminder from Oak Street",
-         "This is a reminder of an appointment on Thursday, March 5 at 4:40 PM.\n\n"
+         "This is a reminder of an appointment:\n\nThursday, March 5, 4:40 PM\n\n"
          "If the time does not suit, or if you have a question, please call Oak Street at 555-0199.\n");
     for (size_t i = 0; i < 3; i++) free(parts[i]);
 }
@@ -192,11 +192,33 @@ static void a_notice_names_the_work_and_no_patient_in_its_subject(void **state)
     one_says(
         task(HANDOFF__V1__TASK_KIND__TASK_KIND_CALL_FAMILY, HANDOFF__V1__SEVERITY__SEVERITY_URGENT, THURSDAY_16_40),
         &sites[0], "[urgent] call the family",
-        "New: call the family\n\n"
-        "Patient: mary\nTask: t4\nDue: Thursday, March 5, 4:40 PM\nFor: care coordinator\n"
-        "Why: The family left a voicemail and nobody called back.\n\n"
-        "Please record what was done: that is what keeps this from coming again.\n");
+        "The family left a voicemail and nobody called back.\n\n"
+        "Patient: mary\nNew: call the family\nDue: Thursday, March 5, 4:40 PM\nYou are asked as: care coordinator\n\n"
+        "Please record what was done: that is what keeps this from coming again.\n\n"
+        "Task: t4\n");
 }
+
+static void a_notice_says_whom_it_is_about_where_that_is_not_the_patient(void **state)
+{
+    (void)state;
+    Handoff__V1__Recipient subject = HANDOFF__V1__RECIPIENT__INIT;
+    const char *const ids[] = {"riverside", "mary"};
+    for (size_t i = 0; i < 2; i++) {
+        struct parts *p = task(HANDOFF__V1__TASK_KIND__TASK_KIND_CALL_AGENCY,
+                               HANDOFF__V1__SEVERITY__SEVERITY_URGENT, THURSDAY_16_40);
+        struct rendered rendered;
+        subject.id = TEXT(ids[i]);
+        p->task.subject = &subject;
+        write_all(&p, 1, &sites[0], &rendered);
+        assert_true((strstr(rendered.body, "\nAbout: riverside\n") != NULL) == (i == 0));
+        assert_true((strstr(rendered.body, "About:") != NULL) == (i == 0));
+        rendered_free(&rendered);
+        free(p);
+    }
+}
+
+#define DIGEST_END \
+    "Please record what was done: that is what keeps a task from coming again, and an escalation from climbing.\n"
 
 static void a_digest_has_the_gravest_and_earliest_first(void **state)
 {
@@ -209,29 +231,32 @@ static void a_digest_has_the_gravest_and_earliest_first(void **state)
     };
     parts[0]->task.due_at_ms = THURSDAY_16_40 + DAY_MS;
     parts[1]->emission.reason = TEXT("");
-    says(parts, 3, &sites[0], "3 notices for today",
-         "The most urgent come first.\n\n"
-         "- patient mary | call the agency | New | t4 | due Friday, March 6 4:40 PM | "
-         "The family left a voicemail and nobody called back.\n"
-         "- patient mary | call the school | New | t4 | due Thursday, March 5 4:40 PM\n"
-         "- patient mary | share resources with the family | New | t4 | due Friday, March 6 4:40 PM | "
-         "The family left a voicemail and nobody called back.\n");
+    says(parts, 3, &sites[0], "[routine] 3 notices",
+         "- mary | call the agency | due Friday, March 6, 4:40 PM\n"
+         "  The family left a voicemail and nobody called back.\n  New: t4\n\n"
+         "- mary | call the school | due Thursday, March 5, 4:40 PM\n  New: t4\n\n"
+         "- mary | share resources with the family | due Friday, March 6, 4:40 PM\n"
+         "  The family left a voicemail and nobody called back.\n  New: t4\n\n" DIGEST_END);
     for (size_t i = 0; i < 3; i++) free(parts[i]);
 }
 
-static void escalations_may_be_in_a_digest_too(void **state)
+static void escalations_are_in_the_digest_too_before_what_is_new(void **state)
 {
     (void)state;
-    struct parts *parts[2] = {escalation(HANDOFF__V1__SEVERITY__SEVERITY_ROUTINE),
-                              escalation(HANDOFF__V1__SEVERITY__SEVERITY_ROUTINE)};
-    parts[1]->escalation.task_kind = HANDOFF__V1__TASK_KIND__TASK_KIND_CALL_FAMILY;
-    parts[1]->escalation.escalation_id = TEXT("e3");
-    parts[1]->emission.sequence = 7;
-    says(parts, 2, &sites[0], "2 notices for today",
-         "The most urgent come first.\n\n"
-         "- patient mary | Climbed | e2 | A finding of the screening.\n"
-         "- patient mary | call the family | Climbed | e3 | A finding of the screening.\n");
-    for (size_t i = 0; i < 2; i++) free(parts[i]);
+    struct parts *parts[3] = {
+        task(HANDOFF__V1__TASK_KIND__TASK_KIND_CALL_SCHOOL, HANDOFF__V1__SEVERITY__SEVERITY_ROUTINE, THURSDAY_16_40),
+        escalation(HANDOFF__V1__SEVERITY__SEVERITY_ROUTINE), escalation(HANDOFF__V1__SEVERITY__SEVERITY_ROUTINE)};
+    parts[0]->emission.reason = TEXT("");
+    parts[2]->escalation.task_kind = HANDOFF__V1__TASK_KIND__TASK_KIND_CALL_FAMILY;
+    parts[2]->escalation.escalation_id = TEXT("e3");
+    parts[2]->emission.sequence = 7;
+    says(parts, 3, &sites[0], "[routine] 3 notices",
+         "- mary\n  A finding of the screening.\n"
+         "  It climbs or comes again on Friday, March 6, 4:40 AM\n  Escalation, climbed: e2\n\n"
+         "- mary | call the family\n  A finding of the screening.\n"
+         "  It climbs or comes again on Friday, March 6, 4:40 AM\n  Escalation, climbed: e3\n\n"
+         "- mary | call the school | due Thursday, March 5, 4:40 PM\n  New: t4\n\n" DIGEST_END);
+    for (size_t i = 0; i < 3; i++) free(parts[i]);
 }
 
 static void what_is_handed_over_is_a_list(void **state)
@@ -253,19 +278,20 @@ static void what_is_handed_over_is_a_list(void **state)
     one_says(p, &sites[0], "Work that is now yours",
              "The absence of coordinator-1 has begun.\n\n"
              "In all: 17. The most at risk come first.\n\n"
-             "- patient tom | safety check | t9 | urgent | due Thursday, March 5 4:40 PM\n"
-             "- patient sarah\n\n"
+             "- tom | safety check | due Thursday, March 5, 4:40 PM | urgent\n  t9\n\n"
+             "- sarah\n\n"
              "Please confirm that you have it: task t4\n");
 }
 
 static void an_emergent_escalation_says_act_now(void **state)
 {
     (void)state;
-    one_says(escalation(HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT), &sites[0], "EMERGENT: act now (e2, Climbed)",
-             "ACT NOW.\n\n"
-             "Patient: mary\nEscalation: e2\nYou are told as: supervisor\nWhy: A finding of the screening.\n"
-             "Unless somebody acknowledges it, it goes on at: Friday, March 6, 4:40 AM\n\n"
-             "Please acknowledge it now, so that others know that somebody acts.\n");
+    one_says(escalation(HANDOFF__V1__SEVERITY__SEVERITY_EMERGENT), &sites[0], "EMERGENT, act now. Escalation, climbed",
+             "ACT NOW.\n\nA finding of the screening.\n\n"
+             "Patient: mary\nYou are told as: supervisor\n"
+             "Unless somebody acknowledges it, it climbs or comes again on: Friday, March 6, 4:40 AM\n\n"
+             "Please acknowledge it now, so that others know that somebody acts.\n\n"
+             "Escalation, climbed: e2\n");
 }
 
 static void an_escalation_of_a_task_names_the_work(void **state)
@@ -274,11 +300,12 @@ static void an_escalation_of_a_task_names_the_work(void **state)
     struct parts *p = escalation(HANDOFF__V1__SEVERITY__SEVERITY_URGENT);
     p->escalation.task_kind = HANDOFF__V1__TASK_KIND__TASK_KIND_CALL_FAMILY;
     one_says(
-        p, &sites[1], "[urgente] Aviso e2: Ha subido de nivel",
-        "Ha subido de nivel.\n\n"
-        "Paciente: mary\nQué: llamar a la familia\nAviso: e2\nSe le avisa como: supervisión\n"
-        "Motivo: A finding of the screening.\nSi nadie actúa, continúa el: viernes 6 de marzo, 01:40\n\n"
-        "Por favor, confirme que lo ha recibido. Eso lo detiene por un tiempo; solo termina cuando se resuelve.\n");
+        p, &sites[1], "[urgente] Aviso que sube de nivel: llamar a la familia",
+        "A finding of the screening.\n\n"
+        "Paciente: mary\nNo se hizo a tiempo: llamar a la familia\nSe le avisa como: supervisión\n"
+        "Si nadie actúa, sube de nivel o vuelve a llegar el: viernes 6 de marzo, 1:40 a. m.\n\n"
+        "Por favor, ocúpese y confirme que lo ha recibido. Eso lo detiene por un tiempo; solo termina cuando se "
+        "resuelve.\n\nAviso que sube de nivel: e2\n");
 }
 
 static struct parts *status(void)
@@ -357,8 +384,9 @@ int main(void)
         cmocka_unit_test(where_others_could_read_it_a_reminder_says_a_name_and_a_number),
         cmocka_unit_test(reminders_for_several_patients_are_one_message_in_the_order_of_the_visits),
         cmocka_unit_test(a_notice_names_the_work_and_no_patient_in_its_subject),
+        cmocka_unit_test(a_notice_says_whom_it_is_about_where_that_is_not_the_patient),
         cmocka_unit_test(a_digest_has_the_gravest_and_earliest_first),
-        cmocka_unit_test(escalations_may_be_in_a_digest_too),
+        cmocka_unit_test(escalations_are_in_the_digest_too_before_what_is_new),
         cmocka_unit_test(what_is_handed_over_is_a_list),
         cmocka_unit_test(an_emergent_escalation_says_act_now),
         cmocka_unit_test(an_escalation_of_a_task_names_the_work),

@@ -265,6 +265,8 @@ class Client:
         )
         if not settings.filter.ByteSize():
             settings.ClearField("filter")
+        if credit < 0:
+            raise ValueError(f"credit cannot be {credit}")
         if not stream and settings.ByteSize():
             raise ValueError("settings need their stream")
         if any(isinstance(each, Subscription) and each.name == name for each in self._front.participants):

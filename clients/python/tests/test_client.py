@@ -432,6 +432,8 @@ def test_other_settings_and_unknown_names_are_refused(fake, client):
                 assert same.settings.stream == emission_pb2.STREAM_TASK
     with pytest.raises(ValueError, match="settings need their stream"):
         client.subscribe("work", kinds=["reminder"])
+    with pytest.raises(ValueError, match="credit cannot be -1"):
+        client.subscribe("work", "task", credit=-1)
 
 
 def test_a_subscription_that_was_deleted_is_told_and_not_made_anew(fake, client):

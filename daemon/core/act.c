@@ -198,13 +198,10 @@ static bool is_patients_matter(const struct moment *m)
     return consent_is_patients(m->rules, m->site, m->record, category_of(m), m->now_ms);
 }
 
-/* Where the patient signs, a guardian is asked only as far as a release names them: the patient may have struck them. */
 static bool may_know(const struct moment *m, const Handoff__V1__CareTeamMember *member)
 {
-    if (member->party != PARTY(GUARDIAN) || !is_patients_matter(m)) return true;
-    struct consent_question q = {m->rules, m->site, m->record, member->party, member->id, category_of(m), m->now_ms, NULL};
-    struct consent_ground ground;
-    return !consent_is_needed(&q) || consent_ask(&q, &ground) == CONSENT_COVERS;
+    return member->party != PARTY(GUARDIAN) ||
+           reach_may_know(m->rules, m->site, m->record, category_of(m), member->id, m->now_ms);
 }
 
 /* A guardian without a say is not asked for the family, nor one who declined to be called. */

@@ -112,7 +112,8 @@ static bool may_be_told(const struct asking *a, const struct relative *r)
 {
     if (r->wishes && r->wishes->is_opted_out) return false;
     if (r->party == PARTY(PATIENT)) return true;
-    return consent_has_say(a->record, r->party, r->id) && !reach_is_struck(a->rules, a->site, a->record, r->id, a->now_ms);
+    return consent_has_say(a->record, r->party, r->id) &&
+           reach_may_know(a->rules, a->site, a->record, a->record->category, r->id, a->now_ms);
 }
 
 static void add_guardian(const struct asking *a, struct family *f, const char *id, bool *has_guardian)

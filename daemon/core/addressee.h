@@ -33,7 +33,7 @@ enum { ADDRESSEES_MAX = 8 }; /* of a family: those that are named first */
  * be told there is one without addresses, and the gate says what becomes of it.
  *
  * Of the family are: guardians of the care team and of the preferences, unless they have no custody, want no messages, or
- * the patient who signs wants them told nothing; and the patient, if old enough to sign, without guardians, or with
+ * the patient signs and no release names them; and the patient, if old enough to sign, without guardians, or with
  * wishes of their own on file. Somebody whose address nobody knows is one of them. */
 size_t addressees_of(const struct rules *rules, const Handoff__V1__PatientRecord *record,
                      const Handoff__V1__Emission *emission, int64_t now_ms, struct arena *arena,

@@ -52,7 +52,9 @@ static const char *is_shut(const struct rules *rules, const struct site *site, c
     if (!reach_person(record, to->party, to->id)) return nobody;
     if (to->party == HANDOFF__V1__PARTY__PARTY_PATIENT) return NULL;
     if (!consent_has_say(record, to->party, to->id)) return "this guardian has no custody";
-    return reach_is_struck(rules, site, record, to->id, now_ms) ? "the patient wants this guardian told nothing" : NULL;
+    return reach_may_know(rules, site, record, record->category, to->id, now_ms)
+               ? NULL
+               : "the patient signs, and no release names this guardian";
 }
 
 static struct gate_decision reminder(const struct rules *rules, const struct site *site,

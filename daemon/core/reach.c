@@ -44,22 +44,13 @@ bool reach_person(const Handoff__V1__PatientRecord *record, Handoff__V1__Party p
     return is_usable(reach_preference(record, party, id));
 }
 
-/* A release that the patient signed and that still holds strikes the guardians; it may name this one all the same. */
-bool reach_is_struck(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
-                     const char *id, int64_t now_ms)
+bool reach_may_know(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
+                    Handoff__V1__DiagnosisCategory category, const char *guardian_id, int64_t now_ms)
 {
-    bool is_struck = false;
-    if (patient_age(site, record, now_ms) < (int32_t)rules->policy.bh_signing_age) return false;
-    for (size_t i = 0; i < record->n_consents; i++) {
-        const Handoff__V1__Consent *c = record->consents[i];
-        if (c->signer != PARTY(PATIENT) || !c->is_guardian_struck || now_ms >= c->expires_at_ms)
-            continue;
-        is_struck = true;
-        for (size_t k = 0; k < c->n_recipients; k++)
-            if (c->recipients[k]->party == PARTY(GUARDIAN) && strcmp(c->recipients[k]->id, id) == 0)
-                return false;
-    }
-    return is_struck;
+    struct consent_question q = {rules, site, record, PARTY(GUARDIAN), guardian_id, category, now_ms, NULL};
+    struct consent_ground ground;
+    if (!consent_is_patients(rules, site, record, category, now_ms)) return true;
+    return !consent_is_needed(&q) || consent_ask(&q, &ground) == CONSENT_COVERS;
 }
 
 /* A guardian without custody is not asked for the family. */

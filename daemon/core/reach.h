@@ -12,9 +12,10 @@ bool reach_family(const struct rules *rules, const struct site *site, const Hand
 bool reach_person(const Handoff__V1__PatientRecord *record, Handoff__V1__Party party, const char *id);
 /* Carries a message in time: not a letter, nor a talk in person. */
 bool reach_carries_message(Handoff__V1__Channel channel);
-/* The patient signs, and wants this guardian told nothing. */
-bool reach_is_struck(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
-                     const char *guardian_id, int64_t now_ms);
+/* Where the patient signs, a guardian hears only as far as a release names them: the patient may have struck them, or
+ * taken the release back. */
+bool reach_may_know(const struct rules *rules, const struct site *site, const Handoff__V1__PatientRecord *record,
+                    Handoff__V1__DiagnosisCategory category, const char *guardian_id, int64_t now_ms);
 /* NULL: nothing is known. */
 const Handoff__V1__Preference *reach_preference(const Handoff__V1__PatientRecord *record, Handoff__V1__Party party,
                                                 const char *id);

@@ -501,7 +501,7 @@ static void the_patient_is_one_of_them_when_old_enough_or_by_their_own_wish(void
     young_child("2012-03-06");
     assert_int_equal(find_out(reminder_of("v1"), "2026-03-05 15:00"), 1); /* 14 tomorrow */
     assert_string_equal(whom[0]->key, "GUARDIAN:mom");
-    assert_int_equal(find_out(reminder_of("v1"), "2026-03-06 00:00"), 2);
+    assert_int_equal(find_out(reminder_of("v1"), "2026-03-06 00:00"), 1);
     assert_string_equal(whom[0]->key, "PATIENT");
     young_child("2013-05-01");
     reach("with: {person: PATIENT, addresses: [{channel: EMAIL, address: ryan@example.org}]}");
@@ -527,7 +527,22 @@ static void a_guardian_whom_the_patient_struck_hears_nothing(void **state)
     assert_int_equal(mom->n_addresses, 0);
     struct gate_decision d = gate_addressed(w->rules, w->record, e, mom, when("2026-03-05 15:00"));
     assert_int_equal(d.answer, GATE_WITHHOLD);
-    assert_non_null(strstr(d.reason, "told nothing"));
+    assert_non_null(strstr(d.reason, "no release names this guardian"));
+}
+
+static void where_the_patient_signs_a_guardian_hears_as_long_as_a_release_names_them(void **state)
+{
+    (void)state;
+    young_child("2010-05-01");
+    reach("with: {person: GUARDIAN, person_id: mom, addresses: [{channel: SMS, address: '+15550142'}]}");
+    Handoff__V1__Emission *e = reminder_of("v1");
+    assert_int_equal(find_out(e, "2026-03-05 15:00"), 1);
+    tell("consent.granted", "with: {consent_id: roi-1, signer: PATIENT, recipients: [{party: GUARDIAN, id: mom}], "
+                            "direction: BOTH, category: BEHAVIORAL_HEALTH, treatment_from: 2026-01-01}");
+    assert_int_equal(find_out(e, "2026-03-05 15:00"), 2);
+    tell("consent.revoked", "with: {consent_id: roi-1}");
+    assert_int_equal(find_out(e, "2026-03-05 15:00"), 1);
+    assert_string_equal(whom[0]->key, "PATIENT");
 }
 
 static void one_of_them_is_found_by_the_key(void **state)
@@ -740,6 +755,7 @@ int main(void)
         SENTENCE(who_has_no_custody_or_wants_no_messages_is_none_of_them),
         SENTENCE(the_patient_is_one_of_them_when_old_enough_or_by_their_own_wish),
         SENTENCE(a_guardian_whom_the_patient_struck_hears_nothing),
+        SENTENCE(where_the_patient_signs_a_guardian_hears_as_long_as_a_release_names_them),
         SENTENCE(one_of_them_is_found_by_the_key),
         SENTENCE(only_permitted_channels_are_used_the_most_wished_for_first),
         SENTENCE(without_a_word_about_channels_each_that_carries_a_message_will_do),

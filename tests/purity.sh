@@ -4,7 +4,7 @@
 # Undefined symbols must be core's own, the schema's, or in the short list below; writable data is refused.
 # (.data.rel.ro holds tables of addresses: the loader writes it once and then it is read-only.)
 set -eu
-allowed='^(mem(cpy|move|set|cmp)|str(cmp|ncmp|len|chr|rchr)|protobuf_c_(empty_string|message_(descriptor_get_field_by_name|init)|enum_descriptor_get_value(_by_name)?)|arena_(alloc|copy|string)|handoff__v1__[a-z0-9_]+|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__(asan|ubsan|sanitizer)_.*)$'
+allowed='^(mem(cpy|move|set|cmp)|str(cmp|ncmp|len|chr|rchr)|protobuf_c_(empty_string|message_(descriptor_get_field_by_name|init)|enum_descriptor_get_value(_by_name)?)|arena_(alloc|copy|string)|stored_copy|handoff__v1__[a-z0-9_]+|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__(asan|ubsan|sanitizer)_.*)$'
 
 defined=$(nm --defined-only --format=posix "$@" | awk 'NF > 2 { print $1 }' | sort -u)
 undefined=$(nm --undefined-only --format=posix "$@" | awk '$2 == "U" { print $1 }' | sort -u)

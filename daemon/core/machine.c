@@ -190,11 +190,17 @@ static bool is_too_late(const struct moment *m, uint32_t machine, const struct t
     return may_be_overtaken && m->occurred_ms < *moved_at(m->episode, machine);
 }
 
+static const struct transition *choose_by_event(const struct machine *x, uint32_t state, const struct moment *m)
+{
+    Handoff__V1__Event__BodyCase event = m->event->body_case;
+    bool is_heard = event_set_has(&x->states[state].heard, event) || event_set_has(&x->heard, event);
+    return is_heard ? choose(x, state, m, matches_event, NULL) : NULL;
+}
+
 void machine_offer(struct moment *m)
 {
     for (uint32_t machine = 0; machine <= m->pathway->region_count && is_open(m) && !m->fault; machine++) {
-        const struct transition *t =
-            choose(machine_at(m->pathway, machine), *state_of(m->episode, machine), m, matches_event, NULL);
+        const struct transition *t = choose_by_event(machine_at(m->pathway, machine), *state_of(m->episode, machine), m);
         if (!t) continue;
         if (is_too_late(m, machine, t)) m->is_overtaken = m->is_used = true;
         else take(m, machine, t);
@@ -273,23 +279,30 @@ static bool is_adopted(const ProtobufCFieldDescriptor *to)
     return to->label != PROTOBUF_C_LABEL_REPEATED && ((to->id >= 10 && to->id <= 21) || to->id >= 60);
 }
 
+/* A yes or no is always told. */
+static bool is_told(const ProtobufCFieldDescriptor *f, const void *value)
+{
+    switch (f->type) {
+    case PROTOBUF_C_TYPE_STRING: return **(const char *const *)value;
+    case PROTOBUF_C_TYPE_INT64: return load_u64(value);
+    case PROTOBUF_C_TYPE_ENUM: return load_u32(value);
+    case PROTOBUF_C_TYPE_BOOL: return true;
+    case PROTOBUF_C_TYPE_MESSAGE: return *(const void *const *)value;
+    default: return false;
+    }
+}
+
 static void adopt(Handoff__V1__Episode *episode, const ProtobufCMessage *from)
 {
     const ProtobufCMessageDescriptor *d = &handoff__v1__episode__descriptor;
-    for (unsigned i = 0; i < d->n_fields; i++) {
-        const ProtobufCFieldDescriptor *to = &d->fields[i];
-        if (!is_adopted(to)) continue;
-        const ProtobufCFieldDescriptor *f = protobuf_c_message_descriptor_get_field_by_name(from->descriptor, to->name);
-        if (!f || f->type != to->type || f->label == PROTOBUF_C_LABEL_REPEATED) continue;
-        const void *source = field_at(from, f);
-        char *target = (char *)episode + to->offset;
-        if (to->type == PROTOBUF_C_TYPE_STRING && **(const char *const *)source) memcpy(target, source, sizeof(void *));
-        else if (to->type == PROTOBUF_C_TYPE_INT64 && load_u64(source)) memcpy(target, source, 8);
-        else if (to->type == PROTOBUF_C_TYPE_ENUM && load_u32(source)) memcpy(target, source, 4);
-        else if (to->type == PROTOBUF_C_TYPE_BOOL) memcpy(target, source, sizeof(protobuf_c_boolean));
-        else if (to->type == PROTOBUF_C_TYPE_MESSAGE && to->descriptor == f->descriptor &&
-                 *(const void *const *)source)
-            memcpy(target, source, sizeof(void *));
+    for (unsigned i = 0; i < from->descriptor->n_fields; i++) { /* an event has few fields, an episode many */
+        const ProtobufCFieldDescriptor *f = &from->descriptor->fields[i];
+        if (f->label == PROTOBUF_C_LABEL_REPEATED || !is_told(f, field_at(from, f))) continue;
+        const ProtobufCFieldDescriptor *to =
+            from->descriptor == d ? f : protobuf_c_message_descriptor_get_field_by_name(d, f->name);
+        if (!to || !is_adopted(to) || to->type != f->type) continue;
+        if (to->type == PROTOBUF_C_TYPE_MESSAGE && to->descriptor != f->descriptor) continue;
+        memcpy((char *)episode + to->offset, field_at(from, f), message_element_bytes(to));
     }
 }
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/stored.h"
+
 static size_t element_bytes(ProtobufCType type)
 {
     switch (type) {
@@ -22,37 +24,13 @@ static const void *quantifier_at(const void *message, const ProtobufCFieldDescri
     return (const char *)message + field->quantifier_offset;
 }
 
-static void copy_repeated(void *message, const ProtobufCFieldDescriptor *field, struct arena *arena)
-{
-    size_t count = *(const size_t *)quantifier_at(message, field);
-    void **array = (void *)((char *)message + field->offset);
-    if (count == 0) return;
-    *array = arena_copy(arena, *array, count * element_bytes(field->type));
-    if (field->type != PROTOBUF_C_TYPE_MESSAGE) return;
-    for (size_t i = 0; i < count; i++) ((void **)*array)[i] = message_copy(((void **)*array)[i], arena);
-}
-
 static bool is_other_oneof_member(const void *message, const ProtobufCFieldDescriptor *field)
 {
     return (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) &&
            *(const uint32_t *)quantifier_at(message, field) != field->id;
 }
 
-void *message_copy(const void *message, struct arena *arena)
-{
-    const ProtobufCMessageDescriptor *d = ((const ProtobufCMessage *)message)->descriptor;
-    void *copy = arena_copy(arena, message, d->sizeof_message);
-    for (unsigned i = 0; i < d->n_fields; i++) {
-        const ProtobufCFieldDescriptor *field = &d->fields[i];
-        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
-            copy_repeated(copy, field, arena);
-        } else if (field->type == PROTOBUF_C_TYPE_MESSAGE && !is_other_oneof_member(copy, field)) {
-            void **child = (void *)((char *)copy + field->offset);
-            if (*child) *child = message_copy(*child, arena);
-        }
-    }
-    return copy;
-}
+void *message_copy(const void *message, struct arena *arena) { return stored_copy(message, arena); }
 
 /* --- comparing ------------------------------------------------------------------------------------------------ */
 size_t message_element_bytes(const ProtobufCFieldDescriptor *field) { return element_bytes(field->type); }

@@ -186,12 +186,29 @@ struct transition {
     uint32_t rule;
 };
 
+/* Kinds of events, a bit each: what is not in the set need not be looked for. (From 256 on kinds share bits, and are
+ * looked for in vain.) */
+struct event_set {
+    uint64_t words[4];
+};
+
+static inline void event_set_add(struct event_set *set, Handoff__V1__Event__BodyCase event)
+{
+    set->words[(unsigned)event / 64 % 4] |= UINT64_C(1) << (unsigned)event % 64;
+}
+
+static inline bool event_set_has(const struct event_set *set, Handoff__V1__Event__BodyCase event)
+{
+    return set->words[(unsigned)event / 64 % 4] >> (unsigned)event % 64 & 1;
+}
+
 struct state {
     const char *name;
     bool is_final;
     bool is_lapse;                    /* final: a document runs out by its own terms, so a timer may lead here */
     const struct transition *on;      /* in the order of the file */
     uint32_t on_count;
+    struct event_set heard;           /* what any of them is for */
     const struct transition *always;
     uint32_t always_count;
     const uint32_t *timers;           /* `after`: run while the machine is in this state */
@@ -210,6 +227,7 @@ struct machine {
     uint32_t state_count;
     const struct transition *any; /* hold in every open state, tried after the state's own */
     uint32_t any_count;
+    struct event_set heard; /* what any of these is for */
 };
 
 struct firing {
@@ -306,6 +324,7 @@ struct pathway {
     uint32_t variable_count;
     const struct opening_rule *opens;
     uint32_t open_count;
+    struct event_set opening_events;
     const struct rule_text *rules;
     uint32_t rule_count;
 };

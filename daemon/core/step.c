@@ -180,7 +180,7 @@ static void settle_episodes(struct moment *m)
 
 static void open_by_event(struct moment *m, const struct pathway *p)
 {
-    if (p->is_retired) return;
+    if (p->is_retired || !event_set_has(&p->opening_events, m->event->body_case)) return;
     for (uint32_t i = 0; i < p->open_count; i++) {
         const struct opening_rule *o = &p->opens[i];
         if (o->event != m->event->body_case || !guard_holds(o->when, m)) continue;

@@ -30,8 +30,8 @@ struct engine;
  * read (engine_record, ...) but neither begin a turn nor publish. */
 struct engine_listener {
     void *context;
-    /* Every committed entry, in sequence order. Valid during the call. The outcome is NULL for kinds that have none
-     * (epochs, rules, the clock). */
+    /* Every committed entry, in sequence order. Valid during the call. Of the outcome the emissions are said:
+     * where there are none it is empty. NULL for kinds that have none (epochs, rules, the clock). */
     void (*on_entry)(void *context, const struct entry *entry, const Handoff__V1__Outcome *outcome, const char *key_text);
     /* The pending publish that was given this ticket. Refusals come at once, everything else after the commit. */
     void (*on_result)(void *context, uint64_t ticket, uint32_t position, const Handoff__V1__PublishResult *result);

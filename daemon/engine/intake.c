@@ -1,6 +1,6 @@
 /* Intake: shapes are tables made from the descriptors at start; an event's bytes are walked along them.
  *
- *     bytes -> walk (every field at every depth) -> protobuf-c unpack, bounded -> what the kind of event requires
+ *     bytes -> walk (every field at every depth) -> unpack, bounded -> what the kind of event requires
  *
  * No message of the schema contains itself, so the walk's depth is the schema's; SHAPES_MAX bounds the tables. */
 #include "engine/intake.h"
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "base/limits.h"
+#include "base/stored.h"
 #include "core/calendar.h"
 #include "core/step.h"
 #include "engine/intake_sense.h"
@@ -338,10 +339,14 @@ static void budget_free(void *data, void *pointer)
     (void)pointer;
 }
 
-/* Four times the bytes, and room for the structs of a small one. */
+/* Four times the bytes, and room for the structs of a small one. Most clients write fields in their order. */
 static Handoff__V1__Event *unpack(struct bytes bytes, struct arena *arena)
 {
     struct budget budget = {arena, 4 * bytes.len + 16 * 1024};
+    size_t mark = arena_used(arena);
+    Handoff__V1__Event *event = stored_read_within(&handoff__v1__event__descriptor, bytes, budget.left, arena);
+    if (event) return event;
+    arena_rewind(arena, mark);
     ProtobufCAllocator allocator = {budget_alloc, budget_free, &budget};
     return handoff__v1__event__unpack(&allocator, bytes.len, bytes.data);
 }

@@ -159,7 +159,8 @@ int lookup_record_without(struct engine *e, const struct found *found, const str
     }
     *ret_record = NULL;
     if (!bytes.len) return 0;
-    *ret_record = stored_unpack_without(&handoff__v1__patient_record__descriptor, bytes, without, arena);
+    const ProtobufCMessageDescriptor *kind = &handoff__v1__patient_record__descriptor;
+    *ret_record = without ? stored_unpack_without(kind, bytes, without, arena) : stored_unpack_kept(kind, bytes, arena);
     return *ret_record ? 0 : engine_say_damaged(e, found->row.batch_sequence, "a record does not unpack");
 }
 

@@ -96,7 +96,12 @@ uint64_t subject_event_hash(const uint8_t hash_key[HASH_KEY_BYTES], const char *
 
 void engine_key_text(const struct patient_key *key, char ret_text[33])
 {
-    sodium_bin2hex(ret_text, 33, key->bytes, PATIENT_KEY_BYTES);
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 0; i < PATIENT_KEY_BYTES; i++) {
+        ret_text[2 * i] = digits[key->bytes[i] >> 4];
+        ret_text[2 * i + 1] = digits[key->bytes[i] & 15];
+    }
+    ret_text[2 * PATIENT_KEY_BYTES] = '\0';
 }
 
 static int hex_value(char letter)

@@ -273,12 +273,14 @@ void turn_tell_entry(struct engine *e, const struct entry *entry)
 {
     if (!e->options.listener.on_entry) return;
     char key_text[33];
-    Handoff__V1__Outcome *outcome = NULL;
+    Handoff__V1__Outcome nothing = HANDOFF__V1__OUTCOME__INIT;
+    const Handoff__V1__Outcome *outcome = NULL;
     arena_reset(e->arena);
     engine_key_text(&entry->key, key_text);
     bool has_outcome = entry->kind == ENTRY_EVENT || entry->kind == ENTRY_TIMER || entry->record.len;
-    if (has_outcome)
+    if (entry->flags & ENTRY_HAS_EMISSIONS)
         outcome = stored_unpack(&handoff__v1__outcome__descriptor, entry->outcome, e->arena);
+    else if (has_outcome) outcome = &nothing;
     e->options.listener.on_entry(e->options.listener.context, entry, outcome, key_text);
 }
 

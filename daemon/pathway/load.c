@@ -325,6 +325,7 @@ static void load_opens(struct loader *l, struct yaml_node at)
     struct openings list = {ARENA_ARRAY(l->arena, struct opening_rule, yaml_size(at) * PATHWAY_EVENTS_PER_KEY + 1), 0};
     for (size_t i = 0; i < yaml_size(at); i++) load_opening_events(l, yaml_item(at, i), &list);
     l->pathway->opens = list.rules;
+    for (uint32_t i = 0; i < list.count; i++) event_set_add(&l->pathway->opening_events, list.rules[i].event);
     l->pathway->open_count = list.count;
 }
 

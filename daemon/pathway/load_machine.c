@@ -126,11 +126,12 @@ static void load_ignore(struct loader *l, struct yaml_node ignore, struct transi
 }
 
 static const struct transition *load_events(struct loader *l, struct yaml_node at, const char *const states[],
-                                            uint32_t *ret_count)
+                                            uint32_t *ret_count, struct event_set *ret_heard)
 {
     struct transition_list list = {0};
     load_on(l, yaml_get(at, "on"), states, &list);
     load_ignore(l, yaml_get(at, "ignore"), &list);
+    for (uint32_t i = 0; i < list.count; i++) event_set_add(ret_heard, list.items[i].event);
     *ret_count = list.count;
     return list.items;
 }
@@ -168,7 +169,7 @@ static void load_state(struct loader *l, struct yaml_node key, struct yaml_node 
     if (is_main && yaml_is_present(bound)) loader_length(l, bound, &ret->max_silence_ms);
     ret->actions = load_actions(l, yaml_get(at, "do"), &context, &ret->action_count);
     ret->timers = loader_find_all(l, yaml_get(at, "after"), "timer", l->names.timers, &ret->timer_count);
-    ret->on = load_events(l, at, states, &ret->on_count);
+    ret->on = load_events(l, at, states, &ret->on_count, &ret->heard);
     ret->always = load_always(l, yaml_get(at, "always"), states, &ret->always_count);
 }
 
@@ -191,7 +192,7 @@ void load_machine(struct loader *l, struct yaml_node at, const char *const state
     ret_machine->states = items;
     ret_machine->state_count = (uint32_t)count;
     if (yaml_is_present(any) && yaml_expect_keys(any, any_keys, l->errors))
-        ret_machine->any = load_events(l, any, states, &ret_machine->any_count);
+        ret_machine->any = load_events(l, any, states, &ret_machine->any_count, &ret_machine->heard);
     *ret_states = items;
     *ret_places = places;
 }

@@ -1,22 +1,22 @@
 /* What one step costs: the events of the benchmark's patients through core alone, with the shipped pathways. No
  * journal, no socket: a change of a few nanoseconds shows here that `make bench` cannot tell from the weather.
  *
- *     build/bench/step [PATIENTS [EVENTS]]      prints nanoseconds an event, the least of several rounds */
+ *     build/bench/step [PATIENTS [EVENTS [ROUNDS]]]      prints nanoseconds an event, the least of the rounds
+ *
+ * Instructions an event, which no busy machine disturbs:
+ *     valgrind --tool=callgrind --toggle-collect=step build/bench/step 500 10000 1 */
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/arena.h"
 #include "base/limits.h"
-#include "base/yaml.h"
 #include "core/rules.h"
 #include "core/step.h"
 #include "life.h"
-#include "ops/config.h"
-#include "ops/site_message.h"
-#include "pathway/ruleset.h"
+#include "rules.h"
 
-enum { ROUNDS = 7, START_S = 1772442000 /* 2026-03-02 09:00 UTC, a Monday */ };
+enum { START_S = 1772442000 /* 2026-03-02 09:00 UTC, a Monday */ };
 
 struct record {
     uint8_t *bytes;
@@ -41,17 +41,11 @@ static void fail(const char *sentence)
 static const struct rules *load_rules(struct arena *arena)
 {
     static struct yaml_errors errors;
-    struct rules_folder folder;
-    struct rules_changes changes;
     struct ruleset *ruleset = ruleset_new();
-    struct config *config = config_load("tests/site.yaml", &errors);
-    if (!config || ruleset_read_folder("daemon/pathways", arena, &folder, &errors)) fail("run it where the tree begins");
-    Handoff__V1__Site **sites = site_messages(config, arena);
-    if (ruleset_diff(ruleset, &folder, (const Handoff__V1__Site *const *)sites, config->site_count, arena, &errors,
-                     &changes))
-        fail("the shipped pathways do not load");
-    for (size_t i = 0; i < changes.count; i++)
-        if (ruleset_apply(ruleset, changes.list[i], i + 1, &errors)) fail("a rule does not apply");
+    const struct rules_changes *changes = ruleset ? bench_rules(ruleset, arena) : NULL;
+    if (!changes) fail("the shipped pathways do not load; run it where the tree begins");
+    for (size_t i = 0; i < changes->count; i++)
+        if (ruleset_apply(ruleset, changes->list[i], i + 1, &errors)) fail("a rule does not apply");
     return ruleset_build(ruleset);
 }
 
@@ -112,15 +106,16 @@ static int64_t measure(struct bench *b, uint32_t events)
 int main(int argc, char **argv)
 {
     uint32_t patients = argc > 1 ? (uint32_t)atoi(argv[1]) : 500, events = argc > 2 ? (uint32_t)atoi(argv[2]) : 50000;
+    int rounds = argc > 3 ? atoi(argv[3]) : 7;
     struct arena *rules_arena = arena_new(LIMIT_ARENA_BYTES);
     struct bench b = {.arena = arena_new(LIMIT_ARENA_BYTES), .rules = load_rules(rules_arena), .now_ms = START_S * INT64_C(1000)};
-    if (!patients || !events) fail("patients and events are numbers from 1");
+    if (!patients || !events || rounds < 1) fail("patients, events and rounds are numbers from 1");
     life_begin(&b.life, patients, 1, "step");
     b.records = calloc(patients, sizeof *b.records);
     if (!b.records) fail("out of memory");
     open_all(&b);
     int64_t least_ns = INT64_MAX;
-    for (int i = 0; i < ROUNDS; i++) {
+    for (int i = 0; i < rounds; i++) {
         int64_t ns = measure(&b, events);
         if (ns < least_ns) least_ns = ns;
         printf("%lld ns\n", (long long)ns);

@@ -213,6 +213,97 @@ static void damaged_bytes_are_refused_or_read_as_something_whole(void **state)
     }
 }
 
+/* --- read, changed, written again --- */
+static void change_message(struct fixture *f, ProtobufCMessage *message, int depth);
+
+/* Its list is its own, as the lists of a copy are. */
+static void change_list(struct fixture *f, const ProtobufCFieldDescriptor *field, char *message, int depth)
+{
+    size_t count;
+    void **list;
+    memcpy(&count, message + field->quantifier_offset, sizeof count);
+    memcpy(&list, message + field->offset, sizeof list);
+    bool is_of_messages = field->type == PROTOBUF_C_TYPE_MESSAGE;
+    if (count && draw(f) % 3 == 0) count--;
+    if (count > 1 && is_of_messages && draw(f) % 3 == 0) list[0] = list[count - 1]; /* one that is there twice */
+    if (count && is_of_messages) change_message(f, list[draw(f) % count], depth + 1);
+    else if (count) fill(f, field, list, depth);
+    memcpy(message + field->quantifier_offset, &count, sizeof count);
+}
+
+static void change_field(struct fixture *f, const ProtobufCFieldDescriptor *field, char *message, int depth)
+{
+    uint32_t which;
+    memcpy(&which, message + field->quantifier_offset, sizeof which);
+    bool is_member = field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF;
+    bool is_message = field->type == PROTOBUF_C_TYPE_MESSAGE && (!is_member || which == field->id);
+    if (field->label == PROTOBUF_C_LABEL_REPEATED) change_list(f, field, message, depth);
+    else if (is_message && *(void **)(void *)(message + field->offset)) change_message(f, *(void **)(void *)(message + field->offset), depth + 1);
+    else fill_field(f, field, message, depth);
+}
+
+/* Most of it stays as it is. */
+static void change_message(struct fixture *f, ProtobufCMessage *message, int depth)
+{
+    for (unsigned changes = draw(f) % 4; message->descriptor->n_fields && changes; changes--)
+        change_field(f, &message->descriptor->fields[draw(f) % message->descriptor->n_fields], (char *)message, depth);
+}
+
+static void what_was_read_and_changed_is_written_as_protobuf_c_packs_it(void **state)
+{
+    struct fixture *f = *state;
+    for (int round = 0; round < 4 * ROUNDS; round++) {
+        const ProtobufCMessageDescriptor *kind = kinds[round % KINDS];
+        arena_reset(f->arena);
+        struct bytes packed = pack_by_protobuf_c(f, draw_message(f, kind, 0));
+        packed.data = arena_copy(f->arena, packed.data, packed.len);
+        const ProtobufCMessage *read = stored_unpack_kept(kind, packed, f->arena);
+        assert_non_null(read);
+        ProtobufCMessage *changed = stored_copy(read, f->arena);
+        if (round % 4) change_message(f, changed, 0);
+        assert_int_equal(pack_by_protobuf_c(f, read).len, packed.len); /* as it was */
+        assert_memory_equal(f->expected, packed.data, packed.len);
+        struct bytes expected = pack_by_protobuf_c(f, changed);
+        uint8_t *at = stored_write(changed, f->space, f->space + BYTES_MAX);
+        assert_non_null(at);
+        assert_int_equal(f->space + BYTES_MAX - at, expected.len);
+        assert_memory_equal(at, expected.data, expected.len);
+    }
+}
+
+static void a_copy_may_be_changed_and_the_original_stays(void **state)
+{
+    struct fixture *f = *state;
+    for (int round = 0; round < ROUNDS; round++) {
+        arena_reset(f->arena);
+        const ProtobufCMessage *message = draw_message(f, kinds[round % KINDS], 0);
+        struct bytes before = pack_by_protobuf_c(f, message);
+        ProtobufCMessage *copy = stored_copy(message, f->arena);
+        uint8_t *at = stored_write(copy, f->space, f->space + BYTES_MAX);
+        assert_memory_equal(at, before.data, before.len);
+        change_message(f, copy, 0);
+        at = stored_write(message, f->space, f->space + BYTES_MAX);
+        assert_int_equal(f->space + BYTES_MAX - at, before.len);
+        assert_memory_equal(at, before.data, before.len);
+    }
+}
+
+/* Whoever changes what was read, and not a copy, gets what is there now. */
+static void what_was_read_may_be_changed_itself(void **state)
+{
+    struct fixture *f = *state;
+    for (int round = 0; round < ROUNDS; round++) {
+        const ProtobufCMessageDescriptor *kind = kinds[round % KINDS];
+        arena_reset(f->arena);
+        ProtobufCMessage *read = stored_unpack_kept(kind, pack_by_protobuf_c(f, draw_message(f, kind, 0)), f->arena);
+        change_message(f, read, 0);
+        struct bytes expected = pack_by_protobuf_c(f, read);
+        uint8_t *at = stored_write(read, f->space, f->space + BYTES_MAX);
+        assert_int_equal(f->space + BYTES_MAX - at, expected.len);
+        assert_memory_equal(at, expected.data, expected.len);
+    }
+}
+
 static void fields_in_another_order_are_left_to_protobuf_c(void **state)
 {
     struct fixture *f = *state;
@@ -244,6 +335,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(fields_that_are_not_asked_for_are_not_there_and_all_others_are, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused_and_nothing_before_the_space_is_touched, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damaged_bytes_are_refused_or_read_as_something_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_read_and_changed_is_written_as_protobuf_c_packs_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_copy_may_be_changed_and_the_original_stays, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_read_may_be_changed_itself, set_up, tear_down),
         cmocka_unit_test_setup_teardown(fields_in_another_order_are_left_to_protobuf_c, set_up, tear_down),
         cmocka_unit_test_setup_teardown(unknown_fields_are_kept_by_protobuf_c, set_up, tear_down),
     };

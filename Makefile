@@ -155,7 +155,7 @@ $(BUILD)/tests/workers/%: workers/%.c $(BUILD)/libnotify.a $(BUILD)/libhandoff.a
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libhandoffd.a
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon $< $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -o $@
+	$(Q)$(CC) $(CFLAGS) $(INCLUDE) -MMD -MP -MF $@.d -Idaemon $< $(BENCH_EXTRA) $(BUILD)/libhandoffd.a $(LDFLAGS) $(LIBS_DAEMON) -o $@
 
 -include $(BUILD)/tests/workers/tests/send.d $(LIB_O:.o=.d) $(MAIN_O:.o=.d) $(CLIB_O:.o=.d) $(HSDS_O:.o=.d) $(CLI_O:.o=.d) $(UNIT:%=%.d) $(NOTIFY_O:.o=.d) $(CLIENT_UNIT:%=%.d) $(WORKER_UNIT:%=%.d) $(EXAMPLES:%=%.d) $(BENCH:%=%.d)
 
@@ -239,7 +239,7 @@ help:
 	@echo "make check      unit, contract and scenario tests: half a minute"
 	@echo "make test       all of it, with sanitizers and end to end: minutes"
 	@echo "make mutate-pathways   takes each line out of the pathways: do the scenarios notice?"
-	@echo "make bench      throughput and latency beside the floor"
+	@echo "make bench      throughput and latency beside the floor and beside Redis: minutes; more in tests/bench/README.md"
 	@echo "make install    to PREFIX (/usr/local)"
 
 # --- set-up -------------------------------------------------------------------

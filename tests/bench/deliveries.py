@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 
-import run
+from drive import Load
+from serve import Daemon, Refused, check_disk, smaps
 
 DRAINS = [("task", 1), ("task", 4), ("record", 1), ("status", 1)]  # stream, workers
 BUSY = [("task", "escalation"), ("task", "record")]  # beside ten idle ones
@@ -36,7 +37,7 @@ class Workers:
         self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
-            raise run.Refused(f"the workers failed at '{line}'")
+            raise Refused(f"the workers failed at '{line}'")
         return json.loads(answer)
 
     def stop(self):
@@ -55,9 +56,9 @@ def fill(load, options):
 def drain(workers, server, stream, count, options):
     """One new subscription from the beginning of the journal."""
     wanted = options.deliveries // (JOURNALED_SHARE if stream == "status" else 1)
-    before = run.cpu_seconds(server.process.pid)
+    before = server.cpu_seconds()
     row = workers.ask(f"drain {stream} {count} {options.credit} {wanted}")
-    spent = run.cpu_seconds(server.process.pid) - before
+    spent = server.cpu_seconds() - before
     row["server_cpu_us"] = round(spent * 1e6 / row["acknowledged"], 2)
     return row
 
@@ -84,7 +85,7 @@ def pace(build, server, stream, seed, options):
                "-s", str(seed)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        raise run.Refused(f"pacing failed: {result.stderr.strip()}")
+        raise Refused(f"pacing failed: {result.stderr.strip()}")
     return json.loads(result.stdout)
 
 
@@ -146,16 +147,14 @@ def print_tables(rows):
 
 
 def bench(options, folder, servers):
-    (folder / "daemon").mkdir()
-    with open(options.build / "bench/deliveries.log", "w", encoding="utf-8") as log:
-        servers.append(run.start_daemon(options.build / "handoffd", folder / "daemon", log))
-    load = run.Load(options.build, servers[0], options.patients, options.seed)
+    servers.append(Daemon("daemon", options.build, folder / "daemon").start())
+    load = Load(servers[0], options.patients, options.seed)
     fill(load, options)
     measured = measure(options, servers[0], load)
-    print(f"private memory {run.private_mib(servers[0].process.pid)} MiB", flush=True)
+    print(f"private memory {smaps(servers[0].process.pid)[0] >> 10} MiB", flush=True)
     load.stop()
-    servers.pop().stop()
-    run.verify(options.build / "handoffd", folder / "daemon")
+    servers[0].stop()
+    servers.pop().verify()
     return summaries(*measured, options)
 
 
@@ -181,15 +180,14 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="handoff-bench-", dir=options.folder))
     servers = []
     try:
-        if run.is_memory(folder):
-            raise run.Refused(f"{folder} is in memory: a sync there costs nothing, so the figures would say nothing")
+        check_disk(folder, 3)
         rows = bench(options, folder, servers)
-    except run.Refused as refusal:
+    except Refused as refusal:
         print(f"bench: {refusal}; nothing is reported", file=sys.stderr)
         return 1
     finally:
         for server in servers:
-            server.process.kill()
+            server.kill()
         shutil.rmtree(folder, ignore_errors=True)
     print_tables(rows)
     with open(options.build / "bench/deliveries.jsonl", "w", encoding="utf-8") as results:

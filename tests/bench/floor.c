@@ -53,7 +53,7 @@ static void take(struct floor *f, const uint8_t *routing_id, zmq_msg_t *payload)
     const Handoff__V1__Request *request =
         handoff__v1__request__unpack(allocator, zmq_msg_size(payload), zmq_msg_data(payload));
     if (!request || request->body_case != HANDOFF__V1__REQUEST__BODY_PUBLISH || request->publish->n_events != 1)
-        fail("a request", "only a publish of one event is understood");
+        return; /* another program's client that looks for a server which had this port before */
     ProtobufCBinaryData bytes = request->publish->events[0];
     const Handoff__V1__Event *event = handoff__v1__event__unpack(allocator, bytes.len, bytes.data);
     if (!event) fail("an event", "it does not unpack");
@@ -116,6 +116,7 @@ static void serve(struct floor *f)
         batch_begin(f->builder, f->last_sequence + 1);
         if (!receive(f, 0)) continue;
         while (f->count < LIMIT_BATCH_EVENTS && receive(f, ZMQ_DONTWAIT)) continue;
+        if (!f->count) continue;
         commit(f);
         for (uint32_t i = 0; i < f->count; i++) reply(f, &f->waiting[i]);
     }

@@ -11,6 +11,7 @@
 #define HANDOFF_BENCH_LIFE_H
 
 #include <assert.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,13 @@
 struct life_patient {
     uint8_t chapter;
     uint32_t tasks;               /* opened so far: the number of the newest */
-    uint16_t visits, referrals;
+    uint32_t visits, referrals;
+};
+
+/* Zipf's distribution of the patients' ranks, drawn as Gray and others do ("Quickly generating billion-record synthetic
+ * databases", 1994). skew 0: uniform. */
+struct life_zipf {
+    double skew, zeta, alpha, eta;
 };
 
 struct life {
@@ -30,6 +37,7 @@ struct life {
     uint64_t random;
     uint64_t told; /* events so far: their ids */
     char prefix[24];
+    struct life_zipf zipf;
 };
 
 /* An event with all it points to. Filled anew by each telling. */
@@ -222,11 +230,11 @@ static inline void life_tell(struct life *l, uint32_t patient, const struct life
     snprintf(e->id, sizeof e->id, "%s-%llu", l->prefix, (unsigned long long)++l->told);
     snprintf(e->patient_id, sizeof e->patient_id, "patient-%u", l->first + patient);
     if (c->about & (ABOUT_REFERRAL | ABOUT_NEW_REFERRAL)) {
-        snprintf(e->referral_id, sizeof e->referral_id, "referral-%u-%u", l->first + patient, (unsigned)p->referrals);
+        snprintf(e->referral_id, sizeof e->referral_id, "referral-%u-%u", l->first + patient, p->referrals);
         e->event.referral_id = e->referral_id;
     }
     if (c->about & (ABOUT_VISIT | ABOUT_NEW_VISIT)) {
-        snprintf(e->appointment_id, sizeof e->appointment_id, "visit-%u-%u", l->first + patient, (unsigned)p->visits);
+        snprintf(e->appointment_id, sizeof e->appointment_id, "visit-%u-%u", l->first + patient, p->visits);
         e->event.appointment_id = e->appointment_id;
     }
     if (c->about & (ABOUT_TASK | ABOUT_TASK_BEFORE)) {
@@ -256,9 +264,36 @@ static inline uint64_t life_random(struct life *l)
     return z ^ (z >> 31);
 }
 
+static inline double life_zeta(uint32_t count, double skew)
+{
+    double sum = 0;
+    for (uint32_t i = 1; i <= count; i++) sum += pow(i, -skew);
+    return sum;
+}
+
+/* skew: 0 for uniform, else below 1. */
+static inline void life_skew(struct life *l, double skew)
+{
+    double zeta = skew > 0 ? life_zeta(l->count, skew) : 0;
+    l->zipf = (struct life_zipf){.skew = skew, .zeta = zeta, .alpha = 1 / (1 - skew)};
+    if (skew > 0) l->zipf.eta = (1 - pow(2.0 / l->count, 1 - skew)) / (1 - life_zeta(2, skew) / zeta);
+}
+
+static inline uint32_t life_rank(const struct life *l, double u)
+{
+    double at = u * l->zipf.zeta;
+    if (at < 1) return 0;
+    if (at < 1 + pow(0.5, l->zipf.skew)) return 1;
+    double rank = l->count * pow(l->zipf.eta * u - l->zipf.eta + 1, l->zipf.alpha);
+    return rank < l->count ? (uint32_t)rank : l->count - 1;
+}
+
 static inline uint32_t life_draw(struct life *l)
 {
-    return (uint32_t)((life_random(l) >> 32) * l->count >> 32);
+    uint64_t random = life_random(l) >> 32;
+    if (l->zipf.skew <= 0) return (uint32_t)(random * l->count >> 32);
+    uint64_t rank = life_rank(l, (double)random / 4294967296.0);
+    return (uint32_t)(rank * UINT64_C(2654435761) % l->count); /* a prime: the ranks lie scattered */
 }
 
 static inline void life_begin(struct life *l, uint32_t count, uint64_t seed, const char *prefix)

@@ -1,292 +1,345 @@
-/* The load generator: one DEALER that keeps N events in flight, one event a message, and times each acknowledgement.
+/* The load generator: the patients of life.h, one event a message, each acknowledgement timed.
  *
- * It is driven by lines on standard input and answers each with one line of JSON, so that a runner can alternate
+ * It is driven by lines on standard input and answers each with one line of JSON, so that a runner can take turns
  * between servers while the patients live on:
  *
  *     open                     registers every patient and opens its referral, in large publishes
- *     assume                   takes the patients for opened: for a server that keeps no state
- *     measure IN_FLIGHT SECONDS
+ *     assume                   takes the patients for opened: for a server that keeps no state, or a folder that fill made
+ *     skew S                   from now on patients are drawn by Zipf's law with this exponent (below 1); 0: uniformly
+ *     measure IN_FLIGHT S      closed loop: so many events in flight, for so many seconds
+ *     sustain IN_FLIGHT S W    the same, with a line for each window of W seconds before the last one
+ *     pace RATE S W            open loop: so many events a second, whatever the server does; windows as above. A latency
+ *                              counts from when the event should have been sent, so a stall is charged to all of those
+ *                              that had to wait for it (no coordinated omission)
+ *     histogram FILE           the last measurement's latencies, as HdrHistogram writes percentiles
+ *     connect ENDPOINT         goes on with another server
+ *     save FILE | restore FILE where the patients are in their lives
  *
+ * SIGUSR1 ends a measurement at once, for a server that is killed under it; `connect` then goes on with the next one.
  * A reply that is not ACCEPTED ends it with an error and without a figure. */
-#include <errno.h>
 #include <getopt.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
-#include <zmq.h>
+#include <poll.h>
+#include <sys/prctl.h>
 
-#include "base/arena.h"
-#include "handoff/v1/api.pb-c.h"
-#include "histogram.h"
+#include "client.h"
 #include "life.h"
 
 enum {
-    IN_FLIGHT_MAX = 16384,
-    OPEN_EVENTS = 128,   /* in one publish, while opening */
-    OPEN_PUBLISHES = 8,  /* in flight, while opening */
-    PATIENCE_MS = 20000, /* for a reply; then the server is taken for dead */
-    EVENT_BYTES = 512,
-    VERDICTS = 7,
-};
-
-struct publish {
-    int64_t sent_ns;
-    uint32_t events;
+    OPEN_EVENTS = 128,  /* in one publish, while opening */
+    OPEN_PUBLISHES = 8, /* in flight, while opening */
+    PATH_BYTES = 1024
 };
 
 struct load {
-    void *zmq, *socket;
+    struct client *client;
     struct life life;
-    struct arena *arena; /* one reply */
-    struct publish publishes[IN_FLIGHT_MAX]; /* by tag - 1 */
-    uint32_t free_tags[IN_FLIGHT_MAX], free_count;
-    uint64_t accepted, verdicts[VERDICTS];
-    struct histogram *latencies;
     struct life_event event;
 };
 
-static void fail(const char *sentence)
+/* What a measurement says of the time since it was last told. */
+struct window {
+    int64_t began_ns, until_ns;
+    double length_s; /* 0: no windows */
+    uint64_t accepted;
+    struct histogram *latencies; /* of the windows before */
+    int64_t stall_ns;
+};
+
+static void send_next(struct load *l, int64_t since_ns)
 {
-    fprintf(stderr, "load: %s\n", sentence);
-    exit(1);
+    uint8_t bytes[CLIENT_EVENT_BYTES];
+    uint32_t patient = life_draw(&l->life);
+    life_next(&l->life, patient, client_wall_ms(), &l->event);
+    ProtobufCBinaryData event = client_pack(&l->event.event, bytes);
+    client_send(l->client, patient, &event, 1, since_ns);
 }
 
-static int64_t clock_ns(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static int64_t machine_ns(void) { return clock_ns(CLOCK_MONOTONIC); }
-static int64_t wall_ms(void) { return clock_ns(CLOCK_REALTIME) / 1000000; }
-
-/* --- sending ---------------------------------------------------------------------------------------------------- */
-static void send_events(struct load *l, ProtobufCBinaryData *events, uint32_t count)
-{
-    Handoff__V1__PublishRequest publish = HANDOFF__V1__PUBLISH_REQUEST__INIT;
-    Handoff__V1__Request request = HANDOFF__V1__REQUEST__INIT;
-    uint32_t tag = l->free_tags[--l->free_count];
-    zmq_msg_t msg;
-    publish.n_events = count;
-    publish.events = events;
-    request.tag = tag + 1;
-    request.body_case = HANDOFF__V1__REQUEST__BODY_PUBLISH;
-    request.publish = &publish;
-    if (zmq_msg_init_size(&msg, handoff__v1__request__get_packed_size(&request)) != 0) fail("out of memory");
-    handoff__v1__request__pack(&request, zmq_msg_data(&msg));
-    l->publishes[tag] = (struct publish){machine_ns(), count};
-    if (zmq_msg_send(&msg, l->socket, 0) < 0) fail(zmq_strerror(errno));
-}
-
-static ProtobufCBinaryData pack_event(const struct load *l, uint8_t bytes[EVENT_BYTES])
-{
-    ProtobufCBinaryData packed = {handoff__v1__event__get_packed_size(&l->event.event), bytes};
-    if (packed.len > EVENT_BYTES) fail("an event is larger than was thought");
-    handoff__v1__event__pack(&l->event.event, bytes);
-    return packed;
-}
-
-static void send_next(struct load *l)
-{
-    uint8_t bytes[EVENT_BYTES];
-    life_next(&l->life, life_draw(&l->life), wall_ms(), &l->event);
-    ProtobufCBinaryData event = pack_event(l, bytes);
-    send_events(l, &event, 1);
-}
-
-/* --- receiving -------------------------------------------------------------------------------------------------- */
-static void refuse(const Handoff__V1__PublishResult *result, const Handoff__V1__Error *error)
-{
-    fprintf(stderr, "load: not accepted: code %d, %s (%s)\n", (int)(result ? result->code : error->code),
-            result ? result->sentence : error->sentence, result ? result->field : error->field);
-    exit(1);
-}
-
-static void check_reply(struct load *l, const Handoff__V1__Reply *reply)
-{
-    if (!reply) fail("a reply does not unpack");
-    if (reply->body_case == HANDOFF__V1__REPLY__BODY_ERROR) refuse(NULL, reply->error);
-    if (reply->body_case != HANDOFF__V1__REPLY__BODY_PUBLISH || !reply->tag || reply->tag > IN_FLIGHT_MAX)
-        fail("a reply to something that was not asked");
-    struct publish *publish = &l->publishes[reply->tag - 1];
-    if (reply->publish->n_results != publish->events) fail("a reply with another number of results");
-    for (size_t i = 0; i < reply->publish->n_results; i++) {
-        const Handoff__V1__PublishResult *result = reply->publish->results[i];
-        if (result->code != HANDOFF__V1__CODE__CODE_ACCEPTED) refuse(result, NULL);
-        if ((unsigned)result->verdict < VERDICTS) l->verdicts[result->verdict]++;
-        l->accepted++;
-    }
-    histogram_add(l->latencies, (uint64_t)(machine_ns() - publish->sent_ns));
-    publish->events = 0; /* a second reply to it is one too many */
-    l->free_tags[l->free_count++] = (uint32_t)(reply->tag - 1);
-}
-
-/* False: nothing has arrived (and flags said not to wait). */
-static bool receive(struct load *l, int flags)
-{
-    zmq_msg_t msg;
-    zmq_msg_init(&msg);
-    if (zmq_msg_recv(&msg, l->socket, flags) < 0) {
-        if (errno != EAGAIN || !(flags & ZMQ_DONTWAIT)) fail("no reply came");
-        zmq_msg_close(&msg);
-        return false;
-    }
-    arena_reset(l->arena);
-    check_reply(l, handoff__v1__reply__unpack(arena_protobuf(l->arena), zmq_msg_size(&msg), zmq_msg_data(&msg)));
-    zmq_msg_close(&msg);
-    return true;
-}
-
-/* Waits for one reply and takes what else is there. */
-static void receive_some(struct load *l)
-{
-    receive(l, 0);
-    for (uint32_t i = 0; i < IN_FLIGHT_MAX && receive(l, ZMQ_DONTWAIT); i++) continue;
-}
-
-static uint32_t in_flight(const struct load *l) { return IN_FLIGHT_MAX - l->free_count; }
-
-static void drain(struct load *l)
-{
-    while (in_flight(l)) receive_some(l);
-}
-
-/* --- commands --------------------------------------------------------------------------------------------------- */
-static void begin_count(struct load *l)
-{
-    l->accepted = 0;
-    memset(l->verdicts, 0, sizeof l->verdicts);
-    histogram_clear(l->latencies);
-}
-
-static double milliseconds(const struct load *l, double share) { return (double)histogram_share(l->latencies, share) / 1e6; }
-
-/* Of the whole drain, so that each accepted event is counted once. */
-static void print_verdicts(const struct load *l)
+/* --- opening ---------------------------------------------------------------------------------------------------- */
+static void print_verdicts(const struct client *c)
 {
     printf("\"applied\": %llu, \"recorded\": %llu, \"review\": %llu, \"parked\": %llu}\n",
-           (unsigned long long)l->verdicts[HANDOFF__V1__VERDICT__VERDICT_APPLIED],
-           (unsigned long long)l->verdicts[HANDOFF__V1__VERDICT__VERDICT_RECORDED],
-           (unsigned long long)l->verdicts[HANDOFF__V1__VERDICT__VERDICT_REVIEW],
-           (unsigned long long)l->verdicts[HANDOFF__V1__VERDICT__VERDICT_PARKED]);
+           (unsigned long long)c->verdicts[HANDOFF__V1__VERDICT__VERDICT_APPLIED],
+           (unsigned long long)c->verdicts[HANDOFF__V1__VERDICT__VERDICT_RECORDED],
+           (unsigned long long)c->verdicts[HANDOFF__V1__VERDICT__VERDICT_REVIEW],
+           (unsigned long long)c->verdicts[HANDOFF__V1__VERDICT__VERDICT_PARKED]);
     fflush(stdout);
 }
 
 static void open_all(struct load *l)
 {
-    static uint8_t bytes[OPEN_EVENTS][EVENT_BYTES];
+    static uint8_t bytes[OPEN_EVENTS][CLIENT_EVENT_BYTES];
     ProtobufCBinaryData events[OPEN_EVENTS];
     uint32_t count = 0;
-    begin_count(l);
-    int64_t began_ns = machine_ns();
+    client_count_anew(l->client);
+    client_spread(l->client, 1); /* publishes of many patients stay in order, too */
+    int64_t began_ns = client_now_ns();
     for (uint32_t patient = 0; patient < l->life.count; patient++) {
         unsigned step = 0;
-        while (life_open(&l->life, patient, &step, wall_ms(), &l->event)) {
-            events[count] = pack_event(l, bytes[count]);
+        while (life_open(&l->life, patient, &step, client_wall_ms(), &l->event)) {
+            events[count] = client_pack(&l->event.event, bytes[count]);
             if (++count < OPEN_EVENTS) continue;
-            send_events(l, events, count);
+            client_send(l->client, 0, events, count, client_now_ns());
             count = 0;
-            if (in_flight(l) >= OPEN_PUBLISHES) receive_some(l);
+            if (client_in_flight(l->client) >= OPEN_PUBLISHES) client_receive_some(l->client);
         }
     }
-    if (count) send_events(l, events, count);
-    drain(l);
-    double seconds = (double)(machine_ns() - began_ns) / 1e9;
-    printf("{\"events\": %llu, \"seconds\": %.3f, ", (unsigned long long)l->accepted, seconds);
-    print_verdicts(l);
+    if (count) client_send(l->client, 0, events, count, client_now_ns());
+    client_drain(l->client);
+    double seconds = (double)(client_now_ns() - began_ns) / 1e9;
+    printf("{\"events\": %llu, \"seconds\": %.4f, ", (unsigned long long)l->client->accepted, seconds);
+    print_verdicts(l->client);
 }
 
 static void assume_all(struct load *l)
 {
     for (uint32_t patient = 0; patient < l->life.count; patient++) {
         unsigned step = 0;
-        while (life_open(&l->life, patient, &step, wall_ms(), &l->event)) continue;
+        while (life_open(&l->life, patient, &step, client_wall_ms(), &l->event)) continue;
     }
+}
+
+/* --- measuring -------------------------------------------------------------------------------------------------- */
+static struct window window_new(struct load *l, double length_s)
+{
+    struct window w = {.length_s = length_s, .latencies = calloc(1, sizeof *w.latencies)};
+    if (!w.latencies) client_fail("out of memory");
+    client_count_anew(l->client);
+    w.began_ns = client_now_ns();
+    w.until_ns = w.began_ns + (int64_t)(length_s * 1e9);
+    return w;
+}
+
+static void print_figures(const struct client *c, uint64_t accepted, double seconds, int64_t stall_ns)
+{
+    printf("\"seconds\": %.3f, \"events\": %llu, \"events_per_s\": %.0f, \"stall_ms\": %.2f, ", seconds,
+           (unsigned long long)accepted, (double)accepted / seconds, (double)stall_ns / 1e6);
+    histogram_print(stdout, c->latencies);
+}
+
+static void add_up(struct histogram *to, const struct histogram *from)
+{
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) to->buckets[i] += from->buckets[i];
+    to->count += from->count;
+    if (from->most > to->most) to->most = from->most;
+}
+
+/* Into the total; from the next event on the counts are another window's. */
+static void fold(struct window *w, struct client *c)
+{
+    add_up(w->latencies, c->latencies);
+    histogram_clear(c->latencies);
+    if (c->stall_ns > w->stall_ns) w->stall_ns = c->stall_ns;
+    c->stall_ns = 0;
+    w->accepted = c->accepted;
+}
+
+static void tell_window(struct window *w, struct client *c)
+{
+    int64_t now_ns = client_now_ns();
+    if (w->length_s <= 0 || now_ns < w->until_ns) return;
+    double seconds = w->length_s + (double)(now_ns - w->until_ns) / 1e9;
+    printf("{\"window\": true, \"at_s\": %.2f, ", (double)(now_ns - w->began_ns) / 1e9);
+    print_figures(c, c->accepted - w->accepted, seconds, c->stall_ns);
+    puts("}");
+    fflush(stdout);
+    fold(w, c);
+    w->until_ns = now_ns + (int64_t)(w->length_s * 1e9);
+}
+
+/* What comes after the end counts for nothing, but nobody is told before it is there: the server may be stopped next. */
+static void end_window(struct window *w, struct client *c)
+{
+    double seconds = (double)(client_now_ns() - w->began_ns) / 1e9;
+    fold(w, c);
+    client_drain(c);
+    *c->latencies = *w->latencies; /* `histogram` writes these */
+    print_figures(c, w->accepted, seconds, w->stall_ns);
+    fputs(", ", stdout);
+    print_verdicts(c);
+    free(w->latencies);
+}
+
+static void measure(struct load *l, uint32_t wanted, double seconds, double window_s)
+{
+    client_spread(l->client, wanted);
+    struct window w = window_new(l, window_s);
+    int64_t until_ns = w.began_ns + (int64_t)(seconds * 1e9);
+    while (client_now_ns() < until_ns && !client_is_interrupted) {
+        while (client_in_flight(l->client) < wanted) send_next(l, client_now_ns());
+        client_receive_some(l->client);
+        tell_window(&w, l->client);
+    }
+    printf("{\"in_flight\": %u, ", wanted);
+    end_window(&w, l->client);
+}
+
+/* A socket's file descriptor only says that something has changed: all is read before it is waited for. */
+static void find_descriptors(const struct client *c, struct pollfd *ret_items)
+{
+    for (uint32_t s = 0; s < c->socket_count; s++) {
+        int fd;
+        size_t size = sizeof fd;
+        if (zmq_getsockopt(c->sockets[s], ZMQ_FD, &fd, &size) != 0) client_fail(zmq_strerror(errno));
+        ret_items[s] = (struct pollfd){.fd = fd, .events = POLLIN};
+    }
+}
+
+static void wait_until(const struct client *c, struct pollfd *items, int64_t until_ns)
+{
+    int64_t left_ns = until_ns - client_now_ns();
+    if (left_ns <= 0) return;
+    struct timespec left = {left_ns / 1000000000, left_ns % 1000000000};
+    ppoll(items, c->socket_count, &left, NULL);
+}
+
+static void pace(struct load *l, double rate, double seconds, double window_s)
+{
+    client_spread(l->client, CLIENT_SOCKETS * CLIENT_SOCKET_LOAD); /* a stall lets many wait */
+    struct window w = window_new(l, window_s);
+    int64_t until_ns = w.began_ns + (int64_t)(seconds * 1e9);
+    double pause_ns = 1e9 / rate;
+    uint64_t sent = 0;
+    uint32_t most = 0;
+    struct pollfd items[CLIENT_SOCKETS];
+    find_descriptors(l->client, items);
+    prctl(PR_SET_TIMERSLACK, 1000UL);
+    for (int64_t now_ns = client_now_ns(); now_ns < until_ns; now_ns = client_now_ns()) {
+        int64_t due_ns = w.began_ns + (int64_t)((double)sent * pause_ns);
+        while (due_ns <= now_ns && l->client->free_count) {
+            send_next(l, due_ns);
+            due_ns = w.began_ns + (int64_t)((double)++sent * pause_ns);
+        }
+        if (client_in_flight(l->client) > most) most = client_in_flight(l->client);
+        client_receive_rest(l->client);
+        tell_window(&w, l->client);
+        wait_until(l->client, items, due_ns < until_ns ? due_ns : until_ns);
+    }
+    printf("{\"rate\": %.0f, \"most_in_flight\": %u, ", rate, most);
+    end_window(&w, l->client);
+}
+
+/* --- keeping ---------------------------------------------------------------------------------------------------- */
+struct kept {
+    uint32_t count, first;
+    uint64_t random, told;
+};
+
+static void save(const struct load *l, const char *path)
+{
+    FILE *file = fopen(path, "wb");
+    struct kept kept = {l->life.count, l->life.first, l->life.random, l->life.told};
+    if (!file || fwrite(&kept, sizeof kept, 1, file) != 1 ||
+        fwrite(l->life.patients, sizeof *l->life.patients, kept.count, file) != kept.count || fclose(file) != 0)
+        client_fail("the patients' lives cannot be written");
+}
+
+static void restore(struct load *l, const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    struct kept kept;
+    if (!file || fread(&kept, sizeof kept, 1, file) != 1 || kept.count != l->life.count ||
+        fread(l->life.patients, sizeof *l->life.patients, kept.count, file) != kept.count)
+        client_fail("the patients' lives cannot be read");
+    fclose(file);
+    l->life.first = kept.first;
+    l->life.random = kept.random;
+    l->life.told = kept.told;
+}
+
+static void write_histogram(const struct load *l, const char *path)
+{
+    FILE *file = fopen(path, "w");
+    if (!file) client_fail("the histogram cannot be written");
+    histogram_write(file, l->client->latencies);
+    fclose(file);
+}
+
+/* --- commands --------------------------------------------------------------------------------------------------- */
+static void done(void)
+{
     puts("{}");
     fflush(stdout);
 }
 
-static void measure(struct load *l, uint32_t wanted, double seconds)
+/* A command with a word behind it; false: it is none of them. */
+static bool obey_named(struct load *l, const char *line)
 {
-    begin_count(l);
-    int64_t began_ns = machine_ns(), until_ns = began_ns + (int64_t)(seconds * 1e9);
-    while (machine_ns() < until_ns) {
-        while (in_flight(l) < wanted) send_next(l);
-        receive_some(l);
-    }
-    double took_s = (double)(machine_ns() - began_ns) / 1e9;
-    uint64_t accepted = l->accepted;
-    double p50_ms = milliseconds(l, 0.5), p99_ms = milliseconds(l, 0.99), worst_ms = milliseconds(l, 0.99999);
-    drain(l);
-    printf("{\"in_flight\": %u, \"events\": %llu, \"events_per_s\": %.0f, \"p50_ms\": %.4f, \"p99_ms\": %.4f, "
-           "\"worst_ms\": %.3f, ",
-           wanted, (unsigned long long)accepted, (double)accepted / took_s, p50_ms, p99_ms, worst_ms);
-    print_verdicts(l);
+    char word[16], name[PATH_BYTES];
+    if (sscanf(line, "%15s %1023s", word, name) != 2) return false;
+    if (strcmp(word, "connect") == 0)
+        client_connect(l->client, name);
+    else if (strcmp(word, "save") == 0)
+        save(l, name);
+    else if (strcmp(word, "restore") == 0)
+        restore(l, name);
+    else if (strcmp(word, "histogram") == 0)
+        write_histogram(l, name);
+    else if (strcmp(word, "skew") == 0)
+        life_skew(&l->life, atof(name));
+    else
+        return false;
+    done();
+    return true;
 }
 
 static void obey(struct load *l, const char *line)
 {
     unsigned wanted;
-    double seconds;
+    double seconds, window_s, rate;
     if (strcmp(line, "open\n") == 0)
         open_all(l);
-    else if (strcmp(line, "assume\n") == 0)
+    else if (strcmp(line, "assume\n") == 0) {
         assume_all(l);
-    else if (sscanf(line, "measure %u %lf", &wanted, &seconds) == 2 && wanted >= 1 && wanted <= IN_FLIGHT_MAX)
-        measure(l, wanted, seconds);
-    else
-        fail("a line that is not understood");
+        done();
+    } else if (sscanf(line, "measure %u %lf", &wanted, &seconds) == 2 && wanted >= 1 && wanted <= CLIENT_IN_FLIGHT)
+        measure(l, wanted, seconds, 0);
+    else if (sscanf(line, "sustain %u %lf %lf", &wanted, &seconds, &window_s) == 3 && wanted >= 1 &&
+             wanted <= CLIENT_IN_FLIGHT)
+        measure(l, wanted, seconds, window_s);
+    else if (sscanf(line, "pace %lf %lf %lf", &rate, &seconds, &window_s) == 3 && rate > 0)
+        pace(l, rate, seconds, window_s);
+    else if (!obey_named(l, line))
+        client_fail("a line that is not understood");
 }
 
-static void set_int(void *socket, int option, int value)
+static void on_interrupt(int signal)
 {
-    if (zmq_setsockopt(socket, option, &value, sizeof value) != 0) fail(zmq_strerror(errno));
-}
-
-static struct load *connect_load(const char *endpoint, uint32_t patients, uint64_t seed)
-{
-    struct load *l = calloc(1, sizeof *l);
-    char prefix[24];
-    if (!l || !(l->latencies = malloc(sizeof *l->latencies)) || !(l->arena = arena_new(1 << 20))) fail("out of memory");
-    for (uint32_t i = 0; i < IN_FLIGHT_MAX; i++) l->free_tags[l->free_count++] = IN_FLIGHT_MAX - 1 - i;
-    snprintf(prefix, sizeof prefix, "e%llx", (unsigned long long)seed);
-    life_begin(&l->life, patients, seed, prefix);
-    l->zmq = zmq_ctx_new();
-    l->socket = zmq_socket(l->zmq, ZMQ_DEALER);
-    set_int(l->socket, ZMQ_LINGER, 0);
-    set_int(l->socket, ZMQ_SNDHWM, 0);
-    set_int(l->socket, ZMQ_RCVHWM, 0);
-    set_int(l->socket, ZMQ_RCVTIMEO, PATIENCE_MS);
-    if (zmq_connect(l->socket, endpoint) != 0) fail(zmq_strerror(errno));
-    return l;
+    (void)signal;
+    client_is_interrupted = 1;
 }
 
 int main(int argc, char **argv)
 {
+    static struct load l;
+    struct sigaction interrupt = {.sa_handler = on_interrupt};
     const char *endpoint = NULL;
-    uint32_t patients = 100000;
+    uint32_t patients = 100000, first = 0;
     uint64_t seed = 1;
-    char line[128];
-    for (int option; (option = getopt(argc, argv, "e:p:s:")) != -1;) {
-        if (option == 'e') endpoint = optarg;
-        else if (option == 'p') patients = (uint32_t)strtoul(optarg, NULL, 10);
-        else if (option == 's') seed = strtoull(optarg, NULL, 10);
-        else return 2;
+    char line[PATH_BYTES + 16], prefix[24];
+    for (int option; (option = getopt(argc, argv, "e:p:s:f:")) != -1;) {
+        if (option == 'e')
+            endpoint = optarg;
+        else if (option == 'p')
+            patients = (uint32_t)strtoul(optarg, NULL, 10);
+        else if (option == 's')
+            seed = strtoull(optarg, NULL, 10);
+        else if (option == 'f')
+            first = (uint32_t)strtoul(optarg, NULL, 10);
+        else
+            return 2;
     }
     if (!endpoint || !patients || optind != argc) {
-        fputs("usage: load -e ENDPOINT [-p PATIENTS] [-s SEED]; commands on standard input\n", stderr);
+        fputs("usage: load -e ENDPOINT [-p PATIENTS] [-f FIRST] [-s SEED]; commands on standard input\n", stderr);
         return 2;
     }
-    struct load *l = connect_load(endpoint, patients, seed);
-    while (fgets(line, sizeof line, stdin)) obey(l, line);
-    zmq_close(l->socket);
-    zmq_ctx_term(l->zmq);
-    arena_free(l->arena);
-    free(l->life.patients);
-    free(l->latencies);
-    free(l);
+    snprintf(prefix, sizeof prefix, "e%llx-%u", (unsigned long long)seed, first);
+    life_begin(&l.life, patients, seed, prefix);
+    l.life.first = first;
+    sigaction(SIGUSR1, &interrupt, NULL);
+    l.client = client_new();
+    client_connect(l.client, endpoint);
+    while (fgets(line, sizeof line, stdin)) obey(&l, line);
+    client_free(l.client);
+    free(l.life.patients);
     return 0;
 }

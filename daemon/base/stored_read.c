@@ -325,7 +325,7 @@ static void *read_whole(struct in *in, const struct plan *plan, struct bytes byt
 static void *read_into(struct in *in, const ProtobufCMessageDescriptor *descriptor, struct bytes bytes)
 {
     const struct plan *plan = stored_plan(descriptor);
-    in->limit = bytes.data + bytes.len;
+    in->limit = bytes.len ? bytes.data + bytes.len : bytes.data; /* nothing at all may be nowhere */
     in->text = plan ? take_room(in, bytes.len + SHORT_TEXT_BYTES) : NULL;
     if (!in->text) return NULL;
     return in->keeping ? read_whole(in, plan, bytes) : read_message(in, plan, bytes.data, in->limit, 0);

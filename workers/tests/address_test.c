@@ -72,8 +72,8 @@ static void an_url_has_a_host_and_nothing_that_breaks_out(void **state)
                                          "https://a@b.example/",
                                          "https://a b/",
                                          "https://a\r\nx",
-                                         "https://ma\xc3\xb1"
-                                         "ana/",
+                                         ("https://ma\xc3\xb1"
+                                          "ana/"),
                                          "https://a\\b",
                                          "file:///etc/passwd"};
     for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) assert_true(address_is_url(urls[i]));

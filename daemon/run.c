@@ -215,6 +215,7 @@ static int open_engine(struct run *run)
                                                   .changes_max = (uint32_t)run->config->limit_changes,
                                                   .clock_start_ms = run->clock_start_ms,
                                                   .code_version = HANDOFF_VERSION,
+                                                  .decides_ahead = true,
                                                   .reopen_journal = reopen_journal,
                                                   .empty_index = empty_index,
                                                   .storage_context = run,

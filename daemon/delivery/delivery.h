@@ -6,8 +6,8 @@
  *     delivery_turn_begin       machine time of this turn
  *       delivery_settle * n     checked and staged at once, answered after the commit
  *     delivery_stage            what was settled, leases that ended, disclosures about to leave: entries of this batch
- *     engine_turn_commit
- *     delivery_turn_end         staged becomes true, or never was
+ *     engine_turn_end
+ *     delivery_turn_end         when the batch is durable, or failed: staged becomes true, or never was
  *     delivery_hand_out         by credit, through the gate, up to a bound of messages and time
  *
  * Everything durable is a fold over the journal (ledger.h). Leases, numbers and sessions are memory: after a restart

@@ -22,9 +22,11 @@ static int add_own(struct engine *e, uint8_t kind, const char *chain, const Prot
 /* A turn with one entry. */
 static int commit_own(struct engine *e, uint8_t kind, const char *chain, const ProtobufCMessage *input)
 {
+    int code = engine_commit_all(e);
+    if (code) return code;
     engine_turn_begin(e);
     int added = add_own(e, kind, chain, input);
-    int code = engine_turn_commit(e);
+    code = engine_turn_commit(e);
     return added ? added : code;
 }
 
@@ -184,6 +186,7 @@ static int try_rules(struct engine *e, const Handoff__V1__RulesChange *const *ch
 int engine_change_rules(struct engine *e, const Handoff__V1__RulesChange *const *changes, size_t count)
 {
     assert(!e->is_in_turn);
+    engine_commit_all(e);
     if (e->is_full || e->is_stopped) return e->is_full ? ENGINE_E_FULL : ENGINE_E_STOPPED;
     if (!count) return 0;
     if (count > e->options.batch_events) return ENGINE_E_LIMIT;
@@ -235,8 +238,8 @@ static uint64_t hash_of_change(const struct engine *e, const Handoff__V1__RulesC
 
 static bool is_said_in_batch(const struct engine *e, uint64_t hash)
 {
-    for (uint32_t i = 0; i < e->rules_said_count; i++)
-        if (e->rules_said[i] == hash) return true;
+    for (uint32_t i = 0; i < e->deciding->rules_said_count; i++)
+        if (e->deciding->rules_said[i] == hash) return true;
     return false;
 }
 
@@ -333,15 +336,15 @@ void change_add(struct engine *e, const struct event_change *c)
 {
     turn_add(e, &(struct addition){
                     .kind = ENTRY_RULES, .key = &c->key, .found = &c->found, .input_message = &c->said.change.base});
-    e->rules_said[e->rules_said_count++] = c->hash;
+    e->deciding->rules_said[e->deciding->rules_said_count++] = c->hash;
 }
 
 /* What was accepted folds; only memory can fail, and then the rules of before hold until the next start says why. */
-void change_take_effect(struct engine *e)
+void change_take_effect(struct engine *e, const struct batch *b)
 {
-    for (uint32_t i = 0; i < e->entry_count && e->rules_said_count; i++)
-        if (e->entries[i].kind == ENTRY_RULES && change_fold_rules(e, e->ruleset, &e->entries[i])) return;
-    if (!e->rules_said_count) return;
+    if (!b->rules_said_count) return;
+    for (uint32_t i = 0; i < b->entry_count; i++)
+        if (b->entries[i].kind == ENTRY_RULES && change_fold_rules(e, e->ruleset, &b->entries[i])) return;
     e->rules = ruleset_build(e->ruleset);
     rounds_look_again(e); /* one may have waited for this */
 }

@@ -73,8 +73,10 @@ int engine_set_heartbeat(struct engine *e, int64_t every_ms)
     set.every_ms = every_ms;
     command.body_case = HANDOFF__V1__COMMAND_INPUT__BODY_HEARTBEAT_SET;
     command.heartbeat_set = &set;
+    int code = engine_commit_all(e);
+    if (code) return code;
     engine_turn_begin(e);
-    int code = engine_command(e, SUBJECT_IS_PATIENT, HEARTBEAT_PATIENT, &command);
+    code = engine_command(e, SUBJECT_IS_PATIENT, HEARTBEAT_PATIENT, &command);
     int committed = engine_turn_commit(e);
     return code ? code : committed;
 }

@@ -36,6 +36,32 @@ static void set_defaults(struct engine_options *o)
     assert(o->fire_per_turn <= LIMIT_BATCH_EVENTS);
 }
 
+static int allocate_batch(const struct engine *e, struct batch *b, uint32_t overlay_max)
+{
+    b->results_arena = arena_new(LIMIT_ARENA_BYTES);
+    b->builder = batch_builder_new();
+    b->entries = calloc(e->options.batch_events, sizeof *b->entries);
+    b->notes = calloc(overlay_max, sizeof *b->notes);
+    b->results = calloc(e->result_max, sizeof *b->results);
+    b->taken = calloc(e->taken_max, sizeof *b->taken);
+    b->taken_from = calloc(e->taken_max, sizeof *b->taken_from);
+    if (!b->results_arena || !b->builder || !b->entries || !b->notes || !b->results || !b->taken || !b->taken_from)
+        return ENGINE_E_MEMORY;
+    return changes_init(&b->overlay, overlay_max) ? ENGINE_E_MEMORY : 0;
+}
+
+static void free_batch(struct batch *b)
+{
+    batch_builder_free(b->builder);
+    arena_free(b->results_arena);
+    changes_destroy(&b->overlay);
+    free(b->entries);
+    free(b->notes);
+    free(b->results);
+    free(b->taken);
+    free(b->taken_from);
+}
+
 static int allocate_tables(struct engine *e)
 {
     const struct engine_options *o = &e->options;
@@ -43,13 +69,9 @@ static int allocate_tables(struct engine *e)
     e->result_max = RESULTS_PER_BATCH * o->batch_events;
     uint32_t overlay_max = o->batch_events + e->taken_max + 1;
     uint32_t spare = overlay_max > LIMIT_BATCH_EVENTS ? overlay_max : LIMIT_BATCH_EVENTS;
-    e->entries = calloc(o->batch_events, sizeof *e->entries);
-    e->notes = calloc(overlay_max, sizeof *e->notes);
-    e->results = calloc(e->result_max, sizeof *e->results);
-    e->taken = calloc(e->taken_max, sizeof *e->taken);
-    e->taken_from = calloc(e->taken_max, sizeof *e->taken_from);
-    if (!e->entries || !e->notes || !e->results || !e->taken || !e->taken_from) return ENGINE_E_MEMORY;
-    if (changes_init(&e->overlay, overlay_max)) return ENGINE_E_MEMORY;
+    e->deciding = &e->batches[0];
+    for (size_t i = 0; i < sizeof e->batches / sizeof *e->batches; i++)
+        if (allocate_batch(e, &e->batches[i], overlay_max)) return ENGINE_E_MEMORY;
     if (changes_init(&e->generations[0], o->changes_max + spare)) return ENGINE_E_MEMORY;
     if (changes_init(&e->generations[1], o->changes_max + spare)) return ENGINE_E_MEMORY;
     e->active = &e->generations[0];
@@ -60,13 +82,11 @@ static int allocate_tables(struct engine *e)
 static int allocate(struct engine *e)
 {
     e->arena = arena_new(LIMIT_ARENA_BYTES);
-    e->results_arena = arena_new(LIMIT_ARENA_BYTES);
-    e->builder = batch_builder_new();
     e->intake = intake_new();
     e->chains = chains_new();
     e->rounds = rounds_new();
     e->heard = heard_new();
-    if (!e->chains || !e->rounds || !e->heard || !e->arena || !e->results_arena || !e->builder || !e->intake) return ENGINE_E_MEMORY;
+    if (!e->chains || !e->rounds || !e->heard || !e->arena || !e->intake) return ENGINE_E_MEMORY;
     return allocate_tables(e);
 }
 
@@ -91,7 +111,8 @@ static int open_all(struct engine *e)
     if (code) return code;
     const struct engine_listener *l = &e->options.listener;
     e->indexer = indexer_new(e->options.index, l->on_indexed, l->context);
-    if (!e->indexer) return ENGINE_E_MEMORY;
+    if (e->options.decides_ahead) e->committer = committer_new(l->on_committed, l->context);
+    if (!e->indexer || (e->options.decides_ahead && !e->committer)) return ENGINE_E_MEMORY;
     if (!e->ruleset) e->ruleset = ruleset_new();
     if (!e->ruleset) return ENGINE_E_MEMORY;
     if (e->last_time_ms && engine_now_ms(e) - e->last_time_ms > MS_PER_HOUR) heard_resume(e);
@@ -136,6 +157,7 @@ int engine_open(const struct engine_options *options, struct engine **ret_engine
 void engine_abandon(struct engine *e)
 {
     if (!e) return;
+    committer_free(e->committer);
     indexer_free(e->indexer);
     reading_end(e);
     if (e->journal_reader) e->options.journal->ops->reader_free(e->journal_reader);
@@ -145,17 +167,10 @@ void engine_abandon(struct engine *e)
     chains_free(e->chains);
     rounds_free(e->rounds);
     heard_free(e->heard);
-    batch_builder_free(e->builder);
     arena_free(e->arena);
-    arena_free(e->results_arena);
-    changes_destroy(&e->overlay);
+    for (size_t i = 0; i < sizeof e->batches / sizeof *e->batches; i++) free_batch(&e->batches[i]);
     changes_destroy(&e->generations[0]);
     changes_destroy(&e->generations[1]);
-    free(e->entries);
-    free(e->notes);
-    free(e->results);
-    free(e->taken);
-    free(e->taken_from);
     free(e);
 }
 
@@ -163,6 +178,7 @@ void engine_close(struct engine *e)
 {
     if (!e) return;
     assert(!e->is_in_turn);
+    engine_commit_all(e);
     engine_index_flush(e); /* when that fails, the next start reads more headers */
     engine_abandon(e);
 }
@@ -170,6 +186,8 @@ void engine_close(struct engine *e)
 int64_t engine_now_ms(struct engine *e)
 {
     int64_t now_ms = clock_now_ms(e->options.clock);
+    bool is_ahead = e->committing || e->deciding->entry_count;
+    if (is_ahead && e->now_ms > now_ms) now_ms = e->now_ms;
     return now_ms > e->last_time_ms ? now_ms : e->last_time_ms;
 }
 
@@ -216,6 +234,7 @@ static int reopen(struct engine *e)
 int engine_retry(struct engine *e)
 {
     assert(!e->is_in_turn);
+    engine_commit_all(e);
     if (!e->is_full && !e->is_stopped) return 0;
     int code = e->is_stopped ? reopen(e) : 0;
     if (code) return code;

@@ -1,5 +1,6 @@
 /* The engine: takes inputs, decides them with core/step, commits them in batches, fires what is due, and keeps the
- * index behind the journal. One thread (the loop's) calls everything here; the indexing thread is the engine's own.
+ * index behind the journal. One thread (the loop's) calls everything here; the committing and the indexing thread are the
+ * engine's own.
  * It knows nothing of sockets: what must leave after a commit is handed to the listener.
  *
  * A turn, as the loop drives it:
@@ -7,7 +8,8 @@
  *     engine_turn_begin                    journal time for this turn
  *       engine_publish * n                 each gets a verdict now, or a place in the batch
  *       engine_fire(limit)                 due timers, bounded
- *     engine_turn_commit                   one blob, one commit; then the listener hears of every entry, in order
+ *     engine_turn_end                      one blob, one commit, perhaps while the next turn decides; when it is
+ *                                          durable, the listener hears of every entry, in order
  *
  * Nothing decided in a turn is visible to readers before its commit: new records live in an overlay that is merged
  * into the table of changes only after the journal says durable, and dropped when it does not. */
@@ -37,6 +39,10 @@ struct engine_listener {
     void (*on_result)(void *context, uint64_t ticket, uint32_t position, const Handoff__V1__PublishResult *result);
     /* On the indexing thread, after each sweep: wake the loop (ev_async_send), nothing else. */
     void (*on_indexed)(void *context);
+    /* On the committing thread, after each append: the same. The turn that follows tells what came of it. */
+    void (*on_committed)(void *context);
+    /* What became of a batch (engine_batch), after its entries and results: 0, or why none of it is there. */
+    void (*on_batch)(void *context, uint64_t number, int code);
 };
 
 struct engine_options {
@@ -50,6 +56,7 @@ struct engine_options {
     uint32_t sweep_changes;           /* the index is written when so many changed, or after a second; 0: 32768 */
     int64_t clock_start_ms;           /* a manual clock's first time in a fresh folder; 0: CLOCK_MANUAL_START_MS */
     const char *code_version;         /* stamped into the epoch entry */
+    bool decides_ahead;               /* engine_turn_end does not wait for the disk: a thread of its own commits */
     /* After a write error: closes the journal and opens it again; NULL: it does not open. */
     struct journal *(*reopen_journal)(void *context);
     /* An index that contradicts the journal: closes and deletes it, opens an empty one. NULL: engine_open fails. */
@@ -112,8 +119,28 @@ int engine_command(struct engine *e, enum subject_kind kind, const char *name, c
 int engine_set_heartbeat(struct engine *e, int64_t every_ms);
 /* Fires at most limit due things whose time is <= the turn's; returns how many entries it added. */
 uint32_t engine_fire(struct engine *e, uint32_t limit);
-/* 0, or an error that was already told to the publishers as UNAVAILABLE. */
+/* All that is decided, and waits for it: 0, or an error that was already told to the publishers as UNAVAILABLE. */
 int engine_turn_commit(struct engine *e);
+
+/* --- deciding ahead: while a batch is on its way to the disk the next one is decided, on top of it. If it fails, both
+ * are dropped. Nothing of either is told or visible to readers before it is durable. */
+/* Ends a turn without waiting: the batch goes to the committing thread, or stays open for the next turn while that is
+ * at work with the one before. What is to be heard of it comes through the listener, from within another call. Waits as
+ * engine_turn_commit does where it must: rules that change, a round, no decides_ahead; and for the batch before when
+ * this one is full. 0, or an error that was told. */
+int engine_turn_end(struct engine *e);
+/* Tells of the batch before if its append is done. True: it is not. */
+bool engine_is_committing(struct engine *e);
+/* Waits for the batch before, and tells of it. 0, or an error that was told; then what was decided on top is gone too. */
+int engine_await_commit(struct engine *e);
+/* Between turns: until nothing that was decided is outstanding. What follows in this header and is not for readers does
+ * so by itself. */
+int engine_commit_all(struct engine *e);
+/* Something waits in the batch that is being decided. */
+bool engine_has_decided(const struct engine *e);
+/* The number of that batch, for on_batch, and how many entries it has. */
+uint64_t engine_batch(const struct engine *e);
+uint32_t engine_batch_entries(const struct engine *e);
 
 /* --- time -------------------------------------------------------------------------------------------------- */
 /* When engine_fire has something to do next, in journal time; NO_DUE: nothing. A lower bound (the due index is lazy). */

@@ -49,9 +49,9 @@ static enum due_origin first_candidate(struct engine *e, struct due *ret_due)
 
 static void take(struct engine *e, const struct due *due, enum due_origin from)
 {
-    assert(e->taken_count < e->taken_max);
-    e->taken[e->taken_count] = *due;
-    e->taken_from[e->taken_count++] = from;
+    assert(e->deciding->taken_count < e->taken_max);
+    e->deciding->taken[e->deciding->taken_count] = *due;
+    e->deciding->taken_from[e->deciding->taken_count++] = from;
     if (from == DUE_FROM_ACTIVE) changes_pop_due(e->active);
     if (from == DUE_FROM_FROZEN) changes_pop_due(e->frozen);
     if (from != DUE_FROM_INDEX) return;
@@ -178,7 +178,7 @@ uint32_t engine_fire(struct engine *e, uint32_t limit)
     assert(e->is_in_turn);
     uint32_t fired = 0;
     if (limit > e->options.fire_per_turn) limit = e->options.fire_per_turn;
-    while (can_fire(e) && fired < limit && turn_has_room(e) && e->taken_count < e->taken_max) {
+    while (can_fire(e) && fired < limit && turn_has_room(e) && e->deciding->taken_count < e->taken_max) {
         struct due due;
         enum due_origin from = first_candidate(e, &due);
         if (due.at_ms > e->now_ms) break;
@@ -238,6 +238,7 @@ static int advance_to_due(struct engine *e, int64_t at_ms, uint64_t *fired)
 
 int engine_advance(struct engine *e, int64_t to_ms, uint64_t *ret_fired)
 {
+    engine_commit_all(e);
     if (e->options.clock->kind != CLOCK_KIND_MANUAL || to_ms < engine_now_ms(e)) return ENGINE_E_CLOCK;
     if (e->is_full || e->is_stopped) return e->is_full ? ENGINE_E_FULL : ENGINE_E_STOPPED;
     uint64_t fired = 0;

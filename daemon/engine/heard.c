@@ -121,6 +121,11 @@ void heard_note(struct engine *e, const char *source)
     }
 }
 
+bool heard_is_known(const struct engine *e)
+{
+    return e->heard->is_known;
+}
+
 bool heard_have_work(const struct engine *e)
 {
     const struct heard *h = e->heard;

@@ -1,6 +1,7 @@
 /* The engine from inside: the one structure that its files share, and what each of them offers the others.
  *
- *     engine.c    opening, closing, state           turn.c     batch, overlay, commit
+ *     engine.c    opening, closing, state           turn.c     batch, overlay, results
+ *     commit.c    what becomes of a batch
  *     recover.c   from the journal to memory        publish.c  an event's way into the batch
  *     lookup.c    where a record is                 repeat.c   has this event been here before?
  *     sweep.c     generations and the indexer       fire.c     what is due; manual time
@@ -19,6 +20,7 @@
 #include "engine/chain.h"
 #include "engine/chains_read.h"
 #include "engine/changes.h"
+#include "engine/committer.h"
 #include "engine/indexer.h"
 #include "engine/intake.h"
 #include "engine/merging.h"
@@ -42,15 +44,12 @@ enum {
 struct found {
     struct index_row row;      /* sequence 0: no such subject */
     int64_t unlodge_at_ms;     /* what the index has lodged, once the frozen generation is written */
-    struct bytes record;       /* when it is in this batch */
-    bool is_in_batch;
     bool is_unknown_to_memory; /* the row came from the index */
 };
 
 /* A row of the overlay; beside changes->rows by position. */
 struct overlay_note {
-    struct bytes record;   /* in the builder; data NULL: the row was only lodged anew */
-    bool is_lodged;        /* row.lodged_at_ms wants a place in the heap */
+    bool is_lodged; /* row.lodged_at_ms wants a place in the heap */
 };
 
 /* Repeats that differ, audited lately: each once a minute, and all of them together no more than there are places. */
@@ -72,6 +71,26 @@ struct result {
 
 enum due_origin { DUE_FROM_NOWHERE, DUE_FROM_ACTIVE, DUE_FROM_FROZEN, DUE_FROM_INDEX };
 
+/* What was decided and becomes durable together, or never was. Everything it needs for that is its own. */
+struct batch {
+    struct batch_builder *builder;
+    uint64_t first_sequence, number;
+    struct entry *entries; /* sections in the builder */
+    uint32_t entry_count;
+    struct changes overlay;
+    struct overlay_note *notes;
+    int64_t totals_after[TOTAL_COUNT];
+    struct result *results;
+    uint32_t result_count;
+    struct arena *results_arena; /* sentences of its results */
+    struct due *taken;           /* due times taken from the heaps for it: given back if it fails */
+    enum due_origin *taken_from;
+    uint32_t taken_count;
+    uint64_t rules_said[LIMIT_BATCH_EVENTS]; /* what the rules entries of its events are about, hashed */
+    uint32_t rules_said_count;
+    struct commit commit;
+};
+
 struct engine {
     struct engine_options options;
     struct journal_reader *journal_reader;
@@ -87,7 +106,6 @@ struct engine {
     struct rounds *rounds;
     struct heard *heard;
     struct arena *arena;          /* one input: rewound after each */
-    struct arena *results_arena;  /* one batch: sentences of its results */
     char sentence[ENGINE_SENTENCE_BYTES];
 
     /* What is committed. */
@@ -99,22 +117,14 @@ struct engine {
     /* The turn. */
     bool is_in_turn;
     int64_t now_ms;
-    struct batch_builder *builder;
-    struct entry *entries;        /* of this batch, sections in the builder */
+    struct batch batches[2];
+    struct batch *deciding;       /* what it decides rests on what is committing, and on what is committed */
+    struct batch *committing;     /* under way to the journal, and nobody was told of it yet; NULL: none */
+    struct committer *committer;  /* NULL: commits wait on the loop's thread */
+    uint64_t batch_number;
     uint8_t packed[PACKED_BYTES]; /* an entry's outcome and record, at the end */
-    uint32_t entry_count;
-    struct changes overlay;
-    struct overlay_note *notes;
-    int64_t totals_after[TOTAL_COUNT];
     struct differing differing;
-    struct result *results;
-    uint32_t result_count, result_max;
-    struct due *taken;            /* due times taken from the heaps in this turn: given back if it fails */
-    enum due_origin *taken_from;
-    uint32_t taken_count, taken_max;
-
-    uint64_t rules_said[LIMIT_BATCH_EVENTS]; /* what the rules entries of this batch's events are about, hashed */
-    uint32_t rules_said_count;
+    uint32_t result_max, taken_max; /* of a batch */
 
     /* What the index does not say yet. */
     struct changes generations[2];
@@ -147,20 +157,21 @@ void engine_say(struct engine *e, const char *format, ...) __attribute__((format
 /* Returns ENGINE_E_DAMAGED. sequence: any that the batch holds. */
 int engine_say_damaged(struct engine *e, uint64_t sequence, const char *why);
 
-/* lookup.c: snapshots are taken when first needed, and end before an append. */
+/* lookup.c: snapshots are taken when first needed, and end with the turn and with each batch that becomes durable. The
+ * loop's thread never waits for a commit while it has one: the journal's map may have to grow for it. */
 int reading_begin(struct engine *e);
 void reading_end(struct engine *e);
 /* 0 (sequence 0 when there is none), or ENGINE_E_INDEX. */
 int lookup_subject(struct engine *e, const struct patient_key *key, struct found *ret_found);
-/* The same without this turn's overlay. */
+/* The same without what is decided and not committed. */
 int lookup_committed(struct engine *e, const struct patient_key *key, struct found *ret_found);
 /* The entry that a row names. */
 int lookup_entry(struct engine *e, const struct index_row *row, struct entry *ret_entry);
 /* For who reads entry after entry: the batch is looked up when it is another than before. */
 int lookup_entry_near(struct engine *e, const struct index_row *row, struct entry *ret_entry);
-/* By its sequence: from this batch or from the journal. */
+/* By its sequence: from a batch that is not committed, or from the journal. */
 int lookup_sequence(struct engine *e, uint64_t sequence, struct entry *ret_entry);
-/* The journal as what decides needs it: this batch and what is committed. In the engine's arena. */
+/* The journal as what decides needs it: what is decided and what is committed. In the engine's arena. */
 struct chains_read lookup_chains(struct engine *e);
 int lookup_record(struct engine *e, const struct found *found, struct arena *arena, Handoff__V1__PatientRecord **ret_record);
 /* Without some of its fields. */
@@ -204,6 +215,8 @@ void turn_add_result(struct engine *e, const struct result *result);
 /* ... or now. */
 void turn_tell_result(struct engine *e, const struct result *result);
 void turn_tell_unavailable(struct engine *e, uint64_t ticket, uint32_t position);
+/* The last sequence that was decided, durable or not. */
+uint64_t turn_last_decided(const struct engine *e);
 bool turn_has_room(const struct engine *e);
 /* Tells a committed entry to the listener. */
 void turn_tell_entry(struct engine *e, const struct entry *entry);
@@ -237,6 +250,7 @@ void rounds_find(struct engine *e);
 /* A turn's share of the round that runs. */
 void rounds_go_on(struct engine *e);
 bool rounds_have_work(const struct engine *e);
+bool rounds_may_run(const struct engine *e); /* one runs, or it is not known whether one should */
 bool rounds_wait_for_index(const struct engine *e);
 /* A site's record has changed its rounds. */
 void rounds_look_again(struct engine *e);
@@ -267,6 +281,7 @@ void heard_configure(struct engine *e, const char *site_name);
 void heard_take(struct engine *e, const struct patient_key *key, const Handoff__V1__PatientRecord *record);
 /* An event of this source came: at most one entry an hour. */
 void heard_note(struct engine *e, const char *source);
+bool heard_is_known(const struct engine *e);
 bool heard_have_work(const struct engine *e);
 void heard_go_on(struct engine *e);
 
@@ -303,7 +318,7 @@ int change_by_retraction(struct engine *e, const struct step_retraction *taken_b
 int change_by_outcome(struct engine *e, const Handoff__V1__Outcome *outcome, struct event_change *ret_change);
 void change_add(struct engine *e, const struct event_change *change);
 /* After the commit of a batch: folds what its events changed. */
-void change_take_effect(struct engine *e);
+void change_take_effect(struct engine *e, const struct batch *b);
 int change_fold_rules(struct engine *e, struct ruleset *ruleset, const struct entry *entry);
 /* Every rules entry that is committed, in order. */
 int change_fold_all(struct engine *e, struct ruleset *ruleset);

@@ -1,4 +1,5 @@
-/* Where a subject's newest record is: this batch -> active changes -> frozen changes -> index -> journal.
+/* Where a subject's newest record is: this batch -> the one being committed -> active changes -> frozen changes -> index
+ * -> journal.
  *
  * A frozen change counts for more than the index even while it is being written there; once it is written, the next
  * snapshot of the index has it, and only then are the frozen changes let go (sweep.c). */
@@ -70,13 +71,12 @@ int lookup_committed(struct engine *e, const struct patient_key *key, struct fou
 
 int lookup_subject(struct engine *e, const struct patient_key *key, struct found *ret_found)
 {
-    const struct index_change *change = changes_find(&e->overlay, key);
+    const struct index_change *change = changes_find(&e->deciding->overlay, key);
+    if (!change && e->committing) change = changes_find(&e->committing->overlay, key);
     if (!change) return lookup_committed(e, key, ret_found);
     *ret_found = nothing;
     ret_found->row = change->row;
     ret_found->unlodge_at_ms = change->unlodge_at_ms;
-    ret_found->record = e->notes[change - e->overlay.rows].record;
-    ret_found->is_in_batch = ret_found->record.data != NULL;
     return 0;
 }
 
@@ -115,12 +115,23 @@ int lookup_entry_near(struct engine *e, const struct index_row *row, struct entr
     return entry_of_batch(e, e->near_blob, row, ret_entry);
 }
 
+/* An entry that is decided and not committed; NULL: there is none. */
+static const struct entry *entry_decided(const struct engine *e, uint64_t sequence)
+{
+    const struct batch *const batches[] = {e->deciding, e->committing};
+    for (size_t i = 0; i < 2; i++)
+        if (batches[i] && sequence >= batches[i]->first_sequence &&
+            sequence - batches[i]->first_sequence < batches[i]->entry_count)
+            return &batches[i]->entries[sequence - batches[i]->first_sequence];
+    return NULL;
+}
+
 int lookup_sequence(struct engine *e, uint64_t sequence, struct entry *ret_entry)
 {
     if (sequence > e->last_sequence) {
-        if (sequence - e->last_sequence > e->entry_count)
-            return engine_say_damaged(e, sequence, "there is no such entry");
-        *ret_entry = e->entries[sequence - e->last_sequence - 1];
+        const struct entry *entry = entry_decided(e, sequence);
+        if (!entry) return engine_say_damaged(e, sequence, "there is no such entry");
+        *ret_entry = *entry;
         return 0;
     }
     uint64_t first;
@@ -146,21 +157,15 @@ int lookup_record(struct engine *e, const struct found *found, struct arena *are
 int lookup_record_without(struct engine *e, const struct found *found, const struct stored_fields *without,
                           struct arena *arena, Handoff__V1__PatientRecord **ret_record)
 {
-    struct bytes bytes = found->record;
-    if (!found->row.sequence) {
-        *ret_record = NULL;
-        return 0;
-    }
-    if (!found->is_in_batch) {
-        struct entry entry;
-        int code = lookup_entry(e, &found->row, &entry);
-        if (code) return code;
-        bytes = entry.record;
-    }
+    struct entry entry;
     *ret_record = NULL;
-    if (!bytes.len) return 0;
+    if (!found->row.sequence) return 0;
+    bool is_decided = found->row.sequence > e->last_sequence;
+    int code = is_decided ? lookup_sequence(e, found->row.sequence, &entry) : lookup_entry(e, &found->row, &entry);
+    if (code || !entry.record.len) return code;
     const ProtobufCMessageDescriptor *kind = &handoff__v1__patient_record__descriptor;
-    *ret_record = without ? stored_unpack_without(kind, bytes, without, arena) : stored_unpack_kept(kind, bytes, arena);
+    *ret_record = without ? stored_unpack_without(kind, entry.record, without, arena)
+                          : stored_unpack_kept(kind, entry.record, arena);
     return *ret_record ? 0 : engine_say_damaged(e, found->row.batch_sequence, "a record does not unpack");
 }
 

@@ -411,7 +411,7 @@ static bool make_room(struct engine *e)
 {
     if (!can_write(e)) return false;
     if (!engine_is_batch_full(e)) return true;
-    engine_turn_commit(e); /* those in it are told what became of them */
+    engine_turn_end(e); /* those in it are told what became of them */
     engine_turn_begin(e);
     return can_write(e);
 }

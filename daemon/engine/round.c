@@ -89,7 +89,7 @@ static void begin(struct engine *e, const Handoff__V1__Round *round, uint32_t si
     r->round = arena_copy(r->arena, round, sizeof *round);
     r->round->about = copy_text(r, round->about);
     r->site = site;
-    r->as_of = e->last_sequence;
+    r->as_of = turn_last_decided(e);
     r->is_running = true;
     r->has_begun = r->is_at_end = false;
     r->line_count = 0;
@@ -450,7 +450,7 @@ static void finish(struct engine *e)
         bool is_over = done.taken_back && has_list_of(e, site, done.taken_back);
         if (!done.n_lists && !is_over && site != r->site) continue;
         bool has_room =
-            e->entry_count + 1 + (site < r->site) <= e->options.batch_events; /* a place for its own site's */
+            e->deciding->entry_count + 1 + (site < r->site) <= e->options.batch_events; /* a place for its own site's */
         if (has_room && !add_done(e, site, &done)) continue;
         engine_say(e, "a list for the site %.64s could not be kept", e->rules->sites[site].name);
         is_kept &= site != r->site;
@@ -464,7 +464,7 @@ static void finish(struct engine *e)
 /* All lists in one batch: a crash between two of them would tell one twice. */
 static bool has_room_for_lists(const struct engine *e)
 {
-    return e->entry_count == 0 || e->entry_count + e->rules->site_count <= e->options.batch_events;
+    return e->deciding->entry_count == 0 || e->deciding->entry_count + e->rules->site_count <= e->options.batch_events;
 }
 
 /* Another event may have taken it back meanwhile. What cannot be read is no reason to stop. */
@@ -498,6 +498,11 @@ void rounds_go_on(struct engine *e)
 bool rounds_have_work(const struct engine *e)
 {
     return e->rounds->is_running && e->indexed_sequence >= e->rounds->as_of;
+}
+
+bool rounds_may_run(const struct engine *e)
+{
+    return e->rounds->is_running || !e->rounds->is_known;
 }
 
 bool rounds_wait_for_index(const struct engine *e)

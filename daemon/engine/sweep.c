@@ -53,9 +53,20 @@ void sweep_poll(struct engine *e)
     }
 }
 
+/* A row that was decided says what the index has lodged once the frozen generation is written: that is another now. */
+static void follow(struct changes *overlay, const struct changes *frozen)
+{
+    for (uint32_t i = 0; i < overlay->count; i++) {
+        const struct index_change *row = changes_find(frozen, &overlay->rows[i].key);
+        if (row) overlay->rows[i].unlodge_at_ms = row->row.lodged_at_ms;
+    }
+}
+
 static void start(struct engine *e)
 {
     struct changes *full = e->active;
+    follow(&e->deciding->overlay, full);
+    if (e->committing) follow(&e->committing->overlay, full);
     e->active = e->frozen;
     e->frozen = full;
     e->sweep_sequence = e->last_sequence;
@@ -81,7 +92,8 @@ void sweep_start_if_worthwhile(struct engine *e)
 
 bool sweep_has_room(const struct engine *e)
 {
-    return e->active->count + e->overlay.count < e->options.changes_max &&
+    uint32_t outstanding = e->deciding->overlay.count + (e->committing ? e->committing->overlay.count : 0);
+    return e->active->count + outstanding < e->options.changes_max &&
            e->rules_pending_count + LIMIT_BATCH_EVENTS <= RULES_PENDING_MAX;
 }
 
@@ -101,6 +113,8 @@ bool engine_index_catch_up(struct engine *e, uint64_t as_of)
 
 int engine_index_flush(struct engine *e)
 {
+    int code = engine_commit_all(e);
+    if (code) return code;
     for (int sweep = 0; sweep < FLUSH_SWEEPS && e->indexed_sequence < e->last_sequence; sweep++) {
         int error = 0;
         e->wants_sweep = true;

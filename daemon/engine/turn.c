@@ -1,51 +1,40 @@
 /* A turn: entries go into the builder, rows into the overlay, and either all of it becomes true with one append or
- * none of it ever was.
- *
- *     begin --> add, add, ... --> seal, append --+--> durable: overlay -> active changes, listener is told
- *                                                \--> not: overlay dropped, due times given back, UNAVAILABLE  */
+ * none of it ever was. What becomes of a batch that was decided is commit.c's. */
 #include "engine/inside.h"
 
 #include <assert.h>
 #include "base/limits.h"
 #include "base/stored.h"
 
+uint64_t turn_last_decided(const struct engine *e)
+{
+    return e->deciding->first_sequence + e->deciding->entry_count - 1;
+}
+
 uint64_t turn_next_sequence(const struct engine *e)
 {
-    return e->last_sequence + e->entry_count + 1;
+    return turn_last_decided(e) + 1;
 }
 
 bool turn_has_room(const struct engine *e)
 {
-    return e->entry_count + ENTRIES_PER_EVENT <= e->options.batch_events &&
-           batch_bytes(e->builder) + BATCH_SPARE_BYTES <= LIMIT_BATCH_BYTES;
+    return e->deciding->entry_count + ENTRIES_PER_EVENT <= e->options.batch_events &&
+           batch_bytes(e->deciding->builder) + BATCH_SPARE_BYTES <= LIMIT_BATCH_BYTES;
 }
 
 bool engine_is_batch_full(const struct engine *e)
 {
-    return !turn_has_room(e) || e->result_count == e->result_max;
+    return !turn_has_room(e) || e->deciding->result_count == e->result_max;
 }
 
-static void forget_turn(struct engine *e)
+uint64_t engine_batch(const struct engine *e)
 {
-    e->entry_count = 0;
-    e->result_count = 0;
-    e->taken_count = 0;
-    e->rules_said_count = 0;
-    changes_clear(&e->overlay);
-    arena_reset(e->results_arena);
+    return e->deciding->number;
 }
 
-void engine_turn_begin(struct engine *e)
+uint32_t engine_batch_entries(const struct engine *e)
 {
-    assert(!e->is_in_turn);
-    reading_end(e);
-    sweep_poll(e);
-    sweep_start_if_worthwhile(e);
-    forget_turn(e);
-    e->now_ms = engine_now_ms(e);
-    batch_begin(e->builder, e->last_sequence + 1);
-    memcpy(e->totals_after, e->totals, sizeof e->totals);
-    e->is_in_turn = true;
+    return e->deciding->entry_count;
 }
 
 /* --- adding ------------------------------------------------------------------------------------------------- */
@@ -91,11 +80,11 @@ static uint32_t fill_sections(struct engine *e, struct entry *entry, const struc
     struct bytes input = a->input;
     if (a->input_message) input = (struct bytes){NULL, protobuf_c_message_get_packed_size(a->input_message)};
     struct bytes outcome = pack_outcome(e, a);
-    uint32_t offset = batch_reserve(e->builder, entry, input.len, outcome.len, a->after_packed.len);
+    uint32_t offset = batch_reserve(e->deciding->builder, entry, input.len, outcome.len, a->after_packed.len);
     place(a->input_message, input, entry->input);
     place(a->outcome ? &a->outcome->base : NULL, outcome, entry->outcome);
     place(a->after ? &a->after->base : NULL, a->after_packed, entry->record);
-    batch_finish_entry(e->builder, offset, entry);
+    batch_finish_entry(e->deciding->builder, offset, entry);
     return offset;
 }
 
@@ -112,14 +101,14 @@ uint16_t turn_flags(const struct record_totals *after, const Handoff__V1__Outcom
 static struct overlay_note *put_overlay(struct engine *e, const struct patient_key *key, const struct found *found,
                                         const struct index_row *row)
 {
-    struct index_change *change = changes_find(&e->overlay, key);
+    struct index_change *change = changes_find(&e->deciding->overlay, key);
     if (!change) {
-        change = changes_add(&e->overlay, key);
-        e->notes[change - e->overlay.rows] = (struct overlay_note){0};
+        change = changes_add(&e->deciding->overlay, key);
+        e->deciding->notes[change - e->deciding->overlay.rows] = (struct overlay_note){0};
     }
     change->row = *row;
     change->unlodge_at_ms = found->unlodge_at_ms;
-    return &e->notes[change - e->overlay.rows];
+    return &e->deciding->notes[change - e->deciding->overlay.rows];
 }
 
 /* Lazy: a due time is lodged only when it is earlier than what is; a later one is found out when that fires. */
@@ -134,7 +123,7 @@ static void place_row(struct engine *e, const struct addition *a, const struct e
 {
     struct index_row row = {
         .sequence = entry->sequence,
-        .batch_sequence = e->last_sequence + 1,
+        .batch_sequence = e->deciding->first_sequence,
         .offset = offset,
         .flags = entry->flags,
         .due_at_ms = entry->due_at_ms,
@@ -142,7 +131,6 @@ static void place_row(struct engine *e, const struct addition *a, const struct e
     };
     bool is_lodged = lodge(&row, a->is_firing);
     struct overlay_note *note = put_overlay(e, a->key, a->found, &row);
-    note->record = entry->record;
     if (is_lodged) note->is_lodged = row.lodged_at_ms != NO_DUE;
 }
 
@@ -203,12 +191,12 @@ static void measure_silence(struct engine *e, int64_t silence_ms)
 
 void turn_add(struct engine *e, const struct addition *a)
 {
-    assert(e->is_in_turn && e->entry_count < e->options.batch_events);
+    assert(e->is_in_turn && e->deciding->entry_count < e->options.batch_events);
     struct counted counted = {a->kind, a->is_new_patient, a->before, a->outcome, {0}};
     Handoff__V1__TimerInput firing = HANDOFF__V1__TIMER_INPUT__INIT;
     if (a->after) step_totals(a->after, &counted.after);
     if (a->before && a->after) measure_silence(e, step_silence_ended(a->before, a->after));
-    struct entry *entry = &e->entries[e->entry_count];
+    struct entry *entry = &e->deciding->entries[e->deciding->entry_count];
     *entry = (struct entry){
         .sequence = turn_next_sequence(e),
         .prev_sequence = a->found->row.sequence,
@@ -222,11 +210,11 @@ void turn_add(struct engine *e, const struct addition *a)
     if (a->after && a->after->n_rounds) rounds_look_again(e);
     if (a->after && a->after->silent_at_ms) heard_take(e, a->key, a->after);
     uint32_t offset = fill_sections(e, entry, a);
-    entry->batch_sequence = e->last_sequence + 1;
+    entry->batch_sequence = e->deciding->first_sequence;
     entry->offset = offset;
-    e->entry_count++;
+    e->deciding->entry_count++;
     place_row(e, a, entry, offset);
-    totals_count(e->totals_after, &counted);
+    totals_count(e->deciding->totals_after, &counted);
 }
 
 void turn_lodge(struct engine *e, const struct patient_key *key, const struct found *found, int64_t at_ms)
@@ -253,10 +241,10 @@ void turn_tell_result(struct engine *e, const struct result *result)
 
 void turn_add_result(struct engine *e, const struct result *result)
 {
-    assert(e->result_count < e->result_max);
-    struct result *kept = &e->results[e->result_count++];
+    assert(e->deciding->result_count < e->result_max);
+    struct result *kept = &e->deciding->results[e->deciding->result_count++];
     *kept = *result;
-    kept->sentence = result->sentence[0] ? arena_string(e->results_arena, result->sentence) : "";
+    kept->sentence = result->sentence[0] ? arena_string(e->deciding->results_arena, result->sentence) : "";
 }
 
 void turn_tell_unavailable(struct engine *e, uint64_t ticket, uint32_t position)
@@ -282,102 +270,4 @@ void turn_tell_entry(struct engine *e, const struct entry *entry)
         outcome = stored_unpack(&handoff__v1__outcome__descriptor, entry->outcome, e->arena);
     else if (has_outcome) outcome = &nothing;
     e->options.listener.on_entry(e->options.listener.context, entry, outcome, key_text);
-}
-
-/* --- the end of a turn ----------------------------------------------------------------------------------------- */
-
-static void merge_overlay(struct engine *e)
-{
-    for (uint32_t i = 0; i < e->overlay.count; i++) {
-        const struct index_change *from = &e->overlay.rows[i];
-        struct index_change *to = changes_find(e->active, &from->key);
-        if (!to) to = changes_add(e->active, &from->key);
-        to->row = from->row;
-        to->unlodge_at_ms = from->unlodge_at_ms;
-        if (e->notes[i].is_lodged) changes_push_due(e->active, from->row.lodged_at_ms, &from->key);
-    }
-}
-
-static void note_rules(struct engine *e)
-{
-    for (uint32_t i = 0; i < e->entry_count; i++) {
-        if (e->entries[i].kind == ENTRY_RULES) e->rules_pending[e->rules_pending_count++] = e->entries[i].sequence;
-    }
-}
-
-static void give_back(struct engine *e)
-{
-    for (uint32_t i = 0; i < e->taken_count; i++) {
-        const struct due *due = &e->taken[i];
-        if (e->taken_from[i] == DUE_FROM_ACTIVE) changes_push_due(e->active, due->at_ms, &due->key);
-        if (e->taken_from[i] == DUE_FROM_FROZEN) changes_push_due(e->frozen, due->at_ms, &due->key);
-        if (e->taken_from[i] == DUE_FROM_INDEX) scan_reset(e);
-    }
-}
-
-static void note_failure(struct engine *e, int code)
-{
-    if (code == JOURNAL_E_FULL) {
-        e->is_full = true;
-        engine_say(e, "there is no room for the journal (%s): read-only until there is", journal_error(code));
-        return;
-    }
-    e->is_stopped = true;
-    engine_say(e, "the journal could not be written (%s): read-only until it was opened again", journal_error(code));
-}
-
-static int append(struct engine *e)
-{
-    uint8_t digest[DIGEST_BYTES];
-    struct bytes blob = batch_seal(e->builder, e->totals_after, e->digest, digest);
-    int64_t started_ns = clock_machine_ns();
-    int code = journal_append(e->options.journal, e->last_sequence, e->last_sequence + 1, e->entry_count, blob);
-    e->last_commit_ns = (uint64_t)(clock_machine_ns() - started_ns);
-    e->last_commit_events = e->entry_count;
-    memcpy(e->attempted_digest, digest, DIGEST_BYTES);
-    e->attempted_sequence = e->last_sequence + e->entry_count;
-    if (code) {
-        note_failure(e, code);
-        return code == JOURNAL_E_FULL ? ENGINE_E_FULL : ENGINE_E_STOPPED;
-    }
-    e->last_sequence += e->entry_count;
-    e->last_time_ms = e->now_ms;
-    memcpy(e->digest, digest, DIGEST_BYTES);
-    memcpy(e->totals, e->totals_after, sizeof e->totals);
-    return 0;
-}
-
-static void tell_all(struct engine *e, bool is_durable)
-{
-    for (uint32_t i = 0; i < e->entry_count && is_durable; i++) turn_tell_entry(e, &e->entries[i]);
-    for (uint32_t i = 0; i < e->result_count; i++) {
-        if (is_durable)
-            turn_tell_result(e, &e->results[i]);
-        else
-            turn_tell_unavailable(e, e->results[i].ticket, e->results[i].position);
-    }
-}
-
-int engine_turn_commit(struct engine *e)
-{
-    assert(e->is_in_turn);
-    reading_end(e);
-    int code = e->entry_count ? append(e) : 0;
-    e->is_in_turn = false;
-    if (code) {
-        give_back(e);
-        chains_forget(e->chains); /* they may know entries of this batch */
-        rounds_forget(e);
-        heard_forget(e);
-    } else {
-        merge_overlay(e);
-        note_rules(e);
-        change_take_effect(e);
-    }
-    changes_clear(&e->overlay);
-    rounds_find(e);
-    heard_find(e);
-    tell_all(e, code == 0);
-    sweep_start_if_worthwhile(e);
-    return code;
 }

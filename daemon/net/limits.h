@@ -22,7 +22,7 @@
 #define NET_TURN_MS 50                   /* spent on reading requests; then the loop goes round */
 
 #define NET_REQUEST_ELEMENTS 20000 /* fields of one message of a request; more: TOO_MANY */
-#define NET_PENDING_PUBLISHES 2048 /* without a reply yet; full: the rest waits in the inbox */
+#define NET_PENDING_PUBLISHES 4096 /* without a reply yet; full: the rest waits in the inbox */
 #define NET_PARKED 256             /* listings that wait for the index; more: UNAVAILABLE */
 #define NET_PARK_MS 10000          /* then: UNAVAILABLE */
 

@@ -18,6 +18,8 @@
 static const double WAITING_S = 0.005; /* between looks at what another thread works on */
 static const double HELD_S = 1.0;      /* between looks at timers that may not fire */
 enum { RETRY_SECONDS = 3 };            /* between attempts to write to a full disk */
+enum { ALONE_MAX = 4 };                /* entries of one event */
+enum { SEND_ON_MIN = 16 };             /* entries; a smaller batch waits for the end of its turn */
 enum {
     HAND_OUT_SHARE = 8,      /* one part in so many of a turn */
     HAND_OUT_NS = 10000000   /* without publishers: then others have their turn */
@@ -39,6 +41,9 @@ struct loop {
     ev_timer waiting; /* on while another thread works for us */
     ev_timer second;
     ev_async wake;
+    uint64_t staged_batch; /* holds what delivery staged last; 0: nothing is under way */
+    bool owes_hand_out;    /* it had to wait for that batch */
+    bool was_crowded;      /* the last batch had no room for what workers settled */
     ev_signal on_term, on_int, on_hup;
     uint32_t seconds;
     int64_t hand_out_ns; /* what is left of the time for handing out beside publishers */
@@ -83,8 +88,17 @@ static void on_result(void *context, uint64_t ticket, uint32_t position, const H
     service_result(l->service, ticket, position, result);
 }
 
-/* On the indexing thread. */
-static void on_indexed(void *context)
+/* Delivery's part was in one batch, perhaps one before the last. */
+static void on_batch(void *context, uint64_t number, int code)
+{
+    struct loop *l = context;
+    if (number != l->staged_batch || l->delivery == NULL) return;
+    l->staged_batch = 0;
+    delivery_turn_end(l->delivery, code);
+}
+
+/* On the indexing thread, or the committing one. */
+static void on_done(void *context)
 {
     struct loop *l = context;
     ev_async_send(l->ev, &l->wake);
@@ -93,7 +107,13 @@ static void on_indexed(void *context)
 struct engine_listener loop_listener(struct loop *l)
 {
     return (struct engine_listener){
-        .context = l, .on_entry = on_entry, .on_result = on_result, .on_indexed = on_indexed};
+        .context = l,
+        .on_entry = on_entry,
+        .on_result = on_result,
+        .on_indexed = on_done,
+        .on_committed = on_done,
+        .on_batch = on_batch,
+    };
 }
 
 /* --- a turn --------------------------------------------------------------------------------------------------- */
@@ -128,6 +148,7 @@ static int64_t machine_ms(void) { return clock_machine_ns() / 1000000; }
 /* Until a lease may end, a retry is due, or an hour is permitted. */
 static double delivery_in(struct loop *l)
 {
+    if (l->staged_batch != 0) return -1; /* the commit wakes the loop */
     int64_t next_ms = delivery_next_ms(l->delivery), journal_ms = delivery_next_journal_ms(l->delivery);
     double in_s = next_ms == INT64_MAX ? -1 : next_ms <= machine_ms() ? 0 : (double)(next_ms - machine_ms()) / 1000;
     double journal_s = journal_ms == INT64_MAX ? -1 : journal_in(l, journal_ms);
@@ -146,7 +167,8 @@ static void arm(struct loop *l)
         ev_timer_set(&l->due, due_s, 0);
         ev_timer_start(l->ev, &l->due);
     }
-    if (service_is_busy(l->service) || delivery_is_busy(l->delivery))
+    bool may_stage = !engine_is_committing(l->options.engine); /* else the commit wakes the loop */
+    if (service_is_busy(l->service) || (may_stage && delivery_is_busy(l->delivery)))
         ev_idle_start(l->ev, &l->busy);
     else
         ev_idle_stop(l->ev, &l->busy);
@@ -156,11 +178,84 @@ static void arm(struct loop *l)
         ev_timer_stop(l->ev, &l->waiting);
 }
 
-/* An error was told to the publishers and workers; engine_state keeps it. */
+static void begin_turn(struct loop *l)
+{
+    engine_turn_begin(l->options.engine);
+    if (l->staged_batch == 0) delivery_turn_begin(l->delivery, machine_ms());
+}
+
+/* What delivery has to say goes into this batch, and it hears what became of it when that is known. */
+static void stage(struct loop *l)
+{
+    struct engine *e = l->options.engine;
+    uint32_t before = engine_batch_entries(e);
+    if (l->staged_batch != 0) return;
+    l->staged_batch = engine_batch(e);
+    delivery_stage(l->delivery);
+    if (engine_batch_entries(e) == before) on_batch(l, l->staged_batch, 0);
+}
+
+/* Whoever publishes one event and waits for it is spared the way to another thread and back. */
+static bool is_alone(struct loop *l)
+{
+    return service_pending(l->service) <= 1 && engine_batch_entries(l->options.engine) <= ALONE_MAX &&
+           !engine_is_committing(l->options.engine);
+}
+
+/* Errors were told to the publishers and workers; engine_state keeps them. While a batch is on its way to the disk this
+ * one stays open, for what the next turns bring; the last moment to stage is when it cannot. */
+static void end_turn(struct loop *l)
+{
+    struct engine *e = l->options.engine;
+    l->was_crowded = engine_is_batch_full(e);
+    if (!l->owes_hand_out && (l->was_crowded || !engine_is_committing(e))) stage(l);
+    if (is_alone(l))
+        engine_turn_commit(e);
+    else
+        engine_turn_end(e);
+}
+
+/* In a turn: until delivery has heard of what it staged before. */
+static void await_delivery(void *context)
+{
+    struct loop *l = context;
+    if (l->staged_batch == 0) return;
+    engine_await_commit(l->options.engine);
+    if (l->staged_batch != 0) {
+        engine_turn_commit(l->options.engine);
+        engine_turn_begin(l->options.engine);
+    }
+    delivery_turn_begin(l->delivery, machine_ms());
+}
+
+/* Who reads sees all that was decided before. */
 static void commit(struct loop *l)
 {
-    delivery_stage(l->delivery);
-    delivery_turn_end(l->delivery, engine_turn_commit(l->options.engine));
+    await_delivery(l);
+    l->was_crowded = engine_is_batch_full(l->options.engine);
+    stage(l);
+    engine_turn_commit(l->options.engine);
+}
+
+/* What was decided while the batch before was on its way follows it at once. */
+static void send_on(struct loop *l)
+{
+    struct engine *e = l->options.engine;
+    if (engine_is_committing(e) || !(engine_has_decided(e) || delivery_wants_batch(l->delivery))) return;
+    end_turn(l);
+    begin_turn(l);
+}
+
+/* A full batch: what workers settled does not wait for publishers. */
+static void stage_late(struct loop *l)
+{
+    if (!l->was_crowded || l->staged_batch != 0 || !delivery_wants_batch(l->delivery)) return;
+    begin_turn(l);
+    stage(l);
+    if (service_wants_to_read(l->service))
+        engine_turn_commit(l->options.engine);
+    else
+        engine_turn_end(l->options.engine);
 }
 
 /* Publishers come first: while they wait, handing out takes a share of the time that they take, so that workers who are
@@ -170,6 +265,8 @@ static void hand_out(struct loop *l, bool has_published, int64_t took_ns)
     int64_t began_ns = clock_machine_ns();
     l->hand_out_ns += took_ns / HAND_OUT_SHARE;
     if (l->hand_out_ns > HAND_OUT_NS) l->hand_out_ns = HAND_OUT_NS;
+    l->owes_hand_out = l->staged_batch != 0;
+    if (l->owes_hand_out) return;
     delivery_hand_out(l->delivery, has_published ? l->hand_out_ns : HAND_OUT_NS);
     l->hand_out_ns -= clock_machine_ns() - began_ns;
     if (l->hand_out_ns < -HAND_OUT_NS) l->hand_out_ns = -HAND_OUT_NS;
@@ -179,21 +276,25 @@ static void take_turn(struct ev_loop *ev, ev_check *check, int revents)
 {
     struct loop *l = check->data;
     int64_t began_ns = clock_machine_ns();
-    uint64_t events = service_counts(l->service)->events;
+    const struct service_counts before = *service_counts(l->service);
     (void)ev;
     (void)revents;
     front_receive(l->front);
-    engine_turn_begin(l->options.engine);
-    delivery_turn_begin(l->delivery, machine_ms());
+    engine_is_committing(l->options.engine);
+    if (l->owes_hand_out) hand_out(l, true, 0);
+    begin_turn(l);
+    send_on(l);
     service_serve(l->service);
     if (may_fire(l)) engine_fire(l->options.engine, l->options.fire_per_turn);
-    commit(l);
-    if (delivery_wants_batch(l->delivery)) { /* the batch was full: what workers settled does not wait for publishers */
-        engine_turn_begin(l->options.engine);
+    if (service_wants_to_read(l->service))
         commit(l);
-    }
-    hand_out(l, service_counts(l->service)->events != events, clock_machine_ns() - began_ns);
+    else
+        end_turn(l);
+    hand_out(l, service_counts(l->service)->events != before.events, clock_machine_ns() - began_ns);
+    stage_late(l);
     service_answer(l->service);
+    bool is_stuck = service_is_busy(l->service) && service_counts(l->service)->requests == before.requests;
+    if (is_stuck) engine_await_commit(l->options.engine); /* no place for more before that */
     l->options.after_turn(l->options.context);
     arm(l);
 }
@@ -295,6 +396,15 @@ static int open_delivery(struct loop *l)
     return rc == 0 ? 0 : -EIO;
 }
 
+/* The disk is idle, and half of what is there is decided: the other half is, while this is committed. */
+static bool has_enough(void *context)
+{
+    struct loop *l = context;
+    if (engine_is_committing(l->options.engine)) return false;
+    uint32_t decided = engine_batch_entries(l->options.engine);
+    return decided >= SEND_ON_MIN && decided >= front_waiting(l->front);
+}
+
 static int open_service(struct loop *l)
 {
     const struct loop_options *o = &l->options;
@@ -309,6 +419,8 @@ static int open_service(struct loop *l)
         .batch_events = o->batch_events,
         .context = l,
         .reload = reload_for_service,
+        .await_delivery = await_delivery,
+        .has_enough = has_enough,
         .wake = wake_for_service,
     });
     return l->service != NULL ? 0 : -ENOMEM;
@@ -360,7 +472,12 @@ void loop_await_backup(struct loop *l)
     if (l->service != NULL) service_await_backup(l->service);
 }
 
-void loop_run(struct loop *l) { ev_run(l->ev, 0); }
+void loop_run(struct loop *l)
+{
+    ev_run(l->ev, 0);
+    begin_turn(l); /* what was decided is told while there are sockets */
+    commit(l);
+}
 
 void loop_close(struct loop *l)
 {

@@ -5,14 +5,17 @@
  *       service_serve      publishes, in turns between connections
  *       engine_fire        due timers, bounded
  *     delivery_stage       what workers settled, disclosures about to leave
- *     engine_turn_commit   one blob, one commit; replies and doorbells leave
+ *     engine_turn_end      the batch goes to the disk, or stays open while the one before is on its way there
  *     delivery_hand_out    messages to workers, by credit, through the gate
  *     service_answer       requests that read, and a piece of an advancing clock
  *
- * and then it sleeps until a socket, the next due time or a signal wakes it. Nothing here waits for anybody: what
- * must wait (a backup, an index that is behind) is looked at again in a later turn.
+ * and then it sleeps until a socket, the next due time, a batch that is durable or a signal wakes it. Replies and doorbells
+ * of a batch leave when its commit is known: at the next turn's beginning, or within it. Delivery stages once a batch and
+ * hears what became of that one (on_batch); until then nothing is handed out, and a worker's request waits. A turn that has requests
+ * which read waits for its own commit; else nothing here waits for anybody: what must wait (a backup, an index that is
+ * behind) is looked at again in a later turn.
  *
- * SIGTERM and SIGINT end it after the turn: what was committed is committed, nothing more is taken in. SIGHUP
+ * SIGTERM and SIGINT end it after the turn: what was decided is committed and told, nothing more is taken in. SIGHUP
  * reloads. The loop knows the engine and the sockets; what operators see is behind its hooks. */
 #ifndef HANDOFF_NET_LOOP_H
 #define HANDOFF_NET_LOOP_H

@@ -72,6 +72,13 @@ bool service_is_busy(const struct service *s)
     return front_waiting(s->front) > 0 && engine_can_accept(s->engine);
 }
 
+size_t service_pending(const struct service *s) { return pending_count(s->pending); }
+
+bool service_wants_to_read(const struct service *s)
+{
+    return s->reading_count > 0 || s->parked_count > 0 || s->advancing.is_active;
+}
+
 bool service_is_waiting(const struct service *s)
 {
     return s->parked_count > 0 || s->backing_up.is_active || !engine_can_accept(s->engine);
@@ -231,7 +238,7 @@ void service_serve(struct service *s)
     size_t bytes = 0;
     uint64_t events_before = s->counts.events;
     while (bytes < NET_TURN_BYTES && s->counts.events - events_before < s->options.batch_events && can_serve(s) &&
-           front_next(s->front, &filter, &from, &payload)) {
+           !s->options.has_enough(s->options.context) && front_next(s->front, &filter, &from, &payload)) {
         bytes += zmq_msg_size(&payload) + NET_MESSAGE_COST;
         serve_one(s, from, &payload);
         zmq_msg_close(&payload);

@@ -4,7 +4,8 @@
  *     at its commit     service_result    the engine's listener: a publish's results, and its reply when complete
  *     after its commit  service_answer    what reads, what was parked, a bounded piece of an advancing clock
  *
- * Reading after the commit means that a client sees what it published just before on the same connection. A listing
+ * A commit may come turns later; one that something waits to read after does not (service_wants_to_read). Reading after
+ * the commit means that a client sees what it published just before on the same connection. A listing
  * whose index is behind is parked and answered when it has caught up. Everything is bounded: net/limits.h. */
 #ifndef HANDOFF_NET_SERVICE_H
 #define HANDOFF_NET_SERVICE_H
@@ -33,6 +34,10 @@ struct service_options {
     uint32_t batch_events;
     void *context;
     struct reload_report (*reload)(void *context, struct arena *arena);
+    /* In a turn, before a request of a worker is taken: until delivery has heard of what it staged before. */
+    void (*await_delivery)(void *context);
+    /* What was taken in this turn had better go to the disk before the rest is looked at. */
+    bool (*has_enough)(void *context);
     /* Called on the backup's thread when it is done: wake the loop. */
     void (*wake)(void *context);
 };
@@ -55,6 +60,10 @@ void service_answer(struct service *s);
 /* Waits for a backup that is under way: before its journal is closed. Its reply comes later, as ever. */
 void service_await_backup(struct service *s);
 
+/* service_answer will look at what is committed: all that was decided before must be. */
+bool service_wants_to_read(const struct service *s);
+/* Publishes without a reply. */
+size_t service_pending(const struct service *s);
 /* There is more to do at once: the loop must not sleep. */
 bool service_is_busy(const struct service *s);
 /* Something waits for another thread: the loop looks again soon. */

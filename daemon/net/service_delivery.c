@@ -14,6 +14,7 @@ struct peer service_peer(uint64_t connection)
 
 void service_deliver(struct service *s, const struct call *call)
 {
+    s->options.await_delivery(s->options.context);
     struct delivery_refusal refusal =
         delivery_request(s->options.delivery, service_connection(call->from), call->request);
     if (refusal.code != HANDOFF__V1__CODE__CODE_UNSPECIFIED)

@@ -86,7 +86,7 @@ static void begin(struct bench *b)
     int code = engine_open(&(struct engine_options){.journal = b->journal,
                                                     .index = b->index,
                                                     .clock = &b->clock,
-                                                    .listener = {b, on_entry, on_result, NULL},
+                                                    .listener = {.context = b, .on_entry = on_entry, .on_result = on_result},
                                                     .code_version = "bench"},
                            &b->engine, &why);
     if (code) fail(why);

@@ -259,7 +259,7 @@ static inline struct world *world_prepare(bool is_lmdb)
         .journal = &w->failing.base,
         .index = w->index,
         .clock = &w->clock,
-        .listener = {w, world_on_entry, world_on_result, NULL},
+        .listener = {.context = w, .on_entry = world_on_entry, .on_result = world_on_result},
         .code_version = "test",
         .changes_max = 200000,
         .reopen_journal = world_reopen_journal,

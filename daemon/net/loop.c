@@ -21,7 +21,7 @@ enum { RETRY_SECONDS = 3 };            /* between attempts to write to a full di
 enum { ALONE_MAX = 4 };                /* entries of one event */
 enum { SEND_ON_MIN = 16 };             /* entries; a smaller batch waits for the end of its turn */
 enum {
-    HAND_OUT_SHARE = 8,      /* one part in so many of a turn */
+    HAND_OUT_SHARE = 16,      /* one part in so many of a turn */
     HAND_OUT_NS = 10000000   /* without publishers: then others have their turn */
 };
 

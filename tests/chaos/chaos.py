@@ -160,7 +160,7 @@ class Chaos:
         self.daemon.kill()
         while self.chance.random() < 0.2:
             self.daemon.launch()
-            time.sleep(self.chance.random() * 0.05)
+            time.sleep(self.chance.random() * 0.05)  # waits for nothing: a random instant of its start
             self.daemon.kill()
         self.daemon.start()
         self.connect()

@@ -11,7 +11,7 @@
  *     ROUNDS=1000 ...                                        longer */
 #include "unit/delivery_world.h"
 
-enum { ROUNDS = 24, STEPS = 250, PATIENTS = 10, WORKERS = 8, HELD_BY_WORKER = 256, PLACES = 1 << 15, ACKS_IN_TURN = 2048 };
+enum { ROUNDS = 12, STEPS = 250, PATIENTS = 10, WORKERS = 8, HELD_BY_WORKER = 256, PLACES = 1 << 15, ACKS_IN_TURN = 2048 };
 
 /* --- chance ---------------------------------------------------------------------------------------------------- */
 static uint64_t chance_state, seed;

@@ -500,6 +500,25 @@ static void as_much_aside_as_may_be_is_said_and_what_goes_well_goes_on(void **st
     assert_int_equal(of("board")->ledger.aside_count, 0);
 }
 
+static void more_that_waits_for_hours_than_may_stand_aside_comes_in_the_end(void **state)
+{
+    (void)state;
+    size_t settled = 0;
+    begin();
+    make_many(1500);
+    Handoff__V1__SubscriptionSettings *s = settings(STREAM(TASK));
+    s->is_addressed = true;
+    subscribe(1, "staff", s, true, 10000);
+    assert_in_range(aside_count("staff", ASIDE(WAITS)), LEDGER_ASIDE_MAX - 2 * ADDRESSEES_MAX, LEDGER_ASIDE_MAX);
+    assert_int_equal(x->got_count, 0);
+    advance(23 * WORLD_HOUR);
+    for (int i = 0; i < 4 && x->got_count < 4500; i++)
+        acknowledge_all(1, "staff", &settled);
+    acknowledge_all(1, "staff", &settled);
+    assert_int_equal(settled, 4500);
+    assert_int_equal(of("staff")->ledger.aside_count, 0);
+}
+
 static void as_many_subscriptions_and_workers_as_there_may_be(void **state)
 {
     (void)state;
@@ -805,6 +824,81 @@ static void a_commit_that_fails_authorises_nothing(void **state)
     assert_int_equal(audits(AUDIT(AUTHORISED)), 1);
 }
 
+static void a_commit_that_fails_forgets_nobody_s_consent(void **state)
+{
+    (void)state;
+    begin();
+    disclose("mary");
+    publish("mary", "consent.revoked", REVOKED);
+    subscribe(1, "told", settings(STREAM(STATUS)), true, 10);
+    say("mary", "consent.granted", GRANTED);
+    turn(); /* asked again; what must be journaled is said in the next turn */
+    fail_commit(0, JOURNAL_E_FULL, false);
+    turn();
+    assert_int_equal(x->got_count, 0);
+    retry();
+    assert_int_equal(x->got_count, 1);
+}
+
+static void what_waited_for_another_message_of_its_patient_goes_when_that_is_settled(void **state)
+{
+    (void)state;
+    begin();
+    disclose("mary");
+    publish("mary", "consent.revoked", REVOKED);
+    subscribe(1, "told", settings(STREAM(STATUS)), true, 10);
+    publish("mary", "disclosure.requested", "with: {recipient: {party: PCP, id: family-practice}, purpose: care}");
+    assert_int_equal(x->got_count, 1);
+    publish("mary", "consent.granted", GRANTED);
+    assert_int_equal(x->got_count, 1); /* one of a patient is out */
+    acknowledge(1, "told", newest()->number);
+    assert_int_equal(x->got_count, 2);
+}
+
+/* Its entry does not fit the batches of its turn, and consent comes before it is durable. */
+static bool consent_comes_while_what_is_withheld_is_late(uint64_t place)
+{
+    static const char *const others[] = {"a", "b", "c"};
+    begin_with(4);
+    storms(4);
+    disclose("mary");
+    publish("mary", "consent.revoked", REVOKED);
+    for (uint64_t i = 0; i < 3; i++) { /* whose turn it is depends on who came when */
+        if (i == place) subscribe(9, "told", settings(STREAM(STATUS)), false, 10);
+        subscribe(i, others[i], TASKS, true, 1);
+    }
+    if (place == 3) subscribe(9, "told", settings(STREAM(STATUS)), false, 10);
+    begin_anew("told");
+    queue_request(9, subscribe_request("told", NULL, false, 10));
+    turn();
+    size_t mine = x->got_count;
+    for (size_t i = mine - 3; i < mine; i++) {
+        Handoff__V1__SettleRequest *r = settlement(x->got[i].name);
+        add_ack(r, x->got[i].number, 0);
+        queue_request(x->got[i].connection, request_of(REQUEST(SETTLE), r));
+    }
+    say("other", "patient.registered", REGISTERED);
+    turn();
+    bool is_late = of("told")->is_late;
+    say("mary", "consent.granted", GRANTED);
+    settle_down();
+    unsigned told = 0;
+    for (size_t i = 0; i < x->got_count; i++)
+        told += strcmp(x->got[i].name, "told") == 0;
+    assert_int_equal(told, 1);
+    end(NULL);
+    return is_late;
+}
+
+static void consent_that_comes_before_the_withholding_is_durable_is_seen(void **state)
+{
+    (void)state;
+    unsigned late = 0;
+    for (uint64_t i = 0; i < 4; i++)
+        late += consent_comes_while_what_is_withheld_is_late(i);
+    assert_true(late > 0);
+}
+
 static void what_is_withheld_of_a_patient_that_became_another_waits_for_that_one(void **state)
 {
     (void)state;
@@ -890,6 +984,7 @@ int main(void)
         SENTENCE(a_full_window_goes_on_when_there_is_room),
         SENTENCE(numbers_go_round_though_some_were_tried_again),
         SENTENCE(as_much_aside_as_may_be_is_said_and_what_goes_well_goes_on),
+        SENTENCE(more_that_waits_for_hours_than_may_stand_aside_comes_in_the_end),
         SENTENCE(as_many_subscriptions_and_workers_as_there_may_be),
         SENTENCE(a_commit_that_fails_settles_nothing_and_loses_nothing),
         SENTENCE(what_was_thought_lost_and_is_not_counts_and_workers_begin_anew),
@@ -905,6 +1000,9 @@ int main(void)
         SENTENCE(what_is_revoked_after_it_was_authorised_stays_in_and_another_ground_is_said_anew),
         SENTENCE(consent_that_came_just_before_a_kill_is_seen_after_it),
         SENTENCE(a_commit_that_fails_authorises_nothing),
+        SENTENCE(a_commit_that_fails_forgets_nobody_s_consent),
+        SENTENCE(what_waited_for_another_message_of_its_patient_goes_when_that_is_settled),
+        SENTENCE(consent_that_comes_before_the_withholding_is_durable_is_seen),
         SENTENCE(what_is_withheld_of_a_patient_that_became_another_waits_for_that_one),
         SENTENCE(a_disclosure_is_not_overtaken_by_what_was_told_later),
         SENTENCE(what_is_routine_waits_for_the_next_opening_and_is_stale_when_it_was_overtaken),

@@ -278,7 +278,7 @@ static void refuse_number(struct settling *x, uint64_t number, struct delivery_r
     list_append(x->d->staging, &x->reply->refused, &x->reply->n_refused, r);
 }
 
-/* What a number is: a message of the window, or a row. False: this session does not hold it. */
+/* What a number is: a message of the window, or a row. False: this worker does not hold it. */
 struct thing {
     uint64_t position;
     struct aside *row; /* NULL: of the window */

@@ -5,7 +5,8 @@
  *
  * Promises (tests/contract/index_test.c):
  *  1. A transaction is applied wholly or not at all; indexed_sequence moves with it.
- *  2. After a crash every committed transaction is there. (It syncs; being behind is harmless, being torn is not.)
+ *  2. After a crash of the process every committed transaction is there; a power cut may take the last one back, whole.
+ *     (Being behind is harmless, being torn is not.)
  *  3. The due index is lazy: a patient has at most one row that counts, the one its `lodged_at_ms` names; rows
  *     that no patient names may be left behind by a crash and are for the reader to skip and the writer to delete.
  *  4. Readers see a snapshot between begin and end. */

@@ -128,43 +128,72 @@ static MDB_val value_of(const void *data, size_t len)
 
 /* --- writing -------------------------------------------------------------------------------------------- */
 
-static int put_key(MDB_txn *txn, MDB_dbi dbi, MDB_val key)
+/* One transaction's hands. Of each subject the row that is there is looked at first: it tells which rows of the other
+ * trees are there, and most changes leave those as they are. */
+struct writing {
+    MDB_txn *txn;
+    const MDB_dbi *databases;
+    MDB_cursor *subjects; /* in key order, so the next one is mostly on the page where the last one was */
+};
+
+static int put_key(const struct writing *w, enum database database, MDB_val key)
 {
     MDB_val nothing = value_of("", 0);
-    return mdb_put(txn, dbi, &key, &nothing, 0);
+    return mdb_put(w->txn, w->databases[database], &key, &nothing, 0);
 }
 
-static int remove_key(MDB_txn *txn, MDB_dbi dbi, MDB_val key)
+static int remove_key(const struct writing *w, enum database database, MDB_val key)
 {
-    int code = mdb_del(txn, dbi, &key, NULL);
+    int code = mdb_del(w->txn, w->databases[database], &key, NULL);
     return code == MDB_NOTFOUND ? 0 : code;
 }
 
-static int write_subject(const struct lmdb_index *l, MDB_txn *txn, const struct index_change *change)
+/* Returns MDB_ codes. *ret_before: what was there; nothing due and no work, if nothing was. */
+static int replace_row(const struct writing *w, const struct index_change *change, struct index_row *ret_before)
 {
     uint8_t packed[ROW_BYTES];
     pack_row(&change->row, packed);
-    MDB_val key = value_of(change->key.bytes, PATIENT_KEY_BYTES), row = value_of(packed, ROW_BYTES);
-    int code = mdb_put(txn, l->databases[DB_SUBJECT], &key, &row, 0);
+    MDB_val key = value_of(change->key.bytes, PATIENT_KEY_BYTES), row = value_of(packed, ROW_BYTES), before;
+    *ret_before = (struct index_row){.due_at_ms = NO_DUE, .lodged_at_ms = NO_DUE};
+    int code = mdb_cursor_get(w->subjects, &key, &before, MDB_SET);
+    if (code == MDB_NOTFOUND) return mdb_cursor_put(w->subjects, &key, &row, 0);
     if (code) return code;
-    bool has_work = change->row.flags & ENTRY_HAS_OPEN_WORK;
-    return has_work ? put_key(txn, l->databases[DB_WORK], key) : remove_key(txn, l->databases[DB_WORK], key);
+    if (unpack_row(&before, ret_before)) return MDB_CORRUPTED;
+    return mdb_cursor_put(w->subjects, &key, &row, MDB_CURRENT);
 }
 
-static int write_due(const struct lmdb_index *l, MDB_txn *txn, const struct index_change *change)
+static int write_work(const struct writing *w, const struct index_change *change, const struct index_row *before)
+{
+    bool has_work = change->row.flags & ENTRY_HAS_OPEN_WORK, had_work = before->flags & ENTRY_HAS_OPEN_WORK;
+    MDB_val key = value_of(change->key.bytes, PATIENT_KEY_BYTES);
+    if (has_work == had_work) return 0;
+    return has_work ? put_key(w, DB_WORK, key) : remove_key(w, DB_WORK, key);
+}
+
+static int unlodge(const struct writing *w, const struct patient_key *key, int64_t at_ms)
 {
     uint8_t packed[DUE_KEY_BYTES];
-    MDB_val key = value_of(packed, DUE_KEY_BYTES);
+    pack_due(at_ms, key, packed);
+    return remove_key(w, DB_DUE, value_of(packed, DUE_KEY_BYTES));
+}
+
+static int write_due(const struct writing *w, const struct index_change *change, const struct index_row *before)
+{
+    int64_t lodged_at_ms = change->row.lodged_at_ms, goes_at_ms = change->unlodge_at_ms;
+    uint8_t packed[DUE_KEY_BYTES];
     int code = 0;
-    if (change->unlodge_at_ms != NO_DUE && change->unlodge_at_ms != change->row.lodged_at_ms) {
-        pack_due(change->unlodge_at_ms, &change->key, packed);
-        code = remove_key(txn, l->databases[DB_DUE], key);
-    }
-    if (!code && change->row.lodged_at_ms != NO_DUE) {
-        pack_due(change->row.lodged_at_ms, &change->key, packed);
-        code = put_key(txn, l->databases[DB_DUE], key);
-    }
-    return code;
+    if (goes_at_ms != NO_DUE && goes_at_ms != lodged_at_ms) code = unlodge(w, &change->key, goes_at_ms);
+    if (code || lodged_at_ms == NO_DUE || lodged_at_ms == before->lodged_at_ms) return code;
+    pack_due(lodged_at_ms, &change->key, packed);
+    return put_key(w, DB_DUE, value_of(packed, DUE_KEY_BYTES));
+}
+
+static int write_subject(const struct writing *w, const struct index_change *change)
+{
+    struct index_row before;
+    int code = replace_row(w, change, &before);
+    if (!code) code = write_work(w, change, &before);
+    return code ? code : write_due(w, change, &before);
 }
 
 static int put_meta(const struct lmdb_index *l, MDB_txn *txn, const char *name, const void *data, size_t len)
@@ -197,21 +226,22 @@ static int sort_changes(struct lmdb_index *l, const struct index_change *changes
 
 static int write_changes(const struct lmdb_index *l, MDB_txn *txn, size_t count)
 {
-    int code = 0;
-    for (size_t i = 0; i < count && !code; i++) {
-        code = write_subject(l, txn, l->sorted[i]);
-        if (!code) code = write_due(l, txn, l->sorted[i]);
-    }
+    struct writing w = {.txn = txn, .databases = l->databases};
+    int code = mdb_cursor_open(txn, l->databases[DB_SUBJECT], &w.subjects);
+    if (code) return code;
+    for (size_t i = 0; i < count && !code; i++) code = write_subject(&w, l->sorted[i]);
+    mdb_cursor_close(w.subjects);
     return code;
 }
 
 static int write_rules(const struct lmdb_index *l, MDB_txn *txn, const uint64_t *sequences, size_t count)
 {
+    const struct writing w = {.txn = txn, .databases = l->databases};
     int code = 0;
     for (size_t i = 0; i < count && !code; i++) {
         uint8_t packed[8];
         store_be64(packed, sequences[i]);
-        code = put_key(txn, l->databases[DB_RULES], value_of(packed, sizeof packed));
+        code = put_key(&w, DB_RULES, value_of(packed, sizeof packed));
     }
     return code;
 }
@@ -439,6 +469,7 @@ static int open_environment(struct lmdb_index *l, const char *folder)
         .map_bytes = FIRST_MAP_BYTES,
         .databases = DB_COUNT,
         .is_read_only = l->is_read_only,
+        .may_lose_last = true,
     };
     int code = lmdb_env_open(&l->env, folder, &options);
     if (code) return code_of(lmdb_trouble(&(struct lmdb_env){.data_fd = -1}, code, 0));

@@ -67,7 +67,7 @@ static int take_writers_place(struct lmdb_env *e, const char *folder)
 static unsigned environment_flags(const struct lmdb_env_options *options)
 {
     return MDB_NOTLS | MDB_NORDAHEAD | (options->is_read_only ? MDB_RDONLY : 0) |
-           (options->is_unsynced ? MDB_NOSYNC : 0);
+           (options->may_lose_last ? MDB_NOMETASYNC : 0) | (options->is_unsynced ? MDB_NOSYNC : 0);
 }
 
 static int open_environment(struct lmdb_env *e, const char *folder, const struct lmdb_env_options *options)

@@ -31,7 +31,8 @@ struct lmdb_env_options {
     uint64_t map_bytes;
     unsigned databases;
     bool is_read_only;
-    bool is_unsynced; /* for a copy that is synced once, at its end */
+    bool may_lose_last; /* a power cut may take the last commit back, whole: one sync a commit instead of two */
+    bool is_unsynced;   /* for a copy that is synced once, at its end */
 };
 
 enum lmdb_trouble {

@@ -16,6 +16,7 @@
 #define LIMIT_STEP_ARENA_BYTES (4 * 1024 * 1024) /* left in the arena before each step */
 #define LIMIT_ARENA_BYTES ((size_t)256 * 1024 * 1024)
 #define LIMIT_CHANGES 1000000                 /* patients in the table of changes; at it intake pauses */
+#define LIMIT_PLACES (4 * 1024 * 1024)          /* lines of rows remembered (256 MiB); others are read in the index */
 #define LIMIT_CHAIN_EVENTS (1024 * 1024)      /* of a subject, found by hash; of more the chain is walked */
 #define LIMIT_PAGE_ROWS 1000                  /* rows of one page of a listing */
 #define LIMIT_CASCADE 16                      /* automatic transitions and signals in one step; more parks */

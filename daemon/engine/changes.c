@@ -2,20 +2,10 @@
 #include "engine/changes.h"
 
 #include <assert.h>
-#include <sys/mman.h>
+#include <string.h>
+#include "engine/reserve.h"
 
 enum { CHANGES_SLOTS_MIN = 1 << 12, CHANGES_HEAP_FACTOR = 2 };
-
-static void *reserve(size_t bytes)
-{
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return at == MAP_FAILED ? NULL : at;
-}
-
-static void release(void *at, size_t bytes)
-{
-    if (at) munmap(at, bytes);
-}
 
 static size_t slots_bytes(const struct changes *c)
 {
@@ -66,6 +56,19 @@ struct index_change *changes_find(const struct changes *c, const struct patient_
         if (memcmp(row->key.bytes, key->bytes, PATIENT_KEY_BYTES) == 0) return row;
     }
     return NULL;
+}
+
+void changes_fetch(const struct changes *c, const struct patient_key *key)
+{
+    __builtin_prefetch(&c->slots[slot_of(c, key)]);
+}
+
+void changes_fetch_row(const struct changes *c, const struct patient_key *key)
+{
+    uint32_t row = c->slots[slot_of(c, key)];
+    if (!row) return;
+    __builtin_prefetch(&c->rows[row - 1]);
+    __builtin_prefetch((const uint8_t *)&c->rows[row] - 1);
 }
 
 static void place(struct changes *c, uint32_t row)

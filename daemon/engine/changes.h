@@ -32,6 +32,9 @@ void changes_clear(struct changes *c);
 
 /* NULL when this generation knows nothing of it. */
 struct index_change *changes_find(const struct changes *c, const struct patient_key *key);
+/* Soon the key is asked for: its slot; later, what that names. */
+void changes_fetch(const struct changes *c, const struct patient_key *key);
+void changes_fetch_row(const struct changes *c, const struct patient_key *key);
 /* The row of a key that changes_find does not find; all but the key is the caller's to fill. */
 struct index_change *changes_add(struct changes *c, const struct patient_key *key);
 

@@ -58,6 +58,7 @@ static void merge_overlay(struct engine *e, const struct batch *b)
         if (!to) to = changes_add(e->active, &from->key);
         to->row = from->row;
         to->unlodge_at_ms = from->unlodge_at_ms;
+        places_put(&e->places, &from->key, &from->row);
         if (b->notes[i].is_lodged) changes_push_due(e->active, from->row.lodged_at_ms, &from->key);
     }
 }

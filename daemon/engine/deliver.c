@@ -48,7 +48,7 @@ int engine_entry(struct engine *e, const struct engine_place *place, struct entr
     if (!place->batch_sequence || place->sequence > e->last_sequence) return lookup_sequence(e, place->sequence, ret_entry);
     struct index_row row = {
         .sequence = place->sequence, .batch_sequence = place->batch_sequence, .offset = place->offset};
-    return lookup_entry_near(e, &row, ret_entry);
+    return lookup_entry(e, &row, ret_entry);
 }
 
 static int newest_record(struct engine *e, const struct patient_key *key, uint64_t known_sequence, struct arena *arena,

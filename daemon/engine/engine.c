@@ -30,7 +30,6 @@ static void set_defaults(struct engine_options *o)
     if (!o->batch_events) o->batch_events = LIMIT_BATCH_EVENTS;
     if (!o->fire_per_turn) o->fire_per_turn = LIMIT_FIRE_PER_TURN;
     if (!o->changes_max) o->changes_max = LIMIT_CHANGES;
-    if (!o->sweep_changes) o->sweep_changes = SWEEP_CHANGES;
     if (!o->code_version) o->code_version = "";
     assert(o->batch_events >= ENTRIES_PER_EVENT && o->batch_events <= LIMIT_BATCH_EVENTS);
     assert(o->fire_per_turn <= LIMIT_BATCH_EVENTS);
@@ -74,6 +73,7 @@ static int allocate_tables(struct engine *e)
         if (allocate_batch(e, &e->batches[i], overlay_max)) return ENGINE_E_MEMORY;
     if (changes_init(&e->generations[0], o->changes_max + spare)) return ENGINE_E_MEMORY;
     if (changes_init(&e->generations[1], o->changes_max + spare)) return ENGINE_E_MEMORY;
+    if (places_init(&e->places, LIMIT_PLACES)) return ENGINE_E_MEMORY;
     e->active = &e->generations[0];
     e->frozen = &e->generations[1];
     return 0;
@@ -171,6 +171,7 @@ void engine_abandon(struct engine *e)
     for (size_t i = 0; i < sizeof e->batches / sizeof *e->batches; i++) free_batch(&e->batches[i]);
     changes_destroy(&e->generations[0]);
     changes_destroy(&e->generations[1]);
+    places_destroy(&e->places);
     free(e);
 }
 

@@ -53,7 +53,8 @@ struct engine_options {
     uint32_t batch_events;            /* 4 to LIMIT_BATCH_EVENTS; 0: LIMIT_BATCH_EVENTS */
     uint32_t fire_per_turn;           /* at most LIMIT_BATCH_EVENTS; 0: LIMIT_FIRE_PER_TURN */
     uint32_t changes_max;             /* 0: LIMIT_CHANGES */
-    uint32_t sweep_changes;           /* the index is written when so many changed, or after a second; 0: 32768 */
+    uint32_t sweep_changes;           /* the index is written when so many changed (0: by the number of patients), or
+                                         after a second */
     int64_t clock_start_ms;           /* a manual clock's first time in a fresh folder; 0: CLOCK_MANUAL_START_MS */
     const char *code_version;         /* stamped into the epoch entry */
     bool decides_ahead;               /* engine_turn_end does not wait for the disk: a thread of its own commits */
@@ -106,6 +107,9 @@ void engine_turn_begin(struct engine *e);
  * never before the turn's commit if it speaks of something in the batch. A full batch is committed first, and the
  * turn goes on with a new one. */
 void engine_publish(struct engine *e, struct bytes event, uint64_t ticket, uint32_t position);
+/* An event that will be published soon, some eight events ahead: what it needs is fetched meanwhile. Its bytes are not
+ * kept. No bytes: none is known, and those before go on. */
+void engine_expect(struct engine *e, struct bytes event);
 bool engine_is_batch_full(const struct engine *e);
 bool engine_can_accept(const struct engine *e); /* false: the table of changes is full; leave events in the socket */
 /* What the daemon itself has to say to a subject: step decides it on the newest record, this batch's too (an alias

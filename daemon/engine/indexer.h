@@ -10,7 +10,7 @@
 
 #include "engine/changes.h"
 
-enum { INDEXER_CHUNK = 2000 /* changes in one transaction */ };
+enum { INDEXER_CHUNK = 4000 /* changes in one transaction */ };
 
 struct sweep {
     const struct index_change *rows;

@@ -24,6 +24,7 @@
 #include "engine/indexer.h"
 #include "engine/intake.h"
 #include "engine/merging.h"
+#include "engine/places.h"
 #include "engine/subject.h"
 #include "pathway/ruleset.h"
 
@@ -35,7 +36,6 @@ enum {
     RESULTS_PER_BATCH = 4,           /* pending results, in batches: repeats of what is in the batch wait with it */
     ALIASES_MAX = 8,                 /* no merge makes them deeper (core/merge.c) */
     CANDIDATES_PER_FIRING = 4,       /* stale due times looked at beyond the fired ones, in one turn */
-    SWEEP_CHANGES = 32768,
     PACKED_BYTES = 512 * 1024,       /* an entry's outcome and record; what is larger waits to be packed in its place */
     RULES_PENDING_MAX = 16384        /* rules entries that the index does not know yet */
 };
@@ -91,13 +91,29 @@ struct batch {
     struct commit commit;
 };
 
+/* Where a batch lies that was read. */
+enum { NEAR_MAX = 64 };
+struct near {
+    uint64_t batch_sequence; /* 0: none */
+    struct bytes blob;
+};
+
+/* The last events that were expected. */
+enum { EXPECTED_MAX = 16 };
+struct expected {
+    struct patient_key key;
+    bool is_known; /* it names a patient */
+};
+
 struct engine {
     struct engine_options options;
     struct journal_reader *journal_reader;
     struct index_reader *index_reader;
     bool is_reading;              /* both have a snapshot */
-    uint64_t near_sequence;       /* of the batch that engine_entry read last in this snapshot; 0: none */
-    struct bytes near_blob;
+    struct near near[NEAR_MAX];   /* batches that were read in this snapshot */
+    struct places places;
+    struct expected expected[EXPECTED_MAX];
+    uint32_t expected_count;      /* so far */
     uint8_t hash_key[HASH_KEY_BYTES];
     struct ruleset *ruleset;
     const struct rules *rules;    /* what it builds; NULL: no policy or no site yet, nothing can be decided */
@@ -131,7 +147,7 @@ struct engine {
     struct changes *active, *frozen;
     struct indexer *indexer;
     bool is_sweeping, wants_sweep, has_sweep_failed;
-    int64_t last_sweep_ns;
+    int64_t last_sweep_ns, last_sweep_took_ns; /* when it began, and when it is over when it ended */
     uint64_t indexed_sequence, sweep_sequence;
     uint64_t rules_pending[RULES_PENDING_MAX];
     uint32_t rules_pending_count, rules_sweeping_count;
@@ -167,8 +183,8 @@ int lookup_subject(struct engine *e, const struct patient_key *key, struct found
 int lookup_committed(struct engine *e, const struct patient_key *key, struct found *ret_found);
 /* The entry that a row names. */
 int lookup_entry(struct engine *e, const struct index_row *row, struct entry *ret_entry);
-/* For who reads entry after entry: the batch is looked up when it is another than before. */
-int lookup_entry_near(struct engine *e, const struct index_row *row, struct entry *ret_entry);
+/* A batch, for as long as this snapshot is open. */
+int lookup_batch(struct engine *e, uint64_t batch_sequence, struct bytes *ret_blob);
 /* By its sequence: from a batch that is not committed, or from the journal. */
 int lookup_sequence(struct engine *e, uint64_t sequence, struct entry *ret_entry);
 /* The journal as what decides needs it: what is decided and what is committed. In the engine's arena. */

@@ -1,10 +1,11 @@
 /* Where a subject's newest record is: this batch -> the one being committed -> active changes -> frozen changes -> index
- * -> journal.
+ * (or its rows that are remembered) -> journal.
  *
  * A frozen change counts for more than the index even while it is being written there; once it is written, the next
  * snapshot of the index has it, and only then are the frozen changes let go (sweep.c). */
 #include "engine/inside.h"
 
+#include <assert.h>
 #include "base/limits.h"
 #include "base/stored.h"
 
@@ -24,7 +25,7 @@ int reading_begin(struct engine *e)
         return ENGINE_E_INDEX;
     }
     e->is_reading = true;
-    e->near_sequence = 0;
+    memset(e->near, 0, sizeof e->near);
     return 0;
 }
 
@@ -38,13 +39,16 @@ void reading_end(struct engine *e)
 
 static int lookup_index(struct engine *e, const struct patient_key *key, struct found *found)
 {
-    int code = reading_begin(e);
-    if (code) return code;
-    code = e->options.index->ops->get(e->index_reader, key, &found->row);
-    if (code == INDEX_E_NOT_FOUND) return 0;
-    if (code) {
-        engine_say(e, "the index cannot be read: %s", index_error(code));
-        return ENGINE_E_INDEX;
+    if (!places_get(&e->places, key, &found->row)) {
+        int code = reading_begin(e);
+        if (code) return code;
+        code = e->options.index->ops->get(e->index_reader, key, &found->row);
+        if (code == INDEX_E_NOT_FOUND) return 0;
+        if (code) {
+            engine_say(e, "the index cannot be read: %s", index_error(code));
+            return ENGINE_E_INDEX;
+        }
+        places_put(&e->places, key, &found->row);
     }
     found->unlodge_at_ms = found->row.lodged_at_ms;
     found->is_unknown_to_memory = true;
@@ -80,12 +84,24 @@ int lookup_subject(struct engine *e, const struct patient_key *key, struct found
     return 0;
 }
 
-static int read_batch(struct engine *e, uint64_t batch_sequence, struct bytes *ret_blob)
+static struct near *near_of(struct engine *e, uint64_t batch_sequence)
+{
+    static_assert(NEAR_MAX == 64, "six bits of a product");
+    return &e->near[(batch_sequence * UINT64_C(0x9e3779b97f4a7c15)) >> 58];
+}
+
+int lookup_batch(struct engine *e, uint64_t batch_sequence, struct bytes *ret_blob)
 {
     int code = reading_begin(e);
     if (code) return code;
-    code = e->options.journal->ops->read(e->journal_reader, batch_sequence, ret_blob);
-    return code ? engine_say_damaged(e, batch_sequence, journal_error(code)) : 0;
+    struct near *near = near_of(e, batch_sequence);
+    if (near->batch_sequence != batch_sequence || !batch_sequence) {
+        code = e->options.journal->ops->read(e->journal_reader, batch_sequence, &near->blob);
+        near->batch_sequence = code ? 0 : batch_sequence;
+        if (code) return engine_say_damaged(e, batch_sequence, journal_error(code));
+    }
+    *ret_blob = near->blob;
+    return 0;
 }
 
 /* An entry has a checksum of its own. The batch's frame is not opened: its two ends are cold memory. */
@@ -101,18 +117,8 @@ static int entry_of_batch(struct engine *e, struct bytes blob, const struct inde
 int lookup_entry(struct engine *e, const struct index_row *row, struct entry *ret_entry)
 {
     struct bytes blob;
-    int code = read_batch(e, row->batch_sequence, &blob);
+    int code = lookup_batch(e, row->batch_sequence, &blob);
     return code ? code : entry_of_batch(e, blob, row, ret_entry);
-}
-
-int lookup_entry_near(struct engine *e, const struct index_row *row, struct entry *ret_entry)
-{
-    if (!e->is_reading || e->near_sequence != row->batch_sequence) {
-        int code = read_batch(e, row->batch_sequence, &e->near_blob);
-        if (code) return code;
-        e->near_sequence = row->batch_sequence;
-    }
-    return entry_of_batch(e, e->near_blob, row, ret_entry);
 }
 
 /* An entry that is decided and not committed; NULL: there is none. */

@@ -88,6 +88,7 @@ static int take_header(struct engine *e, const struct batch_view *view, const st
         change->row.lodged_at_ms = entry->due_at_ms;
         changes_push_due(e->active, entry->due_at_ms, &entry->key);
     }
+    places_put(&e->places, &entry->key, &change->row);
     if (entry->kind != ENTRY_RULES) return 0;
     if (e->rules_pending_count == RULES_PENDING_MAX) return ENGINE_E_LIMIT;
     e->rules_pending[e->rules_pending_count++] = entry->sequence;
@@ -172,6 +173,7 @@ static int empty_index(struct engine *e, const char *why)
     e->options.index = emptied;
     if (emptied->ops->reader_new(emptied, &e->index_reader)) return ENGINE_E_INDEX;
     changes_clear(e->active);
+    places_clear(&e->places);
     e->rules_pending_count = 0;
     e->indexed_sequence = 0;
     if (e->options.on_notice) e->options.on_notice(e->options.storage_context, why);
@@ -262,6 +264,7 @@ int recover(struct engine *e)
     if (code) return code;
     code = journal_last_sequence(e->options.journal) ? resume_folder(e) : begin_folder(e);
     reading_end(e);
+    places_grow(&e->places, (uint64_t)e->totals[TOTAL_PATIENTS]);
     return code;
 }
 

@@ -5,12 +5,19 @@
 
 #include "base/limits.h"
 
-/* Sweeps are large, because a sweep of a few thousand changes drawn from many subjects touches as many pages of the
- * index as one of a hundred thousand, and the disk is the journal's. */
+/* Sweeps are large, because what they cost is the pages that they touch, and a sweep of a few thousand changes drawn
+ * from many subjects touches a page for each; one of a quarter of all subjects touches a page for some five changes. So
+ * while there is load the thread rests until that many have changed, and the processor and the disk are the journal's.
+ * While there is little a sweep is short, and so is the rest after it. */
 #define SWEEP_PAUSE_NS INT64_C(1000000000) /* a few changes wait no longer for the index */
 #define SWEEP_AGAIN_NS INT64_C(1000000000) /* after one that failed */
 
-enum { FLUSH_SWEEPS = 4 };
+enum {
+    SWEEP_CHANGES_LEAST = 32768,
+    SWEEP_SHARE = 4, /* of the subjects one in so many has changed */
+    REST_FACTOR = 8, /* times as long as the sweep took */
+    FLUSH_SWEEPS = 4
+};
 
 void scan_reset(struct engine *e)
 {
@@ -27,9 +34,12 @@ static void finish(struct engine *e)
             e->rules_pending_count * sizeof *e->rules_pending);
     e->indexed_sequence = e->sweep_sequence;
     e->is_sweeping = false;
+    e->last_sweep_took_ns = clock_machine_ns() - e->last_sweep_ns;
+    e->last_sweep_ns += e->last_sweep_took_ns;
     if (e->has_sweep_failed) e->sentence[0] = '\0';
     e->has_sweep_failed = false;
     scan_reset(e);
+    places_grow(&e->places, (uint64_t)e->totals[TOTAL_PATIENTS]);
 }
 
 void sweep_poll(struct engine *e)
@@ -83,11 +93,25 @@ static void start(struct engine *e)
                               });
 }
 
+static bool is_large(const struct engine *e)
+{
+    if (e->rules_pending_count >= RULES_PENDING_MAX / 2) return true;
+    if (e->options.sweep_changes) return e->active->count >= e->options.sweep_changes;
+    uint64_t share = (uint64_t)e->totals[TOTAL_PATIENTS] / SWEEP_SHARE, most = e->options.changes_max / 2;
+    if (share < SWEEP_CHANGES_LEAST) share = SWEEP_CHANGES_LEAST;
+    return e->active->count >= (share < most ? share : most);
+}
+
+static bool has_rested(const struct engine *e)
+{
+    int64_t rest_ns = REST_FACTOR * e->last_sweep_took_ns;
+    return clock_machine_ns() - e->last_sweep_ns >= (rest_ns > SWEEP_PAUSE_NS ? rest_ns : SWEEP_PAUSE_NS);
+}
+
 void sweep_start_if_worthwhile(struct engine *e)
 {
     if (e->is_sweeping || e->is_in_turn || !e->active->count) return;
-    bool is_large = e->active->count >= e->options.sweep_changes || e->rules_pending_count >= RULES_PENDING_MAX / 2;
-    if (is_large || e->wants_sweep || clock_machine_ns() - e->last_sweep_ns >= SWEEP_PAUSE_NS) start(e);
+    if (e->wants_sweep || is_large(e) || has_rested(e)) start(e);
 }
 
 bool sweep_has_room(const struct engine *e)

@@ -105,6 +105,11 @@ bool front_next(struct front *front, const struct inbox_filter *filter, struct p
     return inbox_take(front->inbox, filter, ret_from, ret_payload);
 }
 
+bool front_peek(const struct front *front, size_t ahead, struct bytes *ret_payload)
+{
+    return inbox_peek(front->inbox, ahead, ret_payload);
+}
+
 /* --- receiving ------------------------------------------------------------------------------------------------ */
 static bool is_generated(zmq_msg_t *id)
 {

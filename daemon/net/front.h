@@ -36,6 +36,8 @@ const char *front_endpoint(const struct front *front); /* as bound: with the por
 
 /* Moves what has arrived from the socket to the inbox, at most NET_TURN_RECEIVE messages. */
 void front_receive(struct front *front);
+/* What will most likely be the request after `ahead` others; it stays. False: so many do not wait. */
+bool front_peek(const struct front *front, size_t ahead, struct bytes *ret_payload);
 /* The request whose turn it is; the caller closes the message. False: none waits. */
 bool front_next(struct front *front, const struct inbox_filter *filter, struct peer *ret_from, zmq_msg_t *ret_payload);
 /* Something has arrived, received or not. */

@@ -173,6 +173,19 @@ bool inbox_take(struct inbox *inbox, const struct inbox_filter *filter, struct p
     return true;
 }
 
+bool inbox_peek(const struct inbox *inbox, size_t ahead, struct bytes *ret_body)
+{
+    if (ahead >= inbox->messages) return false;
+    struct queue *q = inbox->tail->ring_next;
+    for (; ahead >= q->messages; q = q->ring_next)
+        ahead -= q->messages;
+    struct message *m = q->first;
+    while (ahead-- > 0)
+        m = m->next;
+    *ret_body = (struct bytes){zmq_msg_data(&m->body), zmq_msg_size(&m->body)};
+    return true;
+}
+
 bool inbox_is_full(const struct inbox *inbox)
 {
     return inbox->free_messages == NULL || inbox->free_queues == NULL || inbox->bytes >= NET_INBOX_BYTES;

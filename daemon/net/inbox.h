@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <zmq.h>
 
+#include "base/bytes.h"
+
 /* Where a reply goes: a routing id that the ROUTER generated, and whether the request came behind an empty frame. */
 struct peer {
     uint32_t id;
@@ -35,6 +37,9 @@ struct inbox_filter {
 };
 /* Moves out the message whose turn it is; the caller closes it. False: none waits but of those held. */
 bool inbox_take(struct inbox *inbox, const struct inbox_filter *filter, struct peer *ret_from, zmq_msg_t *ret_body);
+
+/* What will be taken after `ahead` others, if nobody is passed over and nothing else comes. Stays in. False: nothing. */
+bool inbox_peek(const struct inbox *inbox, size_t ahead, struct bytes *ret_body);
 
 bool inbox_is_full(const struct inbox *inbox);
 size_t inbox_messages(const struct inbox *inbox);

@@ -5,18 +5,12 @@
 #include <stdio.h>
 
 #include "base/limits.h"
+#include "base/wire.h"
 #include "net/limits.h"
 
 #include "base/banned.h"
 
-enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
-
-struct field {
-    uint32_t number;
-    uint32_t wire;
-    uint64_t value;     /* VARINT */
-    struct bytes bytes; /* BYTES */
-};
+enum { REQUEST_PUBLISH = 2, PUBLISH_EVENTS = 1 }; /* handoff/v1/api.proto */
 
 static int refuse(struct request_fault *fault, Handoff__V1__Code code, const char *field, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -32,51 +26,25 @@ static int refuse(struct request_fault *fault, Handoff__V1__Code code, const cha
     return -1;
 }
 
-static bool take_varint(struct bytes *rest, uint64_t *ret_value)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < rest->len && i < 10; i++) {
-        value |= (uint64_t)(rest->data[i] & 0x7f) << (7 * i);
-        if (rest->data[i] < 0x80) {
-            rest->data += i + 1;
-            rest->len -= i + 1;
-            *ret_value = value;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool take_bytes(struct bytes *rest, uint64_t len, struct bytes *ret_bytes)
-{
-    if (len > rest->len) return false;
-    *ret_bytes = (struct bytes){rest->data, (size_t)len};
-    rest->data += len;
-    rest->len -= (size_t)len;
-    return true;
-}
-
-/* False: the bytes are no field (groups are not known here). */
-static bool take_field(struct bytes *rest, struct field *ret)
-{
-    uint64_t key, len;
-    if (!take_varint(rest, &key) || key >> 3 == 0 || key >> 3 > UINT32_MAX / 8) return false;
-    *ret = (struct field){.number = (uint32_t)(key >> 3), .wire = key & 7};
-    switch (ret->wire) {
-    case WIRE_VARINT: return take_varint(rest, &ret->value);
-    case WIRE_64: return take_bytes(rest, 8, &ret->bytes);
-    case WIRE_32: return take_bytes(rest, 4, &ret->bytes);
-    case WIRE_BYTES: return take_varint(rest, &len) && take_bytes(rest, len, &ret->bytes);
-    default: return false;
-    }
-}
-
 uint64_t request_tag(struct bytes payload)
 {
-    struct field f;
-    while (payload.len > 0 && take_field(&payload, &f))
+    struct wire_field f;
+    while (payload.len > 0 && wire_take_field(&payload, &f))
         if (f.number == 1 && f.wire == WIRE_VARINT) return f.value;
     return 0;
+}
+
+bool request_first_event(struct bytes payload, struct bytes *ret_event)
+{
+    struct wire_field body, first;
+    while (payload.len > 0 && wire_take_field(&payload, &body))
+        if (body.number == REQUEST_PUBLISH && body.wire == WIRE_BYTES) {
+            if (!wire_take_field(&body.bytes, &first) || first.number != PUBLISH_EVENTS || first.wire != WIRE_BYTES)
+                return false;
+            *ret_event = first.bytes;
+            return true;
+        }
+    return false;
 }
 
 /* Length of the sequence that begins here, 0: none that UTF-8 allows (no surrogates, no overlong, no NUL). */
@@ -131,14 +99,14 @@ static int check_value(const ProtobufCFieldDescriptor *d, uint64_t value, struct
 }
 
 /* A list of them may come in one piece. */
-static int check_enum(const ProtobufCFieldDescriptor *d, const struct field *f, struct request_fault *fault)
+static int check_enum(const ProtobufCFieldDescriptor *d, const struct wire_field *f, struct request_fault *fault)
 {
     struct bytes rest = f->bytes;
     uint64_t value;
     if (f->wire == WIRE_VARINT) return check_value(d, f->value, fault);
     if (f->wire != WIRE_BYTES || d->label != PROTOBUF_C_LABEL_REPEATED) return check_value(d, UINT64_MAX, fault);
     while (rest.len > 0) {
-        if (!take_varint(&rest, &value)) value = UINT64_MAX;
+        if (!wire_take_varint(&rest, &value)) value = UINT64_MAX;
         if (check_value(d, value, fault) != 0) return -1;
     }
     return 0;
@@ -147,14 +115,14 @@ static int check_enum(const ProtobufCFieldDescriptor *d, const struct field *f, 
 static int check_body(const ProtobufCMessageDescriptor *message, struct bytes body, struct request_fault *fault);
 
 /* No message of the schema holds itself, so this goes only as deep as the schema. */
-static int check_message(const ProtobufCFieldDescriptor *d, const struct field *f, struct request_fault *fault)
+static int check_message(const ProtobufCFieldDescriptor *d, const struct wire_field *f, struct request_fault *fault)
 {
     if (f->wire != WIRE_BYTES)
         return refuse(fault, HANDOFF__V1__CODE__CODE_MALFORMED, d->name, "%s is not a message", d->name);
     return check_body(d->descriptor, f->bytes, fault);
 }
 
-static int check_body_field(const ProtobufCMessageDescriptor *message, const struct field *f,
+static int check_body_field(const ProtobufCMessageDescriptor *message, const struct wire_field *f,
                             struct request_fault *fault)
 {
     const ProtobufCFieldDescriptor *d = protobuf_c_message_descriptor_get_field(message, f->number);
@@ -166,7 +134,7 @@ static int check_body_field(const ProtobufCMessageDescriptor *message, const str
 }
 
 /* Elements of one list are counted where each costs much more than it has bytes. */
-static int count_element(const ProtobufCMessageDescriptor *message, const struct field *f, uint32_t *count,
+static int count_element(const ProtobufCMessageDescriptor *message, const struct wire_field *f, uint32_t *count,
                          struct request_fault *fault)
 {
     bool is_publish = message == &handoff__v1__publish_request__descriptor && f->number == 1;
@@ -181,9 +149,9 @@ static int count_element(const ProtobufCMessageDescriptor *message, const struct
 static int check_body(const ProtobufCMessageDescriptor *message, struct bytes body, struct request_fault *fault)
 {
     uint32_t count = 0;
-    struct field f;
+    struct wire_field f;
     while (body.len > 0) {
-        if (!take_field(&body, &f))
+        if (!wire_take_field(&body, &f))
             return refuse(fault, HANDOFF__V1__CODE__CODE_MALFORMED, NULL, "the request's body is not protobuf");
         if (count_element(message, &f, &count, fault) != 0 || check_body_field(message, &f, fault) != 0) return -1;
     }
@@ -193,9 +161,9 @@ static int check_body(const ProtobufCMessageDescriptor *message, struct bytes bo
 static int check(struct bytes payload, struct request_fault *fault)
 {
     uint32_t bodies = 0;
-    struct field f;
+    struct wire_field f;
     while (payload.len > 0) {
-        if (!take_field(&payload, &f))
+        if (!wire_take_field(&payload, &f))
             return refuse(fault, HANDOFF__V1__CODE__CODE_MALFORMED, NULL, "the payload is not a protobuf Request");
         const ProtobufCFieldDescriptor *d =
             protobuf_c_message_descriptor_get_field(&handoff__v1__request__descriptor, f.number);

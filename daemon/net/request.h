@@ -20,6 +20,8 @@ struct request_fault {
 
 /* The tag, as far as it can be read; else 0. */
 uint64_t request_tag(struct bytes payload);
+/* Of a publish, before it is read: its first event. False: it is none. */
+bool request_first_event(struct bytes payload, struct bytes *ret_event);
 /* 0 and the request, which lives in the arena; -1 and why not. */
 int request_read(struct bytes payload, struct arena *arena, Handoff__V1__Request **ret_request,
                  struct request_fault *ret_fault);

@@ -11,6 +11,7 @@
 #include "base/banned.h"
 
 #define ARENA_BYTES ((size_t)160 * 1024 * 1024)
+enum { EXPECT_EVENTS = 10 }; /* ahead of the one that is served: engine_expect tells why so many */
 #define ARENA_SPARE ((size_t)8 * 1024 * 1024) /* for one record and its view, whatever it holds */
 
 typedef void serve_function(struct service *s, const struct call *call);
@@ -175,8 +176,10 @@ static void serve_publish(struct service *s, const struct call *call)
         service_refuse(s, call, HANDOFF__V1__CODE__CODE_UNAVAILABLE, "out of memory; retry with the same ids", NULL);
         return;
     }
-    for (size_t i = 0; i < publish->n_events; i++) {
+    for (size_t i = 0, expected = 1; i < publish->n_events; i++) {
         struct bytes event = {publish->events[i].data, publish->events[i].len};
+        for (; expected < publish->n_events && expected < i + EXPECT_EVENTS; expected++)
+            engine_expect(s->engine, (struct bytes){publish->events[expected].data, publish->events[expected].len});
         engine_publish(s->engine, event, ticket, (uint32_t)i);
         s->counts.events++;
     }
@@ -230,15 +233,34 @@ static bool can_serve(const struct service *s)
            !pending_is_full(s->pending) && engine_can_accept(s->engine) && delivery_can_take(s->options.delivery);
 }
 
-void service_serve(struct service *s)
+/* So that what the next requests need is at hand when their turn comes. */
+static void expect(struct service *s)
+{
+    struct bytes payload, event;
+    while (s->expected < EXPECT_EVENTS && front_peek(s->front, s->expected, &payload)) {
+        engine_expect(s->engine, request_first_event(payload, &event) ? event : (struct bytes){0});
+        s->expected++;
+    }
+    if (s->expected < EXPECT_EVENTS) engine_expect(s->engine, (struct bytes){0});
+}
+
+static bool take(struct service *s, struct peer *ret_from, zmq_msg_t *ret_payload)
 {
     const struct inbox_filter filter = {has_enough_reads, s};
+    expect(s);
+    if (!front_next(s->front, &filter, ret_from, ret_payload)) return false;
+    s->expected -= s->expected > 0;
+    return true;
+}
+
+void service_serve(struct service *s)
+{
     struct peer from;
     zmq_msg_t payload;
     size_t bytes = 0;
     uint64_t events_before = s->counts.events;
     while (bytes < NET_TURN_BYTES && s->counts.events - events_before < s->options.batch_events && can_serve(s) &&
-           !s->options.has_enough(s->options.context) && front_next(s->front, &filter, &from, &payload)) {
+           !s->options.has_enough(s->options.context) && take(s, &from, &payload)) {
         bytes += zmq_msg_size(&payload) + NET_MESSAGE_COST;
         serve_one(s, from, &payload);
         zmq_msg_close(&payload);

@@ -52,6 +52,7 @@ struct backing_up {
 };
 
 struct service {
+    uint32_t expected; /* requests that wait and were told to the engine */
     struct service_options options;
     struct engine *engine;
     struct front *front;

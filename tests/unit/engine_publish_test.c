@@ -57,6 +57,35 @@ static void an_unreadable_event_refuses_only_itself(void **state)
     (void)state;
 }
 
+/* Those expected come, do not come, or come otherwise. */
+static void what_is_expected_changes_nothing(void **state)
+{
+    struct world *w = world_new(false);
+    struct bytes events[40];
+    char id[16], patient[16];
+    for (int i = 0; i < 40; i++) {
+        snprintf(id, sizeof id, "e%d", i);
+        snprintf(patient, sizeof patient, "p%d", i % 7);
+        events[i] = world_opened(w, id, patient);
+    }
+    for (int i = 0; i < 40; i += 20) {
+        engine_turn_begin(w->engine);
+        uint64_t last = world_state(w).last_sequence;
+        engine_expect(w->engine, (struct bytes){(const uint8_t *)"\x22\xff", 2});
+        engine_expect(w->engine, (struct bytes){(const uint8_t *)"\x22\x03m\0y", 5});
+        for (int j = 0; j < 20; j++) engine_expect(w->engine, events[i + 19 - j]);
+        for (int j = 0; j < 20; j++) engine_expect(w->engine, (struct bytes){0});
+        assert_false(engine_has_decided(w->engine));
+        for (int j = 0; j < 10; j++) engine_publish(w->engine, events[i + j], (uint64_t)(i + j), 0);
+        engine_turn_commit(w->engine);
+        assert_int_equal(world_state(w).last_sequence, last + 10);
+    }
+    for (uint32_t i = 0; i < 40; i++)
+        if (i % 20 < 10) assert_int_equal(w->results[i].code, CODE(ACCEPTED));
+    world_free(w);
+    (void)state;
+}
+
 static void a_repeat_in_the_same_batch_waits_for_it_and_stores_nothing(void **state)
 {
     struct world *w = world_new(false);
@@ -532,6 +561,7 @@ int main(void)
         cmocka_unit_test(an_event_is_accepted_and_its_record_is_readable),
         cmocka_unit_test(nothing_is_told_or_visible_before_the_commit),
         cmocka_unit_test(an_unreadable_event_refuses_only_itself),
+        cmocka_unit_test(what_is_expected_changes_nothing),
         cmocka_unit_test(a_repeat_in_the_same_batch_waits_for_it_and_stores_nothing),
         cmocka_unit_test(a_repeat_with_other_content_is_audited_once_a_minute),
         cmocka_unit_test(of_a_flood_of_repeats_that_differ_the_first_few_are_audited),

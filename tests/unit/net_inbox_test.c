@@ -152,6 +152,29 @@ static void a_connection_that_is_held_keeps_its_messages_and_stops_nobody(void *
     inbox_free(inbox);
 }
 
+static void what_comes_next_can_be_looked_at_and_stays(void **state)
+{
+    (void)state;
+    struct inbox *inbox = inbox_new();
+    struct bytes body;
+    assert_false(inbox_peek(inbox, 0, &body));
+    for (uint32_t peer = 6; peer <= 8; peer++)
+        for (size_t i = 0; i < 3; i++)
+            assert_true(put(inbox, peer, 10 * peer + i));
+    for (size_t ahead = 0; ahead < 9; ahead++) {
+        assert_true(inbox_peek(inbox, ahead, &body));
+        assert_int_equal(body.len, 10 * (6 + ahead / 3) + ahead % 3);
+    }
+    assert_false(inbox_peek(inbox, 9, &body));
+    assert_int_equal(inbox_messages(inbox), 9);
+    for (uint32_t i = 0; i < 9; i++) {
+        assert_true(inbox_peek(inbox, 0, &body));
+        uint8_t first = body.data[0];
+        assert_int_equal(take(inbox), first);
+    }
+    inbox_free(inbox);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +185,7 @@ int main(void)
         cmocka_unit_test(a_connection_with_too_much_waiting_is_refused_and_others_are_not),
         cmocka_unit_test(it_is_full_when_every_message_is_taken_and_empties_again),
         cmocka_unit_test(many_connections_come_and_go),
+        cmocka_unit_test(what_comes_next_can_be_looked_at_and_stays),
     };
     return cmocka_run_group_tests_name("net inbox", tests, NULL, NULL);
 }

@@ -172,6 +172,20 @@ static void a_request_over_its_size_is_refused(void **state)
     assert_int_equal(code_of((struct bytes){big, LIMIT_PUBLISH_BYTES + 1}), HANDOFF__V1__CODE__CODE_TOO_LARGE);
 }
 
+static void the_first_event_of_a_publish_is_found_before_it_is_read(void **state)
+{
+    (void)state;
+    struct bytes event, request = publish_request(3);
+    assert_true(request_first_event(request, &event));
+    Handoff__V1__Request *whole = handoff__v1__request__unpack(arena_protobuf(arena), request.len, request.data);
+    assert_int_equal(event.len, whole->publish->events[0].len);
+    assert_memory_equal(event.data, whole->publish->events[0].data, event.len);
+    assert_false(request_first_event(publish_request(0), &event));
+    assert_false(request_first_event(patient_request("mary"), &event));
+    for (size_t len = 0; len < request.len; len++)
+        if (request_first_event((struct bytes){request.data, len}, &event)) assert_true(event.data + event.len <= request.data + len);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +200,7 @@ int main(void)
         cmocka_unit_test(an_enum_value_that_is_not_listed_is_refused),
         cmocka_unit_test(more_events_than_one_publish_may_have_are_refused_as_a_whole),
         cmocka_unit_test(a_request_over_its_size_is_refused),
+        cmocka_unit_test(the_first_event_of_a_publish_is_found_before_it_is_read),
     };
     return cmocka_run_group_tests_name("net request", tests, set_up, tear_down);
 }

@@ -2,15 +2,21 @@
 #include "engine/indexer.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
+#include "engine/clock.h"
+
+#define REST_NS_MAX INT64_C(50000000)
 
 struct indexer {
     pthread_t thread;
-    pthread_mutex_t lock; /* guards state, is_ending, sweep, error */
+    pthread_mutex_t lock; /* guards state, is_ending, is_awaited, sweep, error */
     pthread_cond_t changed;
     enum indexer_state state;
-    bool is_ending;
+    bool is_ending, is_awaited;
+    int64_t woke_ns; /* when the transaction began */
     struct sweep sweep;
     int error;
     struct index *index;
@@ -35,7 +41,7 @@ static struct index_change for_index(const struct index_change *row)
 }
 
 static int write_sorted(struct index *index, const struct sweep *sweep, const uint32_t *order,
-                        struct index_change *chunk)
+                        struct index_change *chunk, void (*between)(void *context), void *context)
 {
     int code = 0;
     for (uint32_t from = 0; from < sweep->count && !code; from += INDEXER_CHUNK) {
@@ -45,11 +51,12 @@ static int write_sorted(struct index *index, const struct sweep *sweep, const ui
         for (uint32_t i = 0; i < count; i++) chunk[i] = for_index(&sweep->rows[order[from + i]]);
         code = index->ops->apply(index, chunk, count, is_last ? sweep->rules : NULL,
                                  is_last ? sweep->rules_count : 0, is_last ? sweep->indexed_sequence : 0);
+        if (between && !is_last) between(context);
     }
     return code;
 }
 
-int sweep_write(struct index *index, const struct sweep *sweep)
+int sweep_write(struct index *index, const struct sweep *sweep, void (*between)(void *context), void *context)
 {
     if (!sweep->count)
         return index->ops->apply(index, NULL, 0, sweep->rules, sweep->rules_count, sweep->indexed_sequence);
@@ -59,7 +66,7 @@ int sweep_write(struct index *index, const struct sweep *sweep)
     if (!code) {
         for (uint32_t i = 0; i < sweep->count; i++) order[i] = i;
         qsort_r(order, sweep->count, sizeof *order, compare_rows, (void *)sweep->rows);
-        code = write_sorted(index, sweep, order, chunk);
+        code = write_sorted(index, sweep, order, chunk, between, context);
     }
     free(order);
     free(chunk);
@@ -68,10 +75,24 @@ int sweep_write(struct index *index, const struct sweep *sweep)
 
 /* --- the thread --------------------------------------------------------------------------------------------- */
 
+static void rest(void *context)
+{
+    struct indexer *x = context;
+    int64_t now_ns = clock_machine_ns(), took_ns = now_ns - x->woke_ns;
+    int64_t until_ns = now_ns + (took_ns < REST_NS_MAX ? took_ns : REST_NS_MAX);
+    struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
+    pthread_mutex_lock(&x->lock);
+    while (!x->is_awaited && !x->is_ending &&
+           pthread_cond_clockwait(&x->changed, &x->lock, CLOCK_MONOTONIC, &until) != ETIMEDOUT) {}
+    pthread_mutex_unlock(&x->lock);
+    x->woke_ns = clock_machine_ns();
+}
+
 static void work(struct indexer *x)
 {
     pthread_mutex_unlock(&x->lock);
-    int code = sweep_write(x->index, &x->sweep);
+    x->woke_ns = clock_machine_ns();
+    int code = sweep_write(x->index, &x->sweep, rest, x);
     pthread_mutex_lock(&x->lock);
     x->error = code;
     x->state = code ? INDEXER_FAILED : INDEXER_DONE;
@@ -154,9 +175,19 @@ enum indexer_state indexer_poll(struct indexer *x, int *ret_error)
     return state;
 }
 
+void indexer_hurry(struct indexer *x, bool is_awaited)
+{
+    pthread_mutex_lock(&x->lock);
+    if (is_awaited && !x->is_awaited) pthread_cond_broadcast(&x->changed);
+    x->is_awaited = is_awaited;
+    pthread_mutex_unlock(&x->lock);
+}
+
 void indexer_wait(struct indexer *x)
 {
     pthread_mutex_lock(&x->lock);
+    x->is_awaited = true;
+    pthread_cond_broadcast(&x->changed);
     while (x->state == INDEXER_WORKING) pthread_cond_wait(&x->changed, &x->lock);
     pthread_mutex_unlock(&x->lock);
 }

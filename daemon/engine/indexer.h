@@ -10,7 +10,7 @@
 
 #include "engine/changes.h"
 
-enum { INDEXER_CHUNK = 4000 /* changes in one transaction */ };
+enum { INDEXER_CHUNK = 1000 /* changes in one transaction */ };
 
 struct sweep {
     const struct index_change *rows;
@@ -20,8 +20,9 @@ struct sweep {
     uint64_t indexed_sequence; /* when all of it is written */
 };
 
-/* All of it, on the caller's thread; 0 or INDEX_E_. What was written before a failure may be written again. */
-int sweep_write(struct index *index, const struct sweep *sweep);
+/* All of it, on the caller's thread; 0 or INDEX_E_. What was written before a failure may be written again. `between`
+ * (NULL: nothing) is called after each transaction but the last. */
+int sweep_write(struct index *index, const struct sweep *sweep, void (*between)(void *context), void *context);
 
 enum indexer_state { INDEXER_IDLE, INDEXER_WORKING, INDEXER_DONE, INDEXER_FAILED };
 struct indexer;
@@ -36,7 +37,10 @@ void indexer_begin(struct indexer *x, const struct sweep *sweep);
 void indexer_again(struct indexer *x);
 /* DONE is reported once, and is IDLE then. FAILED: *ret_error is the index's. */
 enum indexer_state indexer_poll(struct indexer *x, int *ret_error);
-/* Until it is no longer WORKING. */
+/* Between transactions it rests for as long as the last one took, so that the journal has the disk at least half of the
+ * time, unless somebody waits for it. */
+void indexer_hurry(struct indexer *x, bool is_awaited);
+/* Until it is no longer WORKING, in a hurry. */
 void indexer_wait(struct indexer *x);
 
 #endif

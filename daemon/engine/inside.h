@@ -146,7 +146,7 @@ struct engine {
     struct changes generations[2];
     struct changes *active, *frozen;
     struct indexer *indexer;
-    bool is_sweeping, wants_sweep, has_sweep_failed;
+    bool is_sweeping, wants_sweep, is_sweep_awaited, has_sweep_failed;
     int64_t last_sweep_ns, last_sweep_took_ns; /* when it began, and when it is over when it ended */
     uint64_t indexed_sequence, sweep_sequence;
     uint64_t rules_pending[RULES_PENDING_MAX];

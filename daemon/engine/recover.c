@@ -118,7 +118,7 @@ static int write_index(struct engine *e, uint64_t through)
 {
     struct sweep sweep = {e->active->rows, e->active->count, e->rules_pending, e->rules_pending_count, through};
     reading_end(e);
-    int code = sweep_write(e->options.index, &sweep);
+    int code = sweep_write(e->options.index, &sweep, NULL, NULL);
     if (code) {
         engine_say(e, "the index could not be written: %s", index_error(code));
         return ENGINE_E_INDEX;

@@ -42,10 +42,18 @@ static void finish(struct engine *e)
     places_grow(&e->places, (uint64_t)e->totals[TOTAL_PATIENTS]);
 }
 
+/* Somebody waits for this sweep or for the next, or the table fills. */
+static void hurry(struct engine *e)
+{
+    bool is_filling = e->active->count >= e->options.changes_max / 2;
+    indexer_hurry(e->indexer, e->is_sweep_awaited || e->wants_sweep || is_filling);
+}
+
 void sweep_poll(struct engine *e)
 {
     if (!e->is_sweeping || e->is_in_turn) return;
     int error = 0;
+    hurry(e);
     switch (indexer_poll(e->indexer, &error)) {
     case INDEXER_DONE:
         finish(e);
@@ -82,7 +90,9 @@ static void start(struct engine *e)
     e->sweep_sequence = e->last_sequence;
     e->rules_sweeping_count = e->rules_pending_count;
     e->is_sweeping = true;
+    e->is_sweep_awaited = e->wants_sweep;
     e->wants_sweep = false;
+    hurry(e);
     e->last_sweep_ns = clock_machine_ns();
     indexer_begin(e->indexer, &(struct sweep){
                                   .rows = full->rows,

@@ -56,6 +56,7 @@ class Contest:
         row = load.measure(in_flight, seconds)
         if subscribers:
             row["acknowledged"] = subscribers.stop()["acknowledged"]
+        server.await_quiet()
         if row.get("parked"):
             raise Refused(f"{row['parked']} events were parked by the {name}")
         return row

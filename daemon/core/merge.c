@@ -8,6 +8,7 @@
  * closed as a duplicate, and what it asked for goes on with the one), a task that asks the same, a matter that is raised
  * twice. The order of entries decides everything, so that reading them again gives the same. */
 #include "core/moment.h"
+#include "core/seen.h"
 
 #include <string.h>
 
@@ -327,14 +328,12 @@ static void take_numbers(struct moment *m, uint64_t **mine, size_t *count, const
 }
 
 /* --- repeats -------------------------------------------------------------------------------------------------------- */
-static void put_seen(uint64_t *list, size_t *pairs, const uint64_t *pair)
+/* By sequence. */
+static void put_seen(uint64_t *list, size_t *count, uint64_t seen)
 {
-    size_t place = *pairs;
-    for (size_t i = 0; i < *pairs; i++)
-        if (list[2 * i] == pair[0]) return;
-    for (; place > 0 && list[2 * place - 1] > pair[1]; place--) memcpy(list + 2 * place, list + 2 * place - 2, 2 * sizeof *list);
-    memcpy(list + 2 * place, pair, 2 * sizeof *list);
-    ++*pairs;
+    size_t place = (*count)++;
+    for (; place > 0 && seen_sequence(list[place - 1]) > seen_sequence(seen); place--) list[place] = list[place - 1];
+    list[place] = seen;
 }
 
 static int64_t newest_of(const Handoff__V1__PatientRecord *r)
@@ -350,13 +349,13 @@ static void take_seen(struct joining *j)
     Handoff__V1__PatientRecord *r = j->m->record;
     const Handoff__V1__PatientRecord *alias = j->m->input->alias;
     int64_t mine = newest_of(r), others = newest_of(alias);
-    uint64_t *all = ARENA_ARRAY(j->m->arena, uint64_t, r->n_seen + alias->n_seen + 2);
-    size_t pairs = 0;
-    for (size_t i = 0; i + 1 < r->n_seen; i += 2) put_seen(all, &pairs, r->seen + i);
-    for (size_t i = 0; i + 1 < alias->n_seen; i += 2) put_seen(all, &pairs, alias->seen + i);
-    size_t dropped = pairs > LIMIT_RECORD_SEEN ? pairs - LIMIT_RECORD_SEEN : 0;
-    r->seen = all + 2 * dropped;
-    r->n_seen = 2 * (pairs - dropped);
+    uint64_t *all = ARENA_ARRAY(j->m->arena, uint64_t, r->n_seen + alias->n_seen + 1);
+    size_t count = 0;
+    for (size_t i = 0; i < r->n_seen; i++) put_seen(all, &count, r->seen[i]);
+    for (size_t i = 0; i < alias->n_seen; i++) put_seen(all, &count, alias->seen[i]);
+    size_t dropped = count > LIMIT_RECORD_SEEN ? count - LIMIT_RECORD_SEEN : 0;
+    r->seen = all + dropped;
+    r->n_seen = count - dropped;
     r->evicted_until_ms = mine > others ? mine : others;
     r->seen_previous_ms = r->seen_recent_ms = 0;
     r->seen_count = 0;

@@ -9,6 +9,7 @@
 #include "core/invariants.h"
 #include "core/moment.h"
 #include "core/roster.h"
+#include "core/seen.h"
 
 #include <string.h>
 
@@ -51,9 +52,9 @@ static void begin_moment(struct moment *m, const struct rules *rules, const Hand
 enum seen step_seen(const Handoff__V1__PatientRecord *r, uint64_t seen_hash, int64_t occurred_at_ms,
                     uint64_t *ret_sequence)
 {
-    for (size_t i = 0; i + 1 < r->n_seen; i += 2)
-        if (r->seen[i] == seen_hash) {
-            *ret_sequence = r->seen[i + 1];
+    for (size_t i = 0; i < r->n_seen; i++)
+        if (seen_fits(r->seen[i], seen_hash)) {
+            *ret_sequence = seen_sequence(r->seen[i]);
             return SEEN_BEFORE;
         }
     return r->evicted_until_ms && occurred_at_ms <= r->evicted_until_ms ? SEEN_MAYBE : SEEN_NEW;
@@ -72,13 +73,12 @@ static void bound_evicted(Handoff__V1__PatientRecord *r, int64_t occurred_ms)
 
 static void remember(Handoff__V1__PatientRecord *r, const struct step_input *input, struct arena *arena)
 {
-    size_t keep = r->n_seen >= 2 * LIMIT_RECORD_SEEN ? 2 * (LIMIT_RECORD_SEEN - 1) : r->n_seen;
-    uint64_t *seen = ARENA_ARRAY(arena, uint64_t, keep + 2);
+    size_t keep = r->n_seen >= LIMIT_RECORD_SEEN ? LIMIT_RECORD_SEEN - 1 : r->n_seen;
+    uint64_t *seen = ARENA_ARRAY(arena, uint64_t, keep + 1);
     if (keep) memcpy(seen, r->seen + (r->n_seen - keep), keep * sizeof *seen);
-    seen[keep] = input->seen_hash;
-    seen[keep + 1] = input->sequence;
+    seen[keep] = seen_pack(input->seen_hash, input->sequence);
     r->seen = seen;
-    r->n_seen = keep + 2;
+    r->n_seen = keep + 1;
     bound_evicted(r, input->event->occurred_at_ms);
 }
 

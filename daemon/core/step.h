@@ -102,7 +102,7 @@ struct outcome {
 void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, const struct step_input *input,
           struct arena *arena, struct outcome *ret_outcome);
 
-/* Is this event a repeat? SEEN: *ret_sequence is the first. NEW: certainly not. MAYBE: it is not among the newest,
+/* Is this event a repeat? BEFORE: most likely of *ret_sequence; if that is another, look as for MAYBE. NEW: certainly not. MAYBE: it is not among the newest,
  * but as old as what was pushed out of the record: look along the chain of entries. */
 enum seen { SEEN_NEW, SEEN_BEFORE, SEEN_MAYBE };
 enum seen step_seen(const Handoff__V1__PatientRecord *record, uint64_t seen_hash, int64_t occurred_at_ms,

@@ -29,6 +29,10 @@ static int take_epoch(struct engine *e, const struct entry *entry)
         handoff__v1__epoch_input__unpack(arena_protobuf(e->arena), entry->input.len, entry->input.data);
     if (!epoch || entry->kind != ENTRY_EPOCH || epoch->hash_key.len != HASH_KEY_BYTES)
         return engine_say_damaged(e, entry->sequence, "it does not begin with an epoch");
+    if (epoch->schema != ENGINE_SCHEMA) {
+        engine_say(e, "this folder holds records of format %u; this version reads format %u", epoch->schema, ENGINE_SCHEMA);
+        return ENGINE_E_RULES;
+    }
     memcpy(e->hash_key, epoch->hash_key.data, HASH_KEY_BYTES);
     return check_clock(e, epoch->clock);
 }

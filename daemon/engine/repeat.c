@@ -143,7 +143,7 @@ int repeat_find(struct engine *e, const struct repeat_question *q, struct entry 
     case SEEN_BEFORE: {
         int code = lookup_sequence(e, sequence, &first);
         if (code) return code;
-        if (!has_id_of(e, &first, q->event)) return 0; /* two ids with one hash */
+        if (!has_id_of(e, &first, q->event)) return find_in_chains(e, q, ret_first); /* another with a hash like it */
         *ret_first = first;
         return 1;
     }

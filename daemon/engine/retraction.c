@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "core/message.h"
+#include "core/seen.h"
 
 enum { DISCLOSURES_MAX = 64 };
 
@@ -47,9 +48,9 @@ static bool is_sought(const struct chains_read *from, const struct entry *entry,
 static int seek_in_seen(const struct chains_read *from, const Handoff__V1__PatientRecord *record, struct sought *s)
 {
     uint64_t hash = subject_event_hash(from->hash_key, s->source, s->id);
-    for (size_t i = 0; i + 1 < record->n_seen && !s->is_found; i += 2) {
-        if (record->seen[i] != hash) continue;
-        int code = from->entry(from->context, record->seen[i + 1], &s->entry);
+    for (size_t i = 0; i < record->n_seen && !s->is_found; i++) {
+        if (!seen_fits(record->seen[i], hash)) continue;
+        int code = from->entry(from->context, seen_sequence(record->seen[i]), &s->entry);
         if (code) return code;
         s->is_found = is_sought(from, &s->entry, s);
     }

@@ -6,6 +6,7 @@
 #include "base/limits.h"
 #include "base/stored.h"
 #include "core/calendar.h"
+#include "core/seen.h"
 
 /* What steps leave behind is let go when so much has come together: then the record moves. */
 enum { SETTLE_BYTES = 16 * 1024 * 1024, FIRINGS_AT_ONCE = 10000, PACKED_BYTES = 2 * 1024 * 1024 };
@@ -82,7 +83,7 @@ static void scale_sequences(Handoff__V1__PatientRecord *r)
     for (size_t i = 0; i < r->n_timers; i++) r->timers[i]->cause_sequence *= FOLD_STEPS;
     for (size_t i = 0; i < r->n_episodes; i++) r->episodes[i]->opened_sequence *= FOLD_STEPS;
     for (size_t i = 0; i < r->n_closed_episodes; i++) r->closed_episodes[i]->opened_sequence *= FOLD_STEPS;
-    for (size_t i = 1; i < r->n_seen; i += 2) r->seen[i] *= FOLD_STEPS;
+    for (size_t i = 0; i < r->n_seen; i++) r->seen[i] += seen_sequence(r->seen[i]) * (FOLD_STEPS - 1);
 }
 
 static void renumber_pathways(const struct fold *f, Handoff__V1__PatientRecord *r)

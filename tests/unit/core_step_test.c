@@ -396,7 +396,7 @@ static void what_was_pushed_out_may_have_been_seen_and_what_is_newer_was_not(voi
         assert_int_equal(step_seen(w->record, hash, occurred_ms, &first), hash > 24 ? SEEN_BEFORE : SEEN_MAYBE);
     }
     assert_int_equal(step_seen(w->record, 99, w->now_ms, &first), SEEN_NEW);
-    assert_int_equal(w->record->n_seen, 32);
+    assert_int_equal(w->record->n_seen, 16);
 }
 
 /* --- parking ----------------------------------------------------------------------------------------------------- */

@@ -37,8 +37,8 @@ void changes_destroy(struct changes *c)
 
 void changes_clear(struct changes *c)
 {
-    c->mask = CHANGES_SLOTS_MIN - 1;
-    memset(c->slots, 0, CHANGES_SLOTS_MIN * sizeof *c->slots);
+    if (c->count < c->mask / 8) c->mask = CHANGES_SLOTS_MIN - 1; /* else it will be as large again */
+    memset(c->slots, 0, ((size_t)c->mask + 1) * sizeof *c->slots);
     c->count = 0;
     c->heap_count = 0;
 }

@@ -50,10 +50,22 @@ static struct batch *take_out(struct engine *e, bool is_to_commit)
 
 /* --- durable ---------------------------------------------------------------------------------------------------- */
 
+/* They were in the cache when they were looked up; many have left it since. */
+static void fetch_ahead(const struct engine *e, const struct changes *overlay, uint32_t at)
+{
+    enum { ROW = 4, SLOT = 8 };
+    if (at + SLOT < overlay->count) {
+        changes_fetch(e->active, &overlay->rows[at + SLOT].key);
+        places_fetch(&e->places, &overlay->rows[at + SLOT].key);
+    }
+    if (at + ROW < overlay->count) changes_fetch_row(e->active, &overlay->rows[at + ROW].key);
+}
+
 static void merge_overlay(struct engine *e, const struct batch *b)
 {
     for (uint32_t i = 0; i < b->overlay.count; i++) {
         const struct index_change *from = &b->overlay.rows[i];
+        fetch_ahead(e, &b->overlay, i);
         struct index_change *to = changes_find(e->active, &from->key);
         if (!to) to = changes_add(e->active, &from->key);
         to->row = from->row;

@@ -26,50 +26,102 @@ struct indexer {
 
 /* --- writing ------------------------------------------------------------------------------------------------ */
 
+/* A due row is there before a subject's row names it, and until none does: first those that come are put, then the
+ * subjects' rows, then those that go are taken out. A crash in between leaves due rows that nobody names, which readers skip;
+ * it never leaves a subject without its own. Each pass is in the order of its tree, so that a page is written once for all
+ * its changes: what a sweep costs is pages. */
+struct writing {
+    struct index *index;
+    const struct sweep *sweep;
+    void (*between)(void *context);
+    void *context;
+    uint32_t *order;           /* of the subjects' rows */
+    struct index_due *dues;    /* of one pass */
+    struct index_change *chunk;
+};
+
 static int compare_rows(const void *a, const void *b, void *rows)
 {
     const struct index_change *all = rows;
     return memcmp(all[*(const uint32_t *)a].key.bytes, all[*(const uint32_t *)b].key.bytes, PATIENT_KEY_BYTES);
 }
 
-/* In the table unlodge says what is lodged already; for the index it is what must go. */
-static struct index_change for_index(const struct index_change *row)
+static int compare_dues(const void *a, const void *b)
 {
-    struct index_change change = *row;
-    if (change.unlodge_at_ms == change.row.lodged_at_ms) change.unlodge_at_ms = NO_DUE;
-    return change;
+    const struct index_due *x = a, *y = b;
+    if (x->at_ms != y->at_ms) return x->at_ms < y->at_ms ? -1 : 1;
+    return memcmp(x->key.bytes, y->key.bytes, PATIENT_KEY_BYTES);
 }
 
-static int write_sorted(struct index *index, const struct sweep *sweep, const uint32_t *order,
-                        struct index_change *chunk, void (*between)(void *context), void *context)
+static uint32_t chunk_of(uint32_t left)
 {
+    return left < INDEXER_CHUNK ? left : INDEXER_CHUNK;
+}
+
+/* In the table unlodge says what is lodged already. */
+static uint32_t gather_dues(const struct writing *w, bool is_out)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < w->sweep->count; i++) {
+        const struct index_change *row = &w->sweep->rows[i];
+        int64_t at_ms = is_out ? row->unlodge_at_ms : row->row.lodged_at_ms;
+        if (at_ms == NO_DUE || row->unlodge_at_ms == row->row.lodged_at_ms) continue;
+        w->dues[count++] = (struct index_due){at_ms, row->key};
+    }
+    if (count) qsort(w->dues, count, sizeof *w->dues, compare_dues);
+    return count;
+}
+
+static int write_dues(const struct writing *w, bool is_out)
+{
+    uint32_t all = gather_dues(w, is_out);
     int code = 0;
-    for (uint32_t from = 0; from < sweep->count && !code; from += INDEXER_CHUNK) {
-        uint32_t left = sweep->count - from;
-        uint32_t count = left < INDEXER_CHUNK ? left : INDEXER_CHUNK;
-        bool is_last = count == left;
-        for (uint32_t i = 0; i < count; i++) chunk[i] = for_index(&sweep->rows[order[from + i]]);
-        code = index->ops->apply(index, chunk, count, is_last ? sweep->rules : NULL,
-                                 is_last ? sweep->rules_count : 0, is_last ? sweep->indexed_sequence : 0);
-        if (between && !is_last) between(context);
+    for (uint32_t from = 0; from < all && !code; from += INDEXER_CHUNK) {
+        code = w->index->ops->lodge(w->index, w->dues + from, chunk_of(all - from), is_out);
+        if (w->between) w->between(w->context);
     }
     return code;
+}
+
+static int write_rows(const struct writing *w)
+{
+    const struct sweep *sweep = w->sweep;
+    int code = 0;
+    for (uint32_t from = 0; from < sweep->count && !code; from += INDEXER_CHUNK) {
+        uint32_t count = chunk_of(sweep->count - from);
+        bool is_last = from + count == sweep->count;
+        for (uint32_t i = 0; i < count; i++) {
+            w->chunk[i] = sweep->rows[w->order[from + i]];
+            w->chunk[i].unlodge_at_ms = INDEX_DUES_APART;
+        }
+        code = w->index->ops->apply(w->index, w->chunk, count, is_last ? sweep->rules : NULL, is_last ? sweep->rules_count : 0,
+                                    is_last ? sweep->indexed_sequence : 0);
+        if (w->between) w->between(w->context);
+    }
+    return code;
+}
+
+static int write_passes(const struct writing *w)
+{
+    for (uint32_t i = 0; i < w->sweep->count; i++) w->order[i] = i;
+    qsort_r(w->order, w->sweep->count, sizeof *w->order, compare_rows, (void *)w->sweep->rows);
+    int code = write_dues(w, false);
+    if (!code) code = write_rows(w);
+    return code ? code : write_dues(w, true);
 }
 
 int sweep_write(struct index *index, const struct sweep *sweep, void (*between)(void *context), void *context)
 {
     if (!sweep->count)
         return index->ops->apply(index, NULL, 0, sweep->rules, sweep->rules_count, sweep->indexed_sequence);
-    uint32_t *order = malloc(sweep->count * sizeof *order);
-    struct index_change *chunk = malloc(INDEXER_CHUNK * sizeof *chunk);
-    int code = order && chunk ? 0 : INDEX_E_MEMORY;
-    if (!code) {
-        for (uint32_t i = 0; i < sweep->count; i++) order[i] = i;
-        qsort_r(order, sweep->count, sizeof *order, compare_rows, (void *)sweep->rows);
-        code = write_sorted(index, sweep, order, chunk, between, context);
-    }
-    free(order);
-    free(chunk);
+    struct writing w = {.index = index, .sweep = sweep, .between = between, .context = context};
+    w.order = malloc(sweep->count * sizeof *w.order);
+    w.dues = malloc(sweep->count * sizeof *w.dues);
+    w.chunk = malloc(INDEXER_CHUNK * sizeof *w.chunk);
+    int code = w.order && w.dues && w.chunk ? write_passes(&w) : INDEX_E_MEMORY;
+    free(w.order);
+    free(w.dues);
+    free(w.chunk);
     return code;
 }
 

@@ -21,7 +21,7 @@ struct sweep {
 };
 
 /* All of it, on the caller's thread; 0 or INDEX_E_. What was written before a failure may be written again. `between`
- * (NULL: nothing) is called after each transaction but the last. */
+ * (NULL: nothing) is called after each transaction. */
 int sweep_write(struct index *index, const struct sweep *sweep, void (*between)(void *context), void *context);
 
 enum indexer_state { INDEXER_IDLE, INDEXER_WORKING, INDEXER_DONE, INDEXER_FAILED };

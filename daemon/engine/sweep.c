@@ -6,7 +6,7 @@
 #include "base/limits.h"
 
 /* Sweeps are large, because what they cost is the pages that they touch, and a sweep of a few thousand changes drawn
- * from many subjects touches a page for each; one of a quarter of all subjects touches a page for some five changes. So
+ * from many subjects touches a page for each; one of half of all subjects touches a page for some twenty changes. So
  * while there is load the thread rests until that many have changed, and the processor and the disk are the journal's.
  * While there is little a sweep is short, and so is the rest after it. */
 #define SWEEP_PAUSE_NS INT64_C(1000000000) /* a few changes wait no longer for the index */
@@ -14,7 +14,7 @@
 
 enum {
     SWEEP_CHANGES_LEAST = 32768,
-    SWEEP_SHARE = 4, /* of the subjects one in so many has changed */
+    SWEEP_SHARE = 2, /* of the patients one in so many has changed */
     REST_FACTOR = 8, /* times as long as the sweep took */
     FLUSH_SWEEPS = 4
 };

@@ -27,7 +27,16 @@ struct index_row {
 struct index_change {
     struct patient_key key;
     struct index_row row;
-    int64_t unlodge_at_ms; /* due row to delete (it was consumed, or replaced); NO_DUE: none */
+    int64_t unlodge_at_ms; /* due row to delete (it was consumed, or replaced); NO_DUE: none; or INDEX_DUES_APART */
+};
+
+/* Its due rows are lodge's: apply leaves them as they are. */
+#define INDEX_DUES_APART INT64_MIN
+
+/* A due row. */
+struct index_due {
+    int64_t at_ms;
+    struct patient_key key;
 };
 
 enum {
@@ -51,6 +60,9 @@ struct index_ops {
      * One thread applies, and holds no reader between begin and end while it does. */
     int (*apply)(struct index *x, const struct index_change *changes, size_t count, const uint64_t *rules_sequences,
                  size_t rules_count, uint64_t indexed_sequence);
+    /* Puts due rows, or takes them out, in one short transaction. In what order they come decides how many pages it
+     * writes. A row that is there is put before a subject's row names it, and taken out when none does any more. */
+    int (*lodge)(struct index *x, const struct index_due *dues, size_t count, bool is_out);
     uint64_t (*indexed_sequence)(const struct index *x);
     int (*reader_new)(struct index *x, struct index_reader **ret_reader);
     void (*reader_free)(struct index_reader *r);

@@ -170,22 +170,22 @@ static int write_work(const struct writing *w, const struct index_change *change
     return has_work ? put_key(w, DB_WORK, key) : remove_key(w, DB_WORK, key);
 }
 
-static int unlodge(const struct writing *w, const struct patient_key *key, int64_t at_ms)
+static int write_due_row(const struct writing *w, const struct patient_key *key, int64_t at_ms, bool is_out)
 {
     uint8_t packed[DUE_KEY_BYTES];
     pack_due(at_ms, key, packed);
-    return remove_key(w, DB_DUE, value_of(packed, DUE_KEY_BYTES));
+    MDB_val row = value_of(packed, DUE_KEY_BYTES);
+    return is_out ? remove_key(w, DB_DUE, row) : put_key(w, DB_DUE, row);
 }
 
 static int write_due(const struct writing *w, const struct index_change *change, const struct index_row *before)
 {
     int64_t lodged_at_ms = change->row.lodged_at_ms, goes_at_ms = change->unlodge_at_ms;
-    uint8_t packed[DUE_KEY_BYTES];
     int code = 0;
-    if (goes_at_ms != NO_DUE && goes_at_ms != lodged_at_ms) code = unlodge(w, &change->key, goes_at_ms);
+    if (goes_at_ms == INDEX_DUES_APART) return 0;
+    if (goes_at_ms != NO_DUE && goes_at_ms != lodged_at_ms) code = write_due_row(w, &change->key, goes_at_ms, true);
     if (code || lodged_at_ms == NO_DUE || lodged_at_ms == before->lodged_at_ms) return code;
-    pack_due(lodged_at_ms, &change->key, packed);
-    return put_key(w, DB_DUE, value_of(packed, DUE_KEY_BYTES));
+    return write_due_row(w, &change->key, lodged_at_ms, false);
 }
 
 static int write_subject(const struct writing *w, const struct index_change *change)
@@ -277,6 +277,30 @@ static int lmdb_apply(struct index *x, const struct index_change *changes, size_
     if (code) return translate(l, code, bytes);
     lmdb_env_cover_used_bytes(&l->env);
     if (indexed_sequence) l->indexed_sequence = indexed_sequence;
+    return 0;
+}
+
+/* Returns MDB_ codes. */
+static int write_dues(const struct lmdb_index *l, const struct index_due *dues, size_t count, bool is_out)
+{
+    struct writing w = {.databases = l->databases};
+    int code = mdb_txn_begin(l->env.env, NULL, 0, &w.txn);
+    if (code) return code;
+    for (size_t i = 0; i < count && !code; i++) code = write_due_row(&w, &dues[i].key, dues[i].at_ms, is_out);
+    if (!code) return mdb_txn_commit(w.txn);
+    mdb_txn_abort(w.txn);
+    return code;
+}
+
+static int lmdb_lodge(struct index *x, const struct index_due *dues, size_t count, bool is_out)
+{
+    struct lmdb_index *l = of(x);
+    if (l->is_read_only) return INDEX_E_BUSY;
+    uint64_t bytes = count * CHANGE_BYTES;
+    int code = lmdb_env_make_room(&l->env, bytes);
+    if (!code) code = write_dues(l, dues, count, is_out);
+    if (code) return translate(l, code, bytes);
+    lmdb_env_cover_used_bytes(&l->env);
     return 0;
 }
 
@@ -401,6 +425,7 @@ static void lmdb_close(struct index *x)
 
 static const struct index_ops lmdb_ops = {
     .apply = lmdb_apply,
+    .lodge = lmdb_lodge,
     .indexed_sequence = lmdb_indexed_sequence,
     .reader_new = lmdb_reader_new,
     .reader_free = lmdb_reader_free,

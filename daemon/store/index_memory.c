@@ -84,6 +84,7 @@ static void apply_change(struct version *v, const struct index_change *change, b
     else
         map_remove(&v->maps[MAP_WORK], &subject, is_exhausted);
 
+    if (change->unlodge_at_ms == INDEX_DUES_APART) return;
     struct map_key unlodged = due_key(change->unlodge_at_ms, &change->key);
     if (change->unlodge_at_ms != NO_DUE) map_remove(&v->maps[MAP_DUE], &unlodged, is_exhausted);
     struct map_key lodged = due_key(change->row.lodged_at_ms, &change->key);
@@ -99,6 +100,37 @@ static void apply_rules(struct version *v, const uint64_t *sequences, size_t cou
     }
 }
 
+/* The version takes the current one's place, unless memory was not enough for it. */
+static int make_current(struct memory_index *m, struct version *next, bool is_exhausted, uint64_t indexed_sequence)
+{
+    if (is_exhausted) {
+        release(next);
+        return INDEX_E_MEMORY;
+    }
+    pthread_mutex_lock(&m->lock);
+    struct version previous = m->current;
+    m->current = *next;
+    if (indexed_sequence) m->indexed_sequence = indexed_sequence;
+    pthread_mutex_unlock(&m->lock);
+    release(&previous);
+    return 0;
+}
+
+static int memory_lodge(struct index *x, const struct index_due *dues, size_t count, bool is_out)
+{
+    static const struct index_row no_row;
+    bool is_exhausted = false;
+    struct version next = hold_current(of(x));
+    for (size_t i = 0; i < count && !is_exhausted; i++) {
+        struct map_key key = due_key(dues[i].at_ms, &dues[i].key);
+        if (is_out)
+            map_remove(&next.maps[MAP_DUE], &key, &is_exhausted);
+        else
+            map_put(&next.maps[MAP_DUE], &key, &no_row, &is_exhausted);
+    }
+    return make_current(of(x), &next, is_exhausted, 0);
+}
+
 static int memory_apply(struct index *x, const struct index_change *changes, size_t count,
                         const uint64_t *rules_sequences, size_t rules_count, uint64_t indexed_sequence)
 {
@@ -107,17 +139,7 @@ static int memory_apply(struct index *x, const struct index_change *changes, siz
     struct version next = hold_current(m);
     for (size_t i = 0; i < count && !is_exhausted; i++) apply_change(&next, &changes[i], &is_exhausted);
     apply_rules(&next, rules_sequences, rules_count, &is_exhausted);
-    if (is_exhausted) {
-        release(&next);
-        return INDEX_E_MEMORY;
-    }
-    pthread_mutex_lock(&m->lock);
-    struct version previous = m->current;
-    m->current = next;
-    if (indexed_sequence) m->indexed_sequence = indexed_sequence;
-    pthread_mutex_unlock(&m->lock);
-    release(&previous);
-    return 0;
+    return make_current(m, &next, is_exhausted, indexed_sequence);
 }
 
 static uint64_t memory_indexed_sequence(const struct index *x)
@@ -222,6 +244,7 @@ static void memory_close(struct index *x)
 
 static const struct index_ops memory_ops = {
     .apply = memory_apply,
+    .lodge = memory_lodge,
     .indexed_sequence = memory_indexed_sequence,
     .reader_new = memory_reader_new,
     .reader_free = memory_reader_free,

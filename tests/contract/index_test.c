@@ -231,6 +231,30 @@ static void a_replaced_due_row_is_gone_and_one_lodged_again_stays(void **state)
     apply(f, &change, 1, 4);
 }
 
+static void due_rows_can_be_lodged_apart_from_the_rows_that_name_them(void **state)
+{
+    struct fixture *f = *state;
+    struct index_change changes[] = {change_of(1, 10, 500), change_of(2, 11, 300)};
+    const struct index_due in[] = {{300, key_of(2)}, {500, key_of(1)}, {700, key_of(3)}}, out[] = {{300, key_of(2)}, {900, key_of(9)}};
+    changes[0].unlodge_at_ms = changes[1].unlodge_at_ms = INDEX_DUES_APART;
+    apply(f, changes, 2, 11);
+    begin(f);
+    assert_row(f, &changes[0]);
+    assert_due(f, INT64_MIN, NULL, 0);
+    end(f);
+    assert_int_equal(f->index->ops->lodge(f->index, in, 3, false), 0);
+    assert_int_equal(f->index->ops->lodge(f->index, in, 3, false), 0);
+    begin(f);
+    assert_due(f, INT64_MIN, (int64_t[]){300, 500, 700}, 3);
+    end(f);
+    assert_int_equal(f->index->ops->lodge(f->index, out, 2, true), 0);
+    begin(f);
+    assert_due(f, INT64_MIN, (int64_t[]){500, 700}, 2);
+    assert_row(f, &changes[1]);
+    end(f);
+    assert_int_equal(f->index->ops->indexed_sequence(f->index), 11);
+}
+
 static void due_rows_no_patient_names_are_for_the_reader_to_skip(void **state)
 {
     struct fixture *f = *state;
@@ -596,6 +620,7 @@ static const struct promise {
         PROMISE(the_indexed_sequence_moves_with_its_transaction_and_zero_leaves_it),
         PROMISE(due_rows_come_in_order_of_time_also_before_1970),
         PROMISE(a_replaced_due_row_is_gone_and_one_lodged_again_stays),
+        PROMISE(due_rows_can_be_lodged_apart_from_the_rows_that_name_them),
         PROMISE(due_rows_no_patient_names_are_for_the_reader_to_skip),
         PROMISE(open_work_is_kept_by_the_flags_of_the_newest_row),
         PROMISE(subjects_come_in_the_order_of_their_keys_each_once),

@@ -1,4 +1,6 @@
 /* Publishing: verdicts, repeats, commits that fail. */
+#include "engine/inside.h"
+#include "core/seen.h"
 #include "unit/engine_world.h"
 
 static void an_event_is_accepted_and_its_record_is_readable(void **state)
@@ -165,6 +167,33 @@ static void the_same_fields_in_another_order_are_the_same_event(void **state)
     memcpy(turned + event.len - id_bytes, event.data, id_bytes);
     world_publish(w, event);
     assert_int_equal(world_publish(w, (struct bytes){turned, event.len})->code, CODE(DUPLICATE));
+    world_free(w);
+    (void)state;
+}
+
+/* Another id of which the record keeps the same bits. */
+static void find_id_like(struct world *w, const char *id, char *ret_like, size_t room)
+{
+    uint64_t hash = subject_event_hash(w->engine->hash_key, "ward", id);
+    for (int i = 0;; i++) {
+        snprintf(ret_like, room, "like%d", i);
+        if (seen_fits(seen_pack(hash, 1), subject_event_hash(w->engine->hash_key, "ward", ret_like))) return;
+    }
+}
+
+static void two_ids_with_hashes_alike_are_two_events_and_each_has_its_repeats(void **state)
+{
+    struct world *w = world_new(true);
+    char like[32];
+    find_id_like(w, "e1", like, sizeof like);
+    struct bytes first = world_updated(w, "e1", "mary", "Mary"), second = world_updated(w, like, "mary", "M");
+    uint64_t sequence = world_publish(w, first)->sequence;
+    const struct world_result other = *world_publish(w, second);
+    assert_int_equal(other.code, CODE(ACCEPTED));
+    assert_int_equal(world_publish(w, first)->code, CODE(DUPLICATE));
+    assert_int_equal(world_publish(w, first)->sequence, sequence);
+    assert_int_equal(world_publish(w, second)->code, CODE(DUPLICATE));
+    assert_int_equal(world_publish(w, second)->sequence, other.sequence);
     world_free(w);
     (void)state;
 }
@@ -567,6 +596,7 @@ int main(void)
         cmocka_unit_test(of_a_flood_of_repeats_that_differ_the_first_few_are_audited),
         cmocka_unit_test(a_repeat_is_known_after_a_restart_and_hears_the_first_answer),
         cmocka_unit_test(the_same_fields_in_another_order_are_the_same_event),
+        cmocka_unit_test(two_ids_with_hashes_alike_are_two_events_and_each_has_its_repeats),
         cmocka_unit_test(repeats_that_the_record_forgot_are_found_along_the_chain),
         cmocka_unit_test(a_long_chain_is_walked_once_and_not_for_each_event),
         cmocka_unit_test(a_long_chain_forgets_what_did_not_become_durable),

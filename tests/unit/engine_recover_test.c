@@ -330,6 +330,49 @@ static void an_index_that_cannot_be_written_costs_nothing_but_time(void **state)
     (void)state;
 }
 
+static int (*lodge_for_real)(struct index *x, const struct index_due *dues, size_t count, bool is_out);
+static int writes_left; /* set before a sweep begins, taken by its thread */
+
+static int interrupted_lodge(struct index *x, const struct index_due *dues, size_t count, bool is_out)
+{
+    return writes_left-- > 0 ? lodge_for_real(x, dues, count, is_out) : INDEX_E_IO;
+}
+
+static int interrupted_apply(struct index *x, const struct index_change *changes, size_t count, const uint64_t *rules,
+                             size_t rules_count, uint64_t indexed_sequence)
+{
+    return writes_left-- > 0 ? apply_for_real(x, changes, count, rules, rules_count, indexed_sequence) : INDEX_E_IO;
+}
+
+static void a_crash_between_the_passes_of_a_sweep_loses_no_timer(void **state)
+{
+    for (int passes = 0; passes <= 3; passes++) {
+        struct world *w = world_prepare(false);
+        struct index_ops interrupted = *w->index->ops;
+        const struct index_ops *whole = w->index->ops;
+        apply_for_real = interrupted.apply;
+        lodge_for_real = interrupted.lodge;
+        interrupted.apply = interrupted_apply;
+        interrupted.lodge = interrupted_lodge;
+        w->options.sweep_changes = 1000000;
+        assert_int_equal(world_start(w), 0);
+        world_adopt_rules(w);
+        live(w, 3); /* some patients are new since */
+        writes_left = passes;
+        w->index->ops = &interrupted;
+        assert_int_equal(engine_index_flush(w->engine), passes == 3 ? 0 : ENGINE_E_INDEX);
+        engine_abandon(w->engine);
+        w->index->ops = whole;
+        assert_int_equal(world_start(w), 0);
+        expect_the_forecast_comes_true(w);
+        assert_int_equal(engine_index_flush(w->engine), 0);
+        world_crash(w);
+        expect_the_forecast_comes_true(w);
+        world_free(w);
+    }
+    (void)state;
+}
+
 static void the_index_follows_the_journal_on_its_own_thread(void **state)
 {
     struct world *w = world_prepare(true);
@@ -484,6 +527,7 @@ int main(void)
         cmocka_unit_test(an_index_of_another_journal_is_rebuilt),
         cmocka_unit_test(a_journal_that_is_gone_while_its_index_is_there_is_refused_and_nothing_is_emptied),
         cmocka_unit_test(an_index_that_cannot_be_written_costs_nothing_but_time),
+        cmocka_unit_test(a_crash_between_the_passes_of_a_sweep_loses_no_timer),
         cmocka_unit_test(the_index_follows_the_journal_on_its_own_thread),
         cmocka_unit_test(a_full_table_of_changes_pauses_intake_until_the_index_follows),
         cmocka_unit_test(a_subjects_entries_are_walked_backwards_in_pages),

@@ -96,11 +96,34 @@ static void a_text_that_cannot_be_loaded_is_refused_while_episodes_run_on_it(voi
     (void)state;
 }
 
+static void records_of_an_older_format_are_refused(void **state)
+{
+    struct world *w = world_prepare(false);
+    struct batch_builder *b = batch_builder_new();
+    Handoff__V1__EpochInput epoch = HANDOFF__V1__EPOCH_INPUT__INIT;
+    uint8_t key[HASH_KEY_BYTES] = {1}, packed[256], digest[DIGEST_BYTES] = {0};
+    const int64_t totals[TOTAL_COUNT] = {1};
+    epoch.schema = ENGINE_SCHEMA - 1;
+    epoch.clock = (char *)"manual";
+    epoch.hash_key = (ProtobufCBinaryData){sizeof key, key};
+    batch_begin(b, 1);
+    batch_add(b, &(struct entry){.sequence = 1, .kind = ENTRY_EPOCH, .format = ENTRY_FORMAT_PROTOBUF, .due_at_ms = NO_DUE,
+                                 .input = {packed, handoff__v1__epoch_input__pack(&epoch, packed)}});
+    struct bytes blob = batch_seal(b, totals, digest, digest);
+    assert_int_equal(w->journal->ops->append(w->journal, 0, 1, 1, blob), 0);
+    assert_int_equal(world_start(w), ENGINE_E_RULES);
+    assert_non_null(strstr(w->sentence, "format 1"));
+    batch_builder_free(b);
+    world_free(w);
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(open_episodes_are_counted_wherever_their_records_are),
         cmocka_unit_test(a_text_that_cannot_be_loaded_is_in_nobodys_way_while_nothing_runs_on_it),
+        cmocka_unit_test(records_of_an_older_format_are_refused),
         cmocka_unit_test(a_text_that_cannot_be_loaded_is_refused_while_episodes_run_on_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

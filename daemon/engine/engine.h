@@ -54,7 +54,7 @@ struct engine_options {
     uint32_t fire_per_turn;           /* at most LIMIT_BATCH_EVENTS; 0: LIMIT_FIRE_PER_TURN */
     uint32_t changes_max;             /* 0: LIMIT_CHANGES */
     uint32_t sweep_changes;           /* the index is written when so many changed (0: by the number of patients), or
-                                         after a second */
+                                         after a rest (sweep.c) */
     int64_t clock_start_ms;           /* a manual clock's first time in a fresh folder; 0: CLOCK_MANUAL_START_MS */
     const char *code_version;         /* stamped into the epoch entry */
     bool decides_ahead;               /* engine_turn_end does not wait for the disk: a thread of its own commits */

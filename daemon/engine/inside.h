@@ -7,7 +7,7 @@
  *     sweep.c     generations and the indexer       fire.c     what is due; manual time
  *     read.c      for those who only look           change.c   rules, commands, epochs
  *     merging.c   two patients that become one      retraction.c  what is taken back
- *     versions.c  what open episodes run on
+ *     versions.c  what open episodes run on         expect.c   what is fetched before its turn
  *     round.c     what concerns many patients        heard.c    sources that somebody waits for
  *     deliver.c   what daemon/delivery asks
  *     command.c   what the daemon itself says to a record

@@ -18,6 +18,7 @@
 #define LIMIT_CHANGES 1000000                 /* patients in the table of changes; at it intake pauses */
 #define LIMIT_PLACES (4 * 1024 * 1024)          /* lines of rows remembered (256 MiB); others are read in the index */
 #define LIMIT_CHAIN_EVENTS (1024 * 1024)      /* of a subject, found by hash; of more the chain is walked */
+#define LIMIT_CHAIN_PLACES (4 * LIMIT_CHAIN_EVENTS) /* for all subjects together (64 MiB) */
 #define LIMIT_PAGE_ROWS 1000                  /* rows of one page of a listing */
 #define LIMIT_CASCADE 16                      /* automatic transitions and signals in one step; more parks */
 

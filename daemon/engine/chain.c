@@ -5,7 +5,7 @@
 #include "base/limits.h"
 #include "engine/subject.h"
 
-enum { CHAINS = 4, PLACES_MIN = 1024 };
+enum { CHAINS = 64, PLACES_MIN = 256 };
 
 struct place {
     uint64_t hash, sequence; /* 0: free */
@@ -17,10 +17,12 @@ struct chain {
     uint64_t asked;
     struct place *places;
     uint32_t count, mask;
+    struct chains *all; /* whose memory it shares */
 };
 
 struct chains {
     uint64_t asked;
+    size_t places; /* of all of them */
     struct chain all[CHAINS];
 };
 
@@ -29,8 +31,14 @@ struct chains *chains_new(void)
     return calloc(1, sizeof(struct chains));
 }
 
+static size_t places_of(const struct chain *c)
+{
+    return c->places ? (size_t)c->mask + 1 : 0;
+}
+
 void chain_forget(struct chain *c)
 {
+    if (c->all) c->all->places -= places_of(c);
     free(c->places);
     *c = (struct chain){0};
 }
@@ -63,6 +71,7 @@ struct chain *chains_begin(struct chains *c, const struct patient_key *key)
     for (int i = 1; i < CHAINS; i++)
         if (c->all[i].asked < oldest->asked) oldest = &c->all[i];
     chain_forget(oldest);
+    oldest->all = c;
     oldest->key = *key;
     oldest->asked = ++c->asked;
     return oldest;
@@ -85,13 +94,28 @@ static void put(struct place *places, uint32_t mask, uint64_t hash, uint64_t seq
     places[at] = (struct place){hash, sequence};
 }
 
+/* The others give way, in the order in which they were last asked for. */
+static void make_room(struct chain *c, size_t count)
+{
+    struct chains *all = c->all;
+    while (all->places - places_of(c) + count > LIMIT_CHAIN_PLACES) {
+        struct chain *oldest = NULL;
+        for (struct chain *other = all->all; other < all->all + CHAINS; other++)
+            if (other != c && other->places && (!oldest || other->asked < oldest->asked)) oldest = other;
+        if (!oldest) return;
+        chain_forget(oldest);
+    }
+}
+
 static bool grow(struct chain *c)
 {
     uint32_t count = c->places ? 2 * (c->mask + 1) : PLACES_MIN;
+    make_room(c, count);
     struct place *places = calloc(count, sizeof *places);
     if (!places) return false;
     for (uint32_t i = 0; c->places && i <= c->mask; i++)
         if (c->places[i].sequence) put(places, count - 1, c->places[i].hash, c->places[i].sequence);
+    c->all->places += count - places_of(c);
     free(c->places);
     c->places = places;
     c->mask = count - 1;

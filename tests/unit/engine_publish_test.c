@@ -254,6 +254,27 @@ static void a_long_chain_is_walked_once_and_not_for_each_event(void **state)
     (void)state;
 }
 
+/* By turns, so that each would push out the other if few were remembered. */
+static void many_long_chains_are_each_walked_once(void **state)
+{
+    enum { PATIENTS = 20, EVENTS = 100, MORE = 10 };
+    struct world *w = world_new(true);
+    char name[16], id[16];
+    for (int i = 0; i < (EVENTS + MORE) * PATIENTS; i++) {
+        if (i == EVENTS * PATIENTS) {
+            inner_find = w->failing_ops.find;
+            w->failing_ops.find = counted_find;
+            finds = 0;
+        }
+        snprintf(name, sizeof name, "p%d", i % PATIENTS);
+        snprintf(id, sizeof id, "n%d", i);
+        assert_int_equal(world_publish(w, world_updated(w, id, name, "Mary"))->code, CODE(ACCEPTED));
+    }
+    assert_in_range(finds, 0, 2 * MORE * PATIENTS);
+    world_free(w);
+    (void)state;
+}
+
 static void a_long_chain_forgets_what_did_not_become_durable(void **state)
 {
     struct world *w = world_new(true);
@@ -599,6 +620,7 @@ int main(void)
         cmocka_unit_test(two_ids_with_hashes_alike_are_two_events_and_each_has_its_repeats),
         cmocka_unit_test(repeats_that_the_record_forgot_are_found_along_the_chain),
         cmocka_unit_test(a_long_chain_is_walked_once_and_not_for_each_event),
+        cmocka_unit_test(many_long_chains_are_each_walked_once),
         cmocka_unit_test(a_long_chain_forgets_what_did_not_become_durable),
         cmocka_unit_test(a_batch_that_is_full_is_committed_and_the_turn_goes_on),
         cmocka_unit_test(an_unknown_patients_loop_event_tells_its_source_in_the_same_batch),

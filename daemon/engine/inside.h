@@ -91,13 +91,6 @@ struct batch {
     struct commit commit;
 };
 
-/* Where a batch lies that was read. */
-enum { NEAR_MAX = 64 };
-struct near {
-    uint64_t batch_sequence; /* 0: none */
-    struct bytes blob;
-};
-
 /* The last events that were expected. */
 enum { EXPECTED_MAX = 16 };
 struct expected {
@@ -110,7 +103,6 @@ struct engine {
     struct journal_reader *journal_reader;
     struct index_reader *index_reader;
     bool is_reading;              /* both have a snapshot */
-    struct near near[NEAR_MAX];   /* batches that were read in this snapshot */
     struct places places;
     struct expected expected[EXPECTED_MAX];
     uint32_t expected_count;      /* so far */

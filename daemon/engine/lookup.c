@@ -25,7 +25,6 @@ int reading_begin(struct engine *e)
         return ENGINE_E_INDEX;
     }
     e->is_reading = true;
-    memset(e->near, 0, sizeof e->near);
     return 0;
 }
 
@@ -84,24 +83,12 @@ int lookup_subject(struct engine *e, const struct patient_key *key, struct found
     return 0;
 }
 
-static struct near *near_of(struct engine *e, uint64_t batch_sequence)
-{
-    static_assert(NEAR_MAX == 64, "six bits of a product");
-    return &e->near[(batch_sequence * UINT64_C(0x9e3779b97f4a7c15)) >> 58];
-}
-
 int lookup_batch(struct engine *e, uint64_t batch_sequence, struct bytes *ret_blob)
 {
     int code = reading_begin(e);
     if (code) return code;
-    struct near *near = near_of(e, batch_sequence);
-    if (near->batch_sequence != batch_sequence || !batch_sequence) {
-        code = e->options.journal->ops->read(e->journal_reader, batch_sequence, &near->blob);
-        near->batch_sequence = code ? 0 : batch_sequence;
-        if (code) return engine_say_damaged(e, batch_sequence, journal_error(code));
-    }
-    *ret_blob = near->blob;
-    return 0;
+    code = e->options.journal->ops->read(e->journal_reader, batch_sequence, ret_blob);
+    return code ? engine_say_damaged(e, batch_sequence, journal_error(code)) : 0;
 }
 
 /* An entry has a checksum of its own. The batch's frame is not opened: its two ends are cold memory. */

@@ -13,6 +13,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@
 #include "store/journal_copy.h"
 #include "store/lmdb_env.h"
 
-enum { DATABASES = 8 };
+enum { DATABASES = 8, KNOWN_BITS = 18, KNOWN_MAX = 1 << KNOWN_BITS };
 
 #define DEFAULT_MAP_BYTES ((uint64_t)1 << 30)
 
@@ -36,9 +37,18 @@ struct lmdb_journal {
     _Atomic uint64_t last_sequence, used_bytes;
 };
 
+/* A batch that was read before. What is appended stays where it is: a value of a page and more has pages of its own, which
+ * LMDB moves only when the value is written again. (Whoever lets batches be deleted has to forget them here.) */
+struct known {
+    uint64_t first_sequence; /* 0: none */
+    struct bytes blob;
+};
+
 struct journal_reader {
     struct lmdb_journal *journal;
     struct lmdb_read read;
+    struct known *known; /* KNOWN_MAX places by hash; the later one stays */
+    uint32_t maps;       /* the map that they are in */
 };
 
 static struct lmdb_journal *of(struct journal *j)
@@ -195,7 +205,11 @@ static uint64_t lmdb_last_sequence(const struct journal *j)
 static int lmdb_reader_new(struct journal *j, struct journal_reader **ret_reader)
 {
     struct journal_reader *r = calloc(1, sizeof *r);
-    if (!r) return JOURNAL_E_MEMORY;
+    if (r) r->known = calloc(KNOWN_MAX, sizeof *r->known);
+    if (!r || !r->known) {
+        free(r);
+        return JOURNAL_E_MEMORY;
+    }
     r->journal = of(j);
     r->read.env = &r->journal->env;
     *ret_reader = r;
@@ -206,13 +220,19 @@ static void lmdb_reader_free(struct journal_reader *r)
 {
     if (!r) return;
     lmdb_read_close(&r->read);
+    free(r->known);
     free(r);
 }
 
 static int lmdb_reader_begin(struct journal_reader *r)
 {
     if (r->journal->is_poisoned) return JOURNAL_E_UNKNOWN;
-    return translate(r->journal, lmdb_read_begin(&r->read), 0);
+    int code = lmdb_read_begin(&r->read);
+    if (!code && r->maps != r->journal->env.maps) {
+        memset(r->known, 0, KNOWN_MAX * sizeof *r->known);
+        r->maps = r->journal->env.maps;
+    }
+    return translate(r->journal, code, 0);
 }
 
 static void lmdb_reader_end(struct journal_reader *r)
@@ -222,10 +242,16 @@ static void lmdb_reader_end(struct journal_reader *r)
 
 static int lmdb_read_batch(struct journal_reader *r, uint64_t first_sequence, struct bytes *ret_blob)
 {
+    struct known *known = &r->known[first_sequence * UINT64_C(0x9e3779b97f4a7c15) >> (64 - KNOWN_BITS)];
+    if (known->first_sequence == first_sequence && first_sequence) {
+        *ret_blob = known->blob;
+        return 0;
+    }
     MDB_val key = {sizeof first_sequence, &first_sequence}, value;
     int code = mdb_get(r->read.txn, r->journal->batches, &key, &value);
     if (code) return translate(r->journal, code, 0);
     *ret_blob = (struct bytes){value.mv_data, value.mv_size};
+    if (value.mv_size >= r->journal->env.page_bytes) *known = (struct known){first_sequence, *ret_blob};
     return 0;
 }
 

@@ -206,6 +206,7 @@ static int grow_map(struct lmdb_env *e, uint64_t bytes)
     grown -= grown % e->page_bytes;
     if (!has_address_space(grown)) return MDB_MAP_FULL;
     int code = mdb_env_set_mapsize(e->env, grown);
+    e->maps++;
     if (code)
         e->is_broken = true;
     else
@@ -291,6 +292,7 @@ static int adopt_larger_map(struct lmdb_env *e)
 {
     if (lock_map(e, true)) return MDB_MAP_RESIZED;
     int code = mdb_env_set_mapsize(e->env, 0);
+    e->maps++;
     pthread_rwlock_unlock(&e->map_lock);
     return code;
 }

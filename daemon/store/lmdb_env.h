@@ -22,6 +22,7 @@ struct lmdb_env {
     pthread_rwlock_t map_lock;
     uint64_t map_bytes;
     uint32_t page_bytes;
+    uint32_t maps; /* counts how often the map was replaced, and with it every address in it; read by who holds a reader */
     int data_fd; /* an open file of our own, see extender.h; -1 if read-only */
     int lock_fd; /* holds the writer's place; -1 if read-only */
     atomic_bool is_broken; /* an environment that lost its map, or that LMDB has given up */

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mount.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -402,6 +403,48 @@ static void the_map_grows_far_beyond_its_first_size(void **state)
     journal_close(j);
 }
 
+/* Some lie in the pages of the tree, which move with each commit. */
+static uint32_t small_and_large(int batch)
+{
+    return batch % 2 ? 1 : 20;
+}
+
+static void assert_batches_read(struct fixture *f, struct journal *j, struct journal_reader *r, int batches)
+{
+    struct bytes blob;
+    uint64_t first = 1;
+    for (int i = 0; i < batches; i++) {
+        struct bytes same = batch_sample(f->expected, first, small_and_large(i), RECORD_BYTES);
+        for (int again = 0; again < 2; again++) {
+            assert_int_equal(j->ops->read(r, first, &blob), 0);
+            assert_int_equal(blob.len, same.len);
+            assert_memory_equal(blob.data, same.data, same.len);
+        }
+        first += small_and_large(i);
+    }
+}
+
+/* Where a batch lies is remembered from one snapshot to the next, and the map moves when it grows. */
+static void a_reader_finds_again_what_it_read_before_the_map_moved(void **state)
+{
+    enum { ROUNDS = 8, BATCHES = 100 };
+    struct fixture *f = *state;
+    struct journal *j = open_journal(f->data, 0);
+    struct journal_reader *r;
+    assert_int_equal(j->ops->reader_new(j, &r), 0);
+    for (int batch = 0; batch < ROUNDS * BATCHES; batch++) {
+        assert_int_equal(batch_append_sample(j, f->builder, small_and_large(batch), RECORD_BYTES), 0);
+        if ((batch + 1) % BATCHES != 0) continue;
+        assert_int_equal(j->ops->read_begin(r), 0);
+        assert_batches_read(f, j, r, batch + 1);
+        j->ops->read_end(r);
+        /* Or the next map may come to lie where this one was. */
+        assert_ptr_not_equal(mmap(NULL, SMALL_MAP_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), MAP_FAILED);
+    }
+    j->ops->reader_free(r);
+    journal_close(j);
+}
+
 /* --- 6: one writer -----------------------------------------------------------------------------------------
  */
 
@@ -595,6 +638,7 @@ int main(void)
         HELD(extension_does_not_fill_a_small_disk),
         HELD(a_map_that_cannot_grow_under_a_reader_is_full_and_grows_after_it),
         HELD(the_map_grows_far_beyond_its_first_size),
+        HELD(a_reader_finds_again_what_it_read_before_the_map_moved),
         HELD(a_second_writer_is_refused_here_and_in_another_process),
         HELD(another_process_reads_what_is_appended_meanwhile),
         HELD(a_folder_without_a_journal_cannot_be_opened_to_read),

@@ -10,7 +10,7 @@
 #include "base/wire.h"
 
 enum { EVENT_PATIENT_ID = 4 /* handoff/v1/event.proto */ };
-enum { STAGE = 4, ENTRY_LINES = 12, LINE_BYTES = 64 };
+enum { STAGE = 4, ENTRY_LINES = 20, LINE_BYTES = 64 };
 
 static_assert(EXPECTED_MAX >= 2 * STAGE + 1, "an event stays until its last stage");
 

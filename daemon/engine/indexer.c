@@ -5,10 +5,14 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 #include "engine/clock.h"
 
 #define REST_NS_MAX INT64_C(50000000)
+
+enum { NICE = 10 }; /* publishers wait for the other threads, for this one nobody does before the table of changes fills */
 
 struct indexer {
     pthread_t thread;
@@ -26,6 +30,11 @@ struct indexer {
 
 /* --- writing ------------------------------------------------------------------------------------------------ */
 
+struct ordered {
+    uint64_t begins; /* the key's first eight bytes as a number: nearly always they decide, and the row is not looked at */
+    uint32_t at;     /* in the sweep */
+};
+
 /* A due row is there before a subject's row names it, and until none does: first those that come are put, then the
  * subjects' rows, then those that go are taken out. A crash in between leaves due rows that nobody names, which readers skip;
  * it never leaves a subject without its own. Each pass is in the order of its tree, so that a page is written once for all
@@ -35,7 +44,7 @@ struct writing {
     const struct sweep *sweep;
     void (*between)(void *context);
     void *context;
-    uint32_t *order;           /* of the subjects' rows */
+    struct ordered *order;     /* of the subjects' rows */
     struct index_due *dues;    /* of one pass */
     struct index_change *chunk;
 };
@@ -43,7 +52,9 @@ struct writing {
 static int compare_rows(const void *a, const void *b, void *rows)
 {
     const struct index_change *all = rows;
-    return memcmp(all[*(const uint32_t *)a].key.bytes, all[*(const uint32_t *)b].key.bytes, PATIENT_KEY_BYTES);
+    const struct ordered *x = a, *y = b;
+    if (x->begins != y->begins) return x->begins < y->begins ? -1 : 1;
+    return memcmp(all[x->at].key.bytes, all[y->at].key.bytes, PATIENT_KEY_BYTES);
 }
 
 static int compare_dues(const void *a, const void *b)
@@ -91,7 +102,7 @@ static int write_rows(const struct writing *w)
         uint32_t count = chunk_of(sweep->count - from);
         bool is_last = from + count == sweep->count;
         for (uint32_t i = 0; i < count; i++) {
-            w->chunk[i] = sweep->rows[w->order[from + i]];
+            w->chunk[i] = sweep->rows[w->order[from + i].at];
             w->chunk[i].unlodge_at_ms = INDEX_DUES_APART;
         }
         code = w->index->ops->apply(w->index, w->chunk, count, is_last ? sweep->rules : NULL, is_last ? sweep->rules_count : 0,
@@ -103,7 +114,8 @@ static int write_rows(const struct writing *w)
 
 static int write_passes(const struct writing *w)
 {
-    for (uint32_t i = 0; i < w->sweep->count; i++) w->order[i] = i;
+    for (uint32_t i = 0; i < w->sweep->count; i++)
+        w->order[i] = (struct ordered){load_be64(w->sweep->rows[i].key.bytes), i};
     qsort_r(w->order, w->sweep->count, sizeof *w->order, compare_rows, (void *)w->sweep->rows);
     int code = write_dues(w, false);
     if (!code) code = write_rows(w);
@@ -155,6 +167,7 @@ static void work(struct indexer *x)
 static void *run(void *data)
 {
     struct indexer *x = data;
+    setpriority(PRIO_PROCESS, (id_t)gettid(), NICE); /* a courtesy: without it nothing is wrong */
     pthread_mutex_lock(&x->lock);
     while (x->state == INDEXER_WORKING || !x->is_ending) {
         if (x->state == INDEXER_WORKING)

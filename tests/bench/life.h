@@ -1,6 +1,6 @@
 /* The patients of a benchmark: each lives through referral after referral, and tells the next event when asked.
  *
- *     opening   registered, consent, referral.requested
+ *     opening   registered, consent, screening.scored, referral.requested
  *     life      received, voicemail, again, accepted, reached, voicemail, reached, booked, rescheduled, missed,
  *               outreach, booked, outreach done, arrived, attended, two tasks done, outcome, loop closed,
  *               the next referral.requested; and again
@@ -46,9 +46,11 @@ struct life_event {
     char id[48], patient_id[32], referral_id[32], appointment_id[32], task_id[16];
     Handoff__V1__CareTeamMember guardian, pcp, *care_team[2];
     Handoff__V1__Recipient agency, *recipients[1];
+    Handoff__V1__Count total;
     union {
         Handoff__V1__PatientRegistered registered;
         Handoff__V1__ConsentGranted consent;
+        Handoff__V1__ScreeningScored scored;
         Handoff__V1__ReferralRequested requested;
         Handoff__V1__ReferralReceived received;
         Handoff__V1__ReferralAccepted accepted;
@@ -103,6 +105,16 @@ static inline void life_consent(struct life_event *e)
     e->body.consent.direction = HANDOFF__V1__DIRECTION__DIRECTION_BOTH;
     e->body.consent.category = HANDOFF__V1__DIAGNOSIS_CATEGORY__DIAGNOSIS_CATEGORY_BEHAVIORAL_HEALTH;
     e->body.consent.treatment_from = 20260101;
+}
+
+/* Without it the first visit kept would ask for one, and tasks would be numbered otherwise than in later referrals. */
+static inline void life_scored(struct life_event *e)
+{
+    handoff__v1__screening_scored__init(&e->body.scored);
+    handoff__v1__count__init(&e->total);
+    e->total.value = 9;
+    e->body.scored.instrument = HANDOFF__V1__INSTRUMENT__INSTRUMENT_PSC_17;
+    e->body.scored.total = &e->total;
 }
 
 static inline void life_requested(struct life_event *e)
@@ -189,6 +201,7 @@ struct life_chapter {
 static const struct life_chapter life_opening[] = {
     {LIFE_BODY(PATIENT_REGISTERED), life_registered, 0, 0},
     {LIFE_BODY(CONSENT_GRANTED), life_consent, 0, 0},
+    {LIFE_BODY(SCREENING_SCORED), life_scored, 0, 0},
     {LIFE_BODY(REFERRAL_REQUESTED), life_requested, ABOUT_NEW_REFERRAL, 0},
 };
 enum { LIFE_OPENING = sizeof life_opening / sizeof *life_opening };

@@ -1,6 +1,6 @@
 # make bench: floor, daemon and rivals under the same load, then durable subscriptions; see tests/bench/README.md.
 # BENCH_OPTIONS are those of run.py, DELIVERY_OPTIONS those of deliveries.py.
-BENCH_PARTS := burst sizes sustained open-loop recovery timers memory growth rivals
+BENCH_PARTS := burst sizes large sustained open-loop recovery timers memory growth rivals
 .PHONY: bench bench-all $(BENCH_PARTS:%=bench-%)
 
 BENCH_RUN := /usr/bin/python3 tests/bench/run.py --build $(BUILD)

@@ -27,7 +27,7 @@ class Load:
         return json.loads(answer)
 
     def ask(self, line, on_window=None):
-        """The last answer; the windows before it are in its list."""
+        """The last answer; the windows before it are in its list. Refused when an event was parked."""
         self.say(line)
         windows = []
         while (row := self.hear(line)).get("window"):
@@ -37,6 +37,8 @@ class Load:
             if on_window:
                 on_window(row)
         row["windows"] = windows
+        if row.get("parked"):
+            raise Refused(f"{row['parked']} events were parked by the {self.server.name}")
         return row
 
     def timed(self, line, on_window=None):

@@ -8,11 +8,12 @@ import plot
 import progress
 from contest import GIB_PER_MILLION, Contest
 from drive import WINDOW_S, Load
-from figures import print_facts, print_table, summary
+from figures import compare, print_facts, print_table, summary
 from serve import ROOT, Daemon, Refused, check_disk, disk_bytes, smaps
 
 FLOOR_S = 60  # beside sustained load: the floor writes some 100 MB/s, so not for as long
 STALL_MS = 100
+SUSTAINED_GIB = 48  # that the daemon writes in ten minutes
 TRIAL_PATIENTS = 20000  # filled to see how fast that goes
 ALWAYS_OPEN = ROOT / "tests/bench/site.yaml"
 
@@ -88,7 +89,7 @@ def open_loop_row(name, delay, rows, options):
 def sustained(options, folder, results):
     """Full load for long: the index is written behind many times. The floor before and after."""
     contest = Contest(options, folder)
-    check_disk(options.folder, 12 + options.patients / 1e6 * GIB_PER_MILLION + options.seconds / 600 * 30)
+    check_disk(options.folder, 12 + options.patients / 1e6 * GIB_PER_MILLION + options.seconds / 600 * SUSTAINED_GIB)
     try:
         contest.add_daemons(options.patients)
         contest.add_floor(options.patients)
@@ -127,24 +128,32 @@ def report_sustained(options, row, floor_rows, results):
 def recovery(options, folder, results):
     """From exec to the first acknowledgement, after SIGKILL when the index is furthest behind."""
     server = one_daemon(options, folder, options.patients, http="127.0.0.1:0")
-    rows = []
     try:
         server.fill(options.patients, options.seed)
         load = Load(server.start(), options.patients, options.seed)
         load.ask("assume")
-        for number in range(options.rounds):
-            rows.append(crash_and_restart(server, load, options, number))
-            progress.say(f"restart {number + 1} of {options.rounds}: serving {rows[-1]['serving_s']:.2f} s, first acknowledgement "
-                         f"{rows[-1]['first_ack_s']:.2f} s after exec; {rows[-1]['behind']:,} entries were not in the index")
+        rows = restarts(server, load, options)
         finish(server, load)
     except BaseException:
         server.kill()
         raise
-    facts = {"patients": options.patients, "restarts": len(rows), "seconds to the first acknowledgement, median": statistics.median(r["first_ack_s"] for r in rows),
-             "slowest": max(r["first_ack_s"] for r in rows), "seconds to serving, median": statistics.median(r["serving_s"] for r in rows),
-             "entries behind the index, most": max(r["behind"] for r in rows), "of the most seen before, share": min(r["share"] for r in rows)}
-    print_facts("Recovery after SIGKILL", facts)
+    print_facts("Recovery after SIGKILL", {"patients": options.patients, **facts_of_restarts(rows)})
     results.add("recovery", rows)
+
+
+def restarts(server, load, options):
+    rows = []
+    for number in range(options.rounds):
+        rows.append(crash_and_restart(server, load, options, number))
+        progress.say(f"restart {number + 1} of {options.rounds}: serving {rows[-1]['serving_s']:.2f} s, first acknowledgement "
+                     f"{rows[-1]['first_ack_s']:.2f} s after exec; {rows[-1]['behind']:,} entries were not in the index")
+    return rows
+
+
+def facts_of_restarts(rows):
+    return {"restarts": len(rows), "seconds to the first acknowledgement, median": statistics.median(r["first_ack_s"] for r in rows),
+            "slowest": max(r["first_ack_s"] for r in rows), "seconds to serving, median": statistics.median(r["serving_s"] for r in rows),
+            "entries behind the index, most": max(r["behind"] for r in rows), "of the most seen before, share": min(r["share"] for r in rows)}
 
 
 def behind(server):
@@ -260,35 +269,45 @@ def due_by_and_by(options, folder, rate):
 
 
 # --- memory ----------------------------------------------------------------------------------------------------------
+class Peak:
+    """The most of a server's memory that was seen."""
+
+    def __init__(self, server):
+        self.server, self.private, self.mapped = server, 0, 0
+
+    def look(self, _row=None):
+        private, mapped = smaps(self.server.process.pid)
+        self.private, self.mapped = max(self.private, private), max(self.mapped, mapped)
+        return private
+
+    def facts(self, idle):
+        return {"private MiB, idle": round(idle / 1024, 1), "private MiB, loaded, most": round(self.private / 1024, 1),
+                "mapped MiB (the page cache's), most": round(self.mapped / 1024)}
+
+
 def memory(options, folder, results):
     """Private memory idle and loaded; bytes on disk."""
     server = one_daemon(options, folder, options.patients)
-    most = {"private": 0, "mapped": 0}
-
-    def look(_row=None):
-        private, mapped = smaps(server.process.pid)
-        most["private"], most["mapped"] = max(most["private"], private), max(most["mapped"], mapped)
-
+    peak = Peak(server)
     try:
         server.fill(options.patients, options.seed)
         server.start()
-        idle, _ = smaps(server.process.pid)
+        idle = peak.look()
         load = Load(server, options.patients, options.seed)
         load.ask("assume")
-        load.ask(f"sustain {options.size_in_flight} {options.seconds} 1", look)
-        look()
+        load.ask(f"sustain {options.size_in_flight} {options.seconds} 1", peak.look)
+        peak.look()
         finish(server, load)
     except BaseException:
         server.kill()
         raise
-    report_memory(options, server, idle, most, results)
+    report_memory(options, server, peak.facts(idle), results)
 
 
-def report_memory(options, server, idle, most, results):
+def report_memory(options, server, seen, results):
     scanned = server.scan()
     entries = scanned["event"]["count"] + scanned["timer"]["count"]
-    facts = {"patients": options.patients, "private MiB, idle": round(idle / 1024, 1), "private MiB, loaded, most": round(most["private"] / 1024, 1),
-             "mapped MiB (the page cache's), most": round(most["mapped"] / 1024), "journal MiB": disk_bytes(server.data / "journal") >> 20,
+    facts = {"patients": options.patients, **seen, "journal MiB": disk_bytes(server.data / "journal") >> 20,
              "index MiB": disk_bytes(server.data / "index") >> 20,
              "index bytes a patient": round(disk_bytes(server.data / "index") / options.patients),
              "journal bytes an event, with all it carries": round(scanned["batch_bytes"] / entries),
@@ -297,6 +316,44 @@ def report_memory(options, server, idle, most, results):
                 for part in ("input", "outcome", "record", "entry")}}
     print_facts("Memory and bytes", facts)
     results.add("memory", [{"name": "daemon", **facts}])
+
+
+# --- large -----------------------------------------------------------------------------------------------------------
+def large(options, folder, results):
+    """Many patients beside a tenth of them, in turns; then of the many the memory and the restarts. All of it in one filling,
+    because to fill and to verify takes most of the time."""
+    check_disk(options.folder, 4 + 1.1 * options.patients / 1e6 * GIB_PER_MILLION)
+    contest, idle = Contest(options, folder), 0
+    try:
+        for patients in (options.patients // 10, options.patients):
+            server = Daemon(f"daemon-{patients}", options.build, folder / str(patients), http="127.0.0.1:0")
+            server.fill(patients, options.seed)
+            contest.daemons.append(server)
+            contest.add(server.start(), patients).ask("assume")
+        peak = Peak(server)
+        idle = peak.look()
+        rows = contest.turns([options.size_in_flight], delays=[0])
+        load = contest.loads[server.name]
+        load.ask(f"sustain {options.size_in_flight} {2 * options.seconds} 1", peak.look)
+        started = restarts(server, load, options)
+        contest.end()
+    except BaseException:
+        contest.kill()
+        raise
+    report_large(contest, rows, {**peak.facts(idle), **facts_of_restarts(started)}, results)
+
+
+def report_large(contest, rows, facts, results):
+    few, many = (daemon.name for daemon in contest.daemons)
+    table = []
+    for (name, in_flight, delay), list_ in rows.items():
+        row = summary(name, list_, patients=contest.loads[name].patients, in_flight=in_flight, sync_added_ms=delay)
+        if name == many:
+            compare(row, list_, few, rows[few, in_flight, delay])
+        table.append(row)
+    print_table("Many patients beside a tenth of them", table)
+    print_facts("The many", facts)
+    results.add("large", [*table, {"name": many, **facts}])
 
 
 # --- growth ----------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 """The benchmark: what is measured, how and why stands in README.md beside this file.
 
     run.py quick                 a few minutes
-    run.py PART...               burst sizes sustained open-loop recovery timers memory growth rivals
+    run.py PART...               burst sizes large sustained open-loop recovery timers memory growth rivals
 """
 import argparse
 import os
@@ -21,12 +21,13 @@ from serve import Refused, check_disk
 PARTS = {
     "quick": contest.quick, "burst": contest.burst, "sizes": contest.sizes, "rivals": contest.rivals,
     "open-loop": long.open_loop, "sustained": long.sustained, "recovery": long.recovery, "timers": long.timers,
-    "memory": long.memory, "growth": long.growth,
+    "memory": long.memory, "growth": long.growth, "large": long.large,
 }
 # What differs from the defaults below when a part is measured in earnest.
 EARNEST = {
     "burst": {"patients": 1000000, "in_flight": [1, 64, 1000, 10000], "seconds": 60},
     "sizes": {"patients": 1000000, "seconds": 20, "sizes": [10000, 1000000, 10000000]},
+    "large": {"patients": 10000000, "seconds": 10},
     "rivals": {"patients": 1000000, "seconds": 20},
     "open-loop": {"patients": 1000000, "seconds": 60},
     "sustained": {"patients": 1000000, "seconds": 600},

@@ -49,14 +49,15 @@ static void begin_moment(struct moment *m, const struct rules *rules, const Hand
 }
 
 /* --- repeats ------------------------------------------------------------------------------------------------- */
-enum seen step_seen(const Handoff__V1__PatientRecord *r, uint64_t seen_hash, int64_t occurred_at_ms,
+enum seen step_seen(const Handoff__V1__PatientRecord *r, uint64_t seen_hash, int64_t occurred_at_ms, size_t *at,
                     uint64_t *ret_sequence)
 {
-    for (size_t i = 0; i < r->n_seen; i++)
-        if (seen_fits(r->seen[i], seen_hash)) {
-            *ret_sequence = seen_sequence(r->seen[i]);
-            return SEEN_BEFORE;
-        }
+    while (*at < r->n_seen) {
+        uint64_t seen = r->seen[(*at)++];
+        if (!seen_fits(seen, seen_hash)) continue;
+        *ret_sequence = seen_sequence(seen);
+        return SEEN_BEFORE;
+    }
     return r->evicted_until_ms && occurred_at_ms <= r->evicted_until_ms ? SEEN_MAYBE : SEEN_NEW;
 }
 

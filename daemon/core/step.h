@@ -102,10 +102,10 @@ struct outcome {
 void step(const struct rules *rules, const Handoff__V1__PatientRecord *before, const struct step_input *input,
           struct arena *arena, struct outcome *ret_outcome);
 
-/* Is this event a repeat? BEFORE: most likely of *ret_sequence; if that is another, look as for MAYBE. NEW: certainly not. MAYBE: it is not among the newest,
- * but as old as what was pushed out of the record: look along the chain of entries. */
+/* Is this event a repeat? BEFORE: most likely of *ret_sequence; if that is another, ask again. NEW: certainly not. MAYBE: it is
+ * not among the newest, but as old as what was pushed out of the record: look along the chain of entries. *at: 0 at first. */
 enum seen { SEEN_NEW, SEEN_BEFORE, SEEN_MAYBE };
-enum seen step_seen(const Handoff__V1__PatientRecord *record, uint64_t seen_hash, int64_t occurred_at_ms,
+enum seen step_seen(const Handoff__V1__PatientRecord *record, uint64_t seen_hash, int64_t occurred_at_ms, size_t *at,
                     uint64_t *ret_sequence);
 
 /* The earliest due thing in a record: fills *ret_firing and returns its due time; NO due: INT64_MAX. Ties go

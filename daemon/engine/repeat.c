@@ -133,24 +133,17 @@ int repeat_seek(struct engine *e, const struct patient_key *key, uint64_t newest
     return find_in_chain(e, &q, ret_entry);
 }
 
+/* Another's hash may be alike: one event in some 60,000. Its chain is not walked for that, which may be long and cold. */
 int repeat_find(struct engine *e, const struct repeat_question *q, struct entry *ret_first)
 {
     uint64_t sequence = 0;
-    struct entry first;
-    switch (step_seen(q->record, q->hash, q->event->occurred_at_ms, &sequence)) {
-    case SEEN_NEW:
-        return 0;
-    case SEEN_BEFORE: {
-        int code = lookup_sequence(e, sequence, &first);
+    enum seen seen;
+    for (size_t at = 0; (seen = step_seen(q->record, q->hash, q->event->occurred_at_ms, &at, &sequence)) == SEEN_BEFORE;) {
+        int code = lookup_sequence(e, sequence, ret_first);
         if (code) return code;
-        if (!has_id_of(e, &first, q->event)) return find_in_chains(e, q, ret_first); /* another with a hash like it */
-        *ret_first = first;
-        return 1;
+        if (has_id_of(e, ret_first, q->event)) return 1;
     }
-    case SEEN_MAYBE:
-        return find_in_chains(e, q, ret_first);
-    }
-    return 0;
+    return seen == SEEN_MAYBE ? find_in_chains(e, q, ret_first) : 0;
 }
 
 /* --- the same content? ---------------------------------------------------------------------------------------------- */

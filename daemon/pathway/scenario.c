@@ -186,7 +186,8 @@ bool scenario_make_known(struct scenario *r, const Handoff__V1__Event *event, st
 void scenario_receive(struct scenario *r, const Handoff__V1__Event *event)
 {
     uint64_t hash = hash_text(event->id), first = 0;
-    if (r->record && step_seen(r->record, hash, event->occurred_at_ms, &first) == SEEN_BEFORE) return;
+    size_t at = 0;
+    if (r->record && step_seen(r->record, hash, event->occurred_at_ms, &at, &first) == SEEN_BEFORE) return;
     struct step_input input = {.kind = STEP_EVENT, .event = event, .seen_hash = hash};
     if (event->body_case == HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED) {
         input.retracted_hash = hash_text(event->event_retracted->retracted_id);

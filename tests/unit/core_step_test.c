@@ -368,6 +368,12 @@ static void a_human_sets_a_state_and_a_state_that_does_not_exist_is_said(void **
 }
 
 /* --- repeats ----------------------------------------------------------------------------------------------------- */
+static enum seen seen(uint64_t hash, int64_t occurred_ms, uint64_t *ret_first)
+{
+    size_t at = 0;
+    return step_seen(w->record, hash, occurred_ms, &at, ret_first);
+}
+
 static void the_newest_sixteen_events_are_remembered_with_their_sequence(void **state)
 {
     (void)state;
@@ -375,11 +381,29 @@ static void the_newest_sixteen_events_are_remembered_with_their_sequence(void **
     register_child();
     for (int i = 0; i < 15; i++) tell("patient.updated", "with: {name: x}");
     uint64_t first = 0;
-    assert_int_equal(step_seen(w->record, 1, w->now_ms, &first), SEEN_BEFORE);
+    assert_int_equal(seen(1, w->now_ms, &first), SEEN_BEFORE);
     assert_int_equal(first, 1);
-    assert_int_equal(step_seen(w->record, 16, w->now_ms, &first), SEEN_BEFORE);
+    assert_int_equal(seen(16, w->now_ms, &first), SEEN_BEFORE);
     assert_int_equal(first, 16);
-    assert_int_equal(step_seen(w->record, 99, when("2026-03-02 09:01"), &first), SEEN_NEW);
+    assert_int_equal(seen(99, when("2026-03-02 09:01"), &first), SEEN_NEW);
+}
+
+/* Twenty bits of the hash are kept. */
+static void of_two_with_hashes_alike_each_is_told(void **state)
+{
+    (void)state;
+    begin(SHIPPED);
+    register_child(); /* 1 */
+    for (int i = 0; i < 3; i++) tell("patient.updated", "with: {name: x}");
+    w->hash = (UINT64_C(7) << 20) + 2;
+    tell("patient.updated", "with: {name: x}"); /* like 3 */
+    size_t at = 0;
+    uint64_t first = 0;
+    assert_int_equal(step_seen(w->record, 3, w->now_ms, &at, &first), SEEN_BEFORE);
+    assert_int_equal(first, 3);
+    assert_int_equal(step_seen(w->record, 3, w->now_ms, &at, &first), SEEN_BEFORE);
+    assert_int_equal(first, 5);
+    assert_int_equal(step_seen(w->record, 3, w->now_ms, &at, &first), SEEN_NEW);
 }
 
 static void what_was_pushed_out_may_have_been_seen_and_what_is_newer_was_not(void **state)
@@ -393,9 +417,9 @@ static void what_was_pushed_out_may_have_been_seen_and_what_is_newer_was_not(voi
     uint64_t first = 0;
     for (uint64_t hash = 1; hash <= 40; hash++) {
         int64_t occurred_ms = when("2026-03-02 09:00") + (int64_t)hash * MS_PER_MINUTE;
-        assert_int_equal(step_seen(w->record, hash, occurred_ms, &first), hash > 24 ? SEEN_BEFORE : SEEN_MAYBE);
+        assert_int_equal(seen(hash, occurred_ms, &first), hash > 24 ? SEEN_BEFORE : SEEN_MAYBE);
     }
-    assert_int_equal(step_seen(w->record, 99, w->now_ms, &first), SEEN_NEW);
+    assert_int_equal(seen(99, w->now_ms, &first), SEEN_NEW);
     assert_int_equal(w->record->n_seen, 16);
 }
 
@@ -431,7 +455,7 @@ static void an_input_that_would_leave_an_episode_without_a_timer_is_parked_and_a
     assert_int_equal(w->record->parked, 1);
     assert_int_equal(w->record->n_timers, 2); /* its own and the safety net */
     uint64_t first;
-    assert_int_equal(step_seen(w->record, w->hash, w->now_ms, &first), SEEN_BEFORE);
+    assert_int_equal(seen(w->hash, w->now_ms, &first), SEEN_BEFORE);
 }
 
 static void a_record_full_of_tasks_keeps_a_place_for_the_task_of_a_defect(void **state)
@@ -633,6 +657,7 @@ int main(void)
         SENTENCE(a_human_sets_a_state_and_a_state_that_does_not_exist_is_said),
         SENTENCE(the_newest_sixteen_events_are_remembered_with_their_sequence),
         SENTENCE(what_was_pushed_out_may_have_been_seen_and_what_is_newer_was_not),
+        SENTENCE(of_two_with_hashes_alike_each_is_told),
         SENTENCE(an_input_that_would_leave_an_episode_without_a_timer_is_parked_and_a_human_is_told),
         SENTENCE(a_record_full_of_tasks_keeps_a_place_for_the_task_of_a_defect),
         SENTENCE(silence_is_measured_from_the_last_word_to_a_human_until_the_next),

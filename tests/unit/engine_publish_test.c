@@ -254,6 +254,30 @@ static void a_long_chain_is_walked_once_and_not_for_each_event(void **state)
     (void)state;
 }
 
+static void a_hash_that_is_alike_costs_one_look_and_not_the_chain(void **state)
+{
+    struct world *w = world_new(true);
+    char id[16], like[32];
+    find_id_like(w, "e1", like, sizeof like);
+    for (int i = 0; i < 60; i++) {
+        snprintf(id, sizeof id, "n%d", i);
+        assert_int_equal(engine_advance(w->engine, engine_now_ms(w->engine) + 1000, NULL), 0);
+        assert_int_equal(world_publish(w, world_updated(w, id, "mary", "Mary"))->code, CODE(ACCEPTED));
+    }
+    assert_int_equal(engine_advance(w->engine, engine_now_ms(w->engine) + 1000, NULL), 0);
+    assert_int_equal(world_publish(w, world_updated(w, "e1", "mary", "Mary"))->code, CODE(ACCEPTED));
+    assert_int_equal(engine_advance(w->engine, engine_now_ms(w->engine) + 1000, NULL), 0);
+    struct bytes alike = world_updated(w, like, "mary", "M");
+    inner_find = w->failing_ops.find;
+    w->failing_ops.find = counted_find;
+    finds = 0;
+    assert_int_equal(world_publish(w, alike)->code, CODE(ACCEPTED));
+    assert_int_equal(finds, 1);
+    assert_int_equal(world_publish(w, alike)->code, CODE(DUPLICATE));
+    world_free(w);
+    (void)state;
+}
+
 /* By turns, so that each would push out the other if few were remembered. */
 static void many_long_chains_are_each_walked_once(void **state)
 {
@@ -620,6 +644,7 @@ int main(void)
         cmocka_unit_test(two_ids_with_hashes_alike_are_two_events_and_each_has_its_repeats),
         cmocka_unit_test(repeats_that_the_record_forgot_are_found_along_the_chain),
         cmocka_unit_test(a_long_chain_is_walked_once_and_not_for_each_event),
+        cmocka_unit_test(a_hash_that_is_alike_costs_one_look_and_not_the_chain),
         cmocka_unit_test(many_long_chains_are_each_walked_once),
         cmocka_unit_test(a_long_chain_forgets_what_did_not_become_durable),
         cmocka_unit_test(a_batch_that_is_full_is_committed_and_the_turn_goes_on),

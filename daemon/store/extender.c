@@ -43,7 +43,8 @@
 enum {
     CHUNK_BYTES = 4 * 1024 * 1024,  /* what a commit's sync may have to carry along */
     SMALL_CHUNK_BYTES = 512 * 1024, /* what a commit may have to wait for: under a millisecond */
-    LOOK_MS = 20
+    LOOK_MS = 20,
+    LOAD_MS = 500
 };
 
 static_assert(EXTENDER_MARGIN_BYTES >= 2 * (uint64_t)BATCH_BYTES_MAX, "a commit stays within the margin");
@@ -144,7 +145,7 @@ static void sleep_until_a_commit(struct extender *x)
 static void look_at_load(struct extender *x)
 {
     uint64_t now = now_ns(), passed = now - x->looked_ns;
-    if (passed < (uint64_t)LOOK_MS * 1000000) return;
+    if (passed < (uint64_t)LOAD_MS * 1000000) return;
     uint64_t busy = x->busy_ns;
     if (x->is_committing) busy += now - x->commit_began_ns;
     x->load = busy == 0 ? LOAD_QUIET : busy < passed / 4 ? LOAD_CALM : LOAD_HEAVY;
@@ -198,6 +199,7 @@ void extender_before_commit(struct extender *x)
     pthread_mutex_lock(&x->lock);
     while (x->claim < reach(x)) pthread_cond_wait(&x->claim_ended, &x->lock);
     x->is_committing = true;
+    if (x->load == LOAD_QUIET) x->load = LOAD_HEAVY; /* until the next look */
     x->commit_began_ns = now_ns();
     pthread_mutex_unlock(&x->lock);
 }

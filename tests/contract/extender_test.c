@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "contract/folder.h"
 #include "store/entry.h"
@@ -43,6 +45,17 @@ int fdatasync(int fd)
     return sync_is_failing ? -1 : 0;
 }
 
+/* The machine's clock, or one that goes on by a microsecond when it is looked at and where a test puts it. */
+static _Atomic int64_t held_us;
+
+int clock_gettime(clockid_t clock, struct timespec *ret_time)
+{
+    if (!held_us) return (int)syscall(SYS_clock_gettime, clock, ret_time);
+    int64_t now_us = ++held_us;
+    *ret_time = (struct timespec){now_us / 1000000, now_us % 1000000 * 1000};
+    return 0;
+}
+
 static int set_up(void **state)
 {
     struct fixture *f = *state = calloc(1, sizeof *f);
@@ -51,6 +64,7 @@ static int set_up(void **state)
     f->commit_fd = open(f->path, O_RDWR | O_CREAT, 0600);
     f->extender_fd = open(f->path, O_RDWR);
     sync_is_failing = 0;
+    held_us = 0;
     slow_fd = f->extender_fd;
     return f->commit_fd < 0 || f->extender_fd < 0 ? -1 : 0;
 }
@@ -129,6 +143,53 @@ static void a_quiet_journal_gets_its_whole_reserve_of_zeros(void **state)
     assert_zeros_behind(f);
 }
 
+static void yield(int times)
+{
+    while (times-- > 0) sched_yield();
+}
+
+/* A loaded disk pauses for a tenth of a second and more, and zeros would make it pause again. */
+static void a_pause_between_commits_is_not_quiet(void **state)
+{
+    struct fixture *f = *state;
+    struct extender *x;
+    const uint64_t reserve = (uint64_t)160 << 20;
+    held_us = 1000000;
+    assert_int_equal(extender_start(f->extender_fd, reserve, 0, &x), 0);
+    assert_true(wait_for_file_bytes(f, reserve));
+    for (int i = 0; i < 10; i++) {
+        commit(f, x, BATCH_BYTES_MAX / 2);
+        held_us += 100000;
+        yield(2000);
+    }
+    assert_int_equal(file_bytes(f), reserve);
+    held_us += 1000000; /* in which was the last of them, and then one without */
+    yield(2000);
+    held_us += 1000000;
+    assert_true(wait_for_file_bytes(f, f->used + reserve));
+    held_us = 0;
+    extender_stop(x);
+    assert_untouched(f);
+    assert_zeros_behind(f);
+}
+
+static void a_commit_ends_the_quiet_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct extender *x;
+    const uint64_t reserve = (uint64_t)1 << 30, chunks = (uint64_t)16 << 20;
+    held_us = 1000000;
+    assert_int_equal(extender_start(f->extender_fd, reserve, 0, &x), 0);
+    assert_true(wait_for_file_bytes(f, 1));
+    commit(f, x, BLOCK_BYTES);
+    uint64_t end = file_bytes(f);
+    assert_true(end + chunks < reserve);
+    yield(20000);
+    assert_true(file_bytes(f) <= end + chunks); /* what was being written */
+    held_us = 0;
+    extender_stop(x);
+}
+
 static void no_zero_lands_on_a_commit_however_they_are_interleaved(void **state)
 {
     struct fixture *f = *state;
@@ -197,6 +258,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         HELD(a_quiet_journal_gets_its_whole_reserve_of_zeros),
+        HELD(a_pause_between_commits_is_not_quiet),
+        HELD(a_commit_ends_the_quiet_at_once),
         HELD(no_zero_lands_on_a_commit_however_they_are_interleaved),
         HELD(no_zero_lands_on_the_first_commits_of_a_new_file),
         HELD(a_disk_that_fails_stops_extension_and_nothing_else),

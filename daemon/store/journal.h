@@ -61,7 +61,7 @@ struct journal {
 };
 
 struct journal_options {
-    uint64_t map_bytes;    /* first size of the map; it grows by itself. 0: 1 GiB */
+    uint64_t map_bytes;    /* first size of the map; it grows by itself. 0: 256 GiB of address space */
     uint64_t ahead_bytes;  /* zeros kept beyond the last used page. 0: no extension */
     int is_read_only;      /* verify, backup by another process: does not take the writer's place */
 };

@@ -24,7 +24,9 @@
 
 enum { DATABASES = 8, KNOWN_BITS = 18, KNOWN_MAX = 1 << KNOWN_BITS };
 
-#define DEFAULT_MAP_BYTES ((uint64_t)1 << 30)
+/* Address space costs nothing, and to replace the map once gigabytes of it are in use takes a quarter of a second. */
+#define DEFAULT_MAP_BYTES ((uint64_t)256 << 30)
+#define LEAST_MAP_BYTES ((uint64_t)1 << 30) /* where the system allows no more (RLIMIT_AS) */
 
 struct lmdb_journal {
     struct journal base;
@@ -388,10 +390,17 @@ static int open_journal(const char *folder, const struct lmdb_env_options *optio
     return code;
 }
 
+static uint64_t first_map_bytes(void)
+{
+    uint64_t bytes = DEFAULT_MAP_BYTES;
+    while (bytes > LEAST_MAP_BYTES && !lmdb_has_address_space(bytes)) bytes /= 2;
+    return bytes;
+}
+
 int journal_lmdb_open(const char *folder, const struct journal_options *options, struct journal **ret_journal)
 {
     struct lmdb_env_options env_options = {
-        .map_bytes = options->map_bytes ? options->map_bytes : DEFAULT_MAP_BYTES,
+        .map_bytes = options->map_bytes ? options->map_bytes : first_map_bytes(),
         .databases = DATABASES,
         .is_read_only = options->is_read_only,
     };
@@ -401,7 +410,7 @@ int journal_lmdb_open(const char *folder, const struct journal_options *options,
 int journal_lmdb_open_unsynced(const char *folder, uint64_t map_bytes, struct journal **ret_journal)
 {
     struct lmdb_env_options env_options = {
-        .map_bytes = map_bytes > DEFAULT_MAP_BYTES ? map_bytes : DEFAULT_MAP_BYTES,
+        .map_bytes = map_bytes > LEAST_MAP_BYTES ? map_bytes : LEAST_MAP_BYTES,
         .databases = DATABASES,
         .is_unsynced = true,
     };

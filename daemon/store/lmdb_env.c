@@ -190,7 +190,7 @@ void lmdb_env_cover_used_bytes(struct lmdb_env *e)
 
 /* LMDB gives its old map back before it asks for the new one, and is lost if that is refused. So ask first.
  */
-static bool has_address_space(uint64_t bytes)
+bool lmdb_has_address_space(uint64_t bytes)
 {
     void *at = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED) return false;
@@ -204,7 +204,7 @@ static int grow_map(struct lmdb_env *e, uint64_t bytes)
     uint64_t step = e->map_bytes < GROW_STEP_BYTES_MAX ? e->map_bytes : GROW_STEP_BYTES_MAX;
     uint64_t grown = e->map_bytes + step + bytes;
     grown -= grown % e->page_bytes;
-    if (!has_address_space(grown)) return MDB_MAP_FULL;
+    if (!lmdb_has_address_space(grown)) return MDB_MAP_FULL;
     int code = mdb_env_set_mapsize(e->env, grown);
     e->maps++;
     if (code)

@@ -53,6 +53,9 @@ void lmdb_env_close(struct lmdb_env *e);
 /* Opens a named database, creating it unless the environment is read-only. */
 int lmdb_env_database(struct lmdb_env *e, const char *name, unsigned flags, MDB_dbi *ret_dbi);
 
+/* Whether the system would give this process so large a map. */
+bool lmdb_has_address_space(uint64_t bytes);
+
 /* Makes sure a write of so many bytes fits the map, growing it if it must. MDB_MAP_FULL: a reader would not end,
  * or the system refuses the address space; nothing has changed. */
 int lmdb_env_make_room(struct lmdb_env *e, uint64_t bytes);

@@ -196,7 +196,7 @@ sanitize:
 
 # The real daemon over ZeroMQ, with an independent client. The tests wait for disks and processes half of the time.
 E2E_WORKERS ?= $(shell expr 2 '*' $$(nproc))
-e2e: all $(BUILD)/tests/workers/tests/send
+e2e: all $(BUILD)/tests/workers/tests/send $(addprefix $(BUILD)/bench/,fill floor load scan sync.so)
 	$(PYTEST) -n $(E2E_WORKERS) tests/e2e clients/python/tests
 
 test: check sanitize e2e

@@ -6,7 +6,7 @@
 #include "handoff/v1/rules.pb-c.h"
 #include "ops/config.h"
 
-/* One message a site, the first as the default. Everything lives in the arena; strings are shared with config. */
+/* One message a site, the first as the default. Everything lives in the arena, and nothing of it points into config. */
 Handoff__V1__Site **site_messages(const struct config *config, struct arena *arena);
 
 #endif

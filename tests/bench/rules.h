@@ -15,10 +15,11 @@ static inline const struct rules_changes *bench_rules(struct ruleset *ruleset, s
     struct rules_folder folder;
     struct rules_changes *changes = ARENA_NEW(arena, struct rules_changes);
     struct config *config = config_load("tests/site.yaml", &errors);
-    if (!config || ruleset_read_folder("daemon/pathways", arena, &folder, &errors)) return NULL;
-    Handoff__V1__Site **sites = site_messages(config, arena);
-    int code = ruleset_diff(ruleset, &folder, (const Handoff__V1__Site *const *)sites, config->site_count, arena,
-                            &errors, changes);
+    if (!config) return NULL;
+    const Handoff__V1__Site *const *sites = (const Handoff__V1__Site *const *)site_messages(config, arena);
+    int code = ruleset_read_folder("daemon/pathways", arena, &folder, &errors);
+    if (!code) code = ruleset_diff(ruleset, &folder, sites, config->site_count, arena, &errors, changes);
+    config_free(config);
     return code ? NULL : changes;
 }
 

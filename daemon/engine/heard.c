@@ -2,7 +2,7 @@
  * is one small entry an hour for each source, on the source's own record, which also has the timer (core/sources.c).
  *
  * Memory follows the records: it is filled from them when the rules change or a batch fails, and by every entry on one.
- */
+ * So what a lost batch has said is said again. */
 #include "engine/inside.h"
 
 #include <stdlib.h>
@@ -16,13 +16,14 @@ struct heard_source {
     int64_t heard_at_ms;  /* as journaled */
     bool is_silent;       /* somebody was told so: the next event is noted at once */
     bool is_to_configure; /* its record must hear that somebody waits for it */
+    bool is_to_resume;    /* its record must hear that the daemon was away */
 };
 
 struct heard {
     struct heard_source sources[HEARD_MAX];
     uint32_t count;
     bool is_known;
-    bool has_resumed; /* the daemon was away: each gets an hour more */
+    int64_t grace_ends_ms; /* the daemon was away: nobody is silent before this */
 };
 
 struct heard *heard_new(void)
@@ -41,18 +42,19 @@ void heard_forget(struct engine *e)
 }
 void heard_resume(struct engine *e)
 {
-    e->heard->has_resumed = true;
+    e->heard->grace_ends_ms = engine_now_ms(e) + MS_PER_HOUR;
 }
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
-static void take_record(struct heard_source *s, const Handoff__V1__PatientRecord *record)
+static void take_record(const struct heard *h, struct heard_source *s, const Handoff__V1__PatientRecord *record)
 {
     s->heard_at_ms = record->heard_at_ms;
     s->is_silent = false;
     for (size_t i = 0; i < record->n_tasks; i++)
         s->is_silent |= record->tasks[i]->kind == HANDOFF__V1__TASK_KIND__TASK_KIND_SOURCE_SILENT;
     s->is_to_configure = !record->silent_at_ms;
+    s->is_to_resume = record->silent_at_ms && record->silent_at_ms < h->grace_ends_ms;
 }
 
 static int load(struct engine *e, const char *name, struct heard_source *ret)
@@ -63,7 +65,7 @@ static int load(struct engine *e, const char *name, struct heard_source *ret)
     subject_key(e->hash_key, SUBJECT_IS_SOURCE, name, &ret->key);
     int code = lookup_subject(e, &ret->key, &found);
     if (!code) code = lookup_record(e, &found, e->arena, &record);
-    if (!code && record) take_record(ret, record);
+    if (!code && record) take_record(e->heard, ret, record);
     return code;
 }
 
@@ -92,8 +94,9 @@ void heard_configure(struct engine *e, const char *site_name)
 
 void heard_take(struct engine *e, const struct patient_key *key, const Handoff__V1__PatientRecord *record)
 {
-    for (uint32_t i = 0; i < e->heard->count; i++)
-        if (key_equals(&e->heard->sources[i].key, key)) take_record(&e->heard->sources[i], record);
+    struct heard *h = e->heard;
+    for (uint32_t i = 0; i < h->count; i++)
+        if (key_equals(&h->sources[i].key, key)) take_record(h, &h->sources[i], record);
 }
 
 /* --- entries ------------------------------------------------------------------------------------------------------ */
@@ -102,7 +105,7 @@ void heard_take(struct engine *e, const struct patient_key *key, const Handoff__
 static void note(struct engine *e, struct heard_source *s, Handoff__V1__SourceHeard *said)
 {
     Handoff__V1__CommandInput command = HANDOFF__V1__COMMAND_INPUT__INIT;
-    s->is_to_configure = false;
+    s->is_to_configure = s->is_to_resume = false;
     command.body_case = HANDOFF__V1__COMMAND_INPUT__BODY_SOURCE_HEARD;
     command.source_heard = said;
     command_add(e, SUBJECT_IS_SOURCE, s->name, &command);
@@ -126,25 +129,30 @@ bool heard_is_known(const struct engine *e)
     return e->heard->is_known;
 }
 
+static bool has_to_be_told(const struct heard_source *s)
+{
+    return s->is_to_configure || s->is_to_resume;
+}
+
 bool heard_have_work(const struct engine *e)
 {
     const struct heard *h = e->heard;
     for (uint32_t i = 0; i < h->count; i++)
-        if (h->sources[i].is_to_configure) return true;
-    return h->has_resumed && h->count;
+        if (has_to_be_told(&h->sources[i])) return true;
+    return false;
 }
 
 void heard_go_on(struct engine *e)
 {
     struct heard *h = e->heard;
     for (uint32_t i = 0; i < h->count; i++) {
+        struct heard_source *s = &h->sources[i];
         Handoff__V1__SourceHeard said = HANDOFF__V1__SOURCE_HEARD__INIT;
-        if (!h->has_resumed && !h->sources[i].is_to_configure) continue;
+        if (!has_to_be_told(s)) continue;
         if (!turn_has_room(e)) return;
-        said.is_configured = h->sources[i].is_to_configure;
-        said.is_resumed = h->has_resumed;
+        said.is_configured = s->is_to_configure;
+        said.is_resumed = s->is_to_resume;
         arena_reset(e->arena);
-        note(e, &h->sources[i], &said);
+        note(e, s, &said);
     }
-    h->has_resumed = false;
 }

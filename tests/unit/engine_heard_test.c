@@ -7,19 +7,25 @@
 
 static const char *silence; /* of the source "ward"; NULL: nobody waits for it */
 
+static Handoff__V1__Source *world_source(struct world *w, const char *name)
+{
+    Handoff__V1__Source *s = ARENA_NEW(w->arena, Handoff__V1__Source);
+    handoff__v1__source__init(s);
+    s->name = arena_string(w->arena, name);
+    s->silence = (char *)(uintptr_t)silence;
+    s->feeds = ARENA_NEW(w->arena, char *);
+    s->feeds[0] = (char *)"episode";
+    s->n_feeds = 1;
+    return s;
+}
+
 static void furnish(struct world *w, Handoff__V1__Site *site)
 {
     site->people = ARENA_NEW(w->arena, Handoff__V1__Person *);
     site->people[site->n_people++] = world_person(w, "sup", HANDOFF__V1__ROLE__ROLE_SUPERVISOR);
     if (!silence) return;
     site->sources = ARENA_NEW(w->arena, Handoff__V1__Source *);
-    Handoff__V1__Source *s = site->sources[0] = ARENA_NEW(w->arena, Handoff__V1__Source);
-    handoff__v1__source__init(s);
-    s->name = (char *)"ward";
-    s->silence = (char *)(uintptr_t)silence;
-    s->feeds = ARENA_NEW(w->arena, char *);
-    s->feeds[0] = (char *)"episode";
-    s->n_feeds = site->n_sources = 1;
+    site->sources[site->n_sources++] = world_source(w, "ward");
 }
 
 static void advance(struct world *w, int64_t by_ms)
@@ -41,14 +47,19 @@ static struct world *begin(const char *longest)
     return w;
 }
 
-static Handoff__V1__PatientRecord *source_record(struct world *w)
+static Handoff__V1__PatientRecord *record_of(struct world *w, const char *source)
 {
     struct patient_key key;
     Handoff__V1__PatientRecord *record;
     uint64_t sequence;
     int64_t time_ms;
-    engine_subject_key(w->engine, SUBJECT_IS_SOURCE, "ward", &key);
+    engine_subject_key(w->engine, SUBJECT_IS_SOURCE, source, &key);
     return engine_record(w->engine, &key, w->arena, &record, &sequence, &time_ms) ? NULL : record;
+}
+
+static Handoff__V1__PatientRecord *source_record(struct world *w)
+{
+    return record_of(w, "ward");
 }
 
 static void hear(struct world *w)
@@ -285,6 +296,124 @@ static void the_task_names_the_pathways_that_are_blind(void **state)
     end(w);
 }
 
+/* --- the daemon was away -------------------------------------------------------------------------------------------------- */
+
+enum { FEEDS = 20 }; /* more than fit a batch */
+static int64_t real_ms;
+
+static int64_t fake_ms(void *context)
+{
+    (void)context;
+    return real_ms;
+}
+static const struct clock_source fake_source = {NULL, fake_ms, fake_ms};
+
+static const char *feed_name(int i)
+{
+    static char name[16];
+    snprintf(name, sizeof name, "feed-%d", i);
+    return name;
+}
+
+static void furnish_many(struct world *w, Handoff__V1__Site *site)
+{
+    furnish(w, site);
+    site->sources = ARENA_ARRAY(w->arena, Handoff__V1__Source *, FEEDS);
+    site->n_sources = FEEDS;
+    for (int i = 0; i < FEEDS; i++) site->sources[i] = world_source(w, feed_name(i));
+}
+
+/* Turns as the loop takes them, until none is wanted at once. */
+static int turns(struct world *w)
+{
+    int count = 0;
+    for (; count < 100 && engine_next_due(w->engine) <= real_ms; count++) {
+        engine_turn_begin(w->engine);
+        engine_fire(w->engine, 100);
+        engine_turn_commit(w->engine);
+    }
+    return count;
+}
+
+static void hear_of(struct world *w, const char *source)
+{
+    Handoff__V1__Event event = HANDOFF__V1__EVENT__INIT;
+    Handoff__V1__PatientUpdated updated = HANDOFF__V1__PATIENT_UPDATED__INIT;
+    event.id = (char *)"first";
+    event.source = (char *)(uintptr_t)source;
+    event.patient_id = (char *)"mary";
+    event.occurred_at_ms = engine_now_ms(w->engine);
+    event.body_case = HANDOFF__V1__EVENT__BODY_PATIENT_UPDATED;
+    event.patient_updated = &updated;
+    assert_int_equal(world_publish(w, world_pack(w, &event))->code, CODE(ACCEPTED));
+}
+
+/* Each is heard of before, and may be silent for three hours. */
+static struct world *away_for(int64_t absence_ms)
+{
+    struct world *w = world_prepare(false);
+    silence = "2h";
+    w->furnish = furnish_many;
+    w->options.batch_events = 8;
+    real_ms = CLOCK_MANUAL_START_MS;
+    w->clock.source = &fake_source;
+    assert_int_equal(clock_parse(&w->clock, "system"), 0);
+    assert_int_equal(world_start(w), 0);
+    world_adopt_rules(w);
+    assert_in_range(turns(w), 2, FEEDS);
+    for (int i = 0; i < FEEDS; i++) hear_of(w, feed_name(i));
+    real_ms += absence_ms;
+    world_crash(w);
+    return w;
+}
+
+static void expect_an_hour_more(struct world *w)
+{
+    assert_in_range(turns(w), 2, FEEDS);
+    for (int i = 0; i < FEEDS; i++) {
+        assert_int_equal(record_of(w, feed_name(i))->n_tasks, 0);
+        assert_int_equal(record_of(w, feed_name(i))->silent_at_ms, real_ms + WORLD_HOUR);
+    }
+}
+
+static void after_an_absence_each_of_many_sources_has_an_hour_more(void **state)
+{
+    (void)state;
+    struct world *w = away_for(5 * WORLD_HOUR / 2);
+    uint64_t last = world_state(w).last_sequence;
+    expect_an_hour_more(w);
+    assert_int_equal(world_state(w).last_sequence, last + FEEDS); /* each was told once */
+    real_ms += WORLD_HOUR;
+    turns(w);
+    for (int i = 0; i < FEEDS; i++) assert_int_equal(record_of(w, feed_name(i))->n_tasks, 1);
+    end(w);
+}
+
+static void the_hour_of_a_batch_that_failed_is_given_again(void **state)
+{
+    (void)state;
+    struct world *w = away_for(5 * WORLD_HOUR / 2);
+    w->failing.appends_left = 1;
+    w->failing.code = JOURNAL_E_FULL;
+    turns(w);
+    assert_true(world_state(w).is_read_only);
+    w->failing.appends_left = -1;
+    assert_int_equal(engine_retry(w->engine), 0);
+    turns(w);
+    for (int i = 0; i < FEEDS; i++) assert_int_equal(record_of(w, feed_name(i))->silent_at_ms, real_ms + WORLD_HOUR);
+    end(w);
+}
+
+static void a_short_absence_gives_nobody_more_time(void **state)
+{
+    (void)state;
+    struct world *w = away_for(WORLD_HOUR / 2);
+    uint64_t last = world_state(w).last_sequence;
+    assert_int_equal(turns(w), 0);
+    assert_int_equal(world_state(w).last_sequence, last);
+    end(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,6 +430,9 @@ int main(void)
         cmocka_unit_test(another_longest_silence_counts_from_when_it_was_last_heard_of),
         cmocka_unit_test(somebody_who_says_it_is_done_while_it_is_silent_is_asked_again),
         cmocka_unit_test(the_task_names_the_pathways_that_are_blind),
+        cmocka_unit_test(after_an_absence_each_of_many_sources_has_an_hour_more),
+        cmocka_unit_test(the_hour_of_a_batch_that_failed_is_given_again),
+        cmocka_unit_test(a_short_absence_gives_nobody_more_time),
     };
     return cmocka_run_group_tests_name("silent sources", tests, NULL, NULL);
 }

@@ -173,19 +173,22 @@ static bool has_more(const struct engine *e)
     return rounds_have_work(e) || heard_have_work(e);
 }
 
+/* Sources first: one that has an hour more must not be found silent before it was told so. */
 uint32_t engine_fire(struct engine *e, uint32_t limit)
 {
     assert(e->is_in_turn);
     uint32_t fired = 0;
     if (limit > e->options.fire_per_turn) limit = e->options.fire_per_turn;
-    while (can_fire(e) && fired < limit && turn_has_room(e) && e->deciding->taken_count < e->taken_max) {
+    if (can_fire(e)) heard_go_on(e);
+    bool may_begin = !heard_have_work(e);
+    while (may_begin && can_fire(e) && fired < limit && turn_has_room(e) && e->deciding->taken_count < e->taken_max) {
         struct due due;
         enum due_origin from = first_candidate(e, &due);
         if (due.at_ms > e->now_ms) break;
         take(e, &due, from);
         fired += fire_subject(e, &due, from, limit - fired);
     }
-    if (can_fire(e)) go_on(e);
+    if (can_fire(e)) rounds_go_on(e);
     return fired;
 }
 

@@ -404,6 +404,14 @@ static void the_hour_of_a_batch_that_failed_is_given_again(void **state)
     end(w);
 }
 
+static void what_would_have_been_a_silence_meanwhile_is_none(void **state)
+{
+    (void)state;
+    struct world *w = away_for(5 * WORLD_HOUR);
+    expect_an_hour_more(w);
+    end(w);
+}
+
 static void a_short_absence_gives_nobody_more_time(void **state)
 {
     (void)state;
@@ -432,6 +440,7 @@ int main(void)
         cmocka_unit_test(the_task_names_the_pathways_that_are_blind),
         cmocka_unit_test(after_an_absence_each_of_many_sources_has_an_hour_more),
         cmocka_unit_test(the_hour_of_a_batch_that_failed_is_given_again),
+        cmocka_unit_test(what_would_have_been_a_silence_meanwhile_is_none),
         cmocka_unit_test(a_short_absence_gives_nobody_more_time),
     };
     return cmocka_run_group_tests_name("silent sources", tests, NULL, NULL);

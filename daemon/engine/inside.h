@@ -154,6 +154,7 @@ struct engine {
     bool is_full, is_stopped;
     uint64_t attempted_sequence;  /* the last of the batch whose append was not known to fail */
     uint8_t attempted_digest[DIGEST_BYTES];
+    bool is_tail_unknown;         /* it is in the journal after all; its rules do not hold yet, and nobody was told */
 
     /* Measured. */
     uint64_t last_commit_ns, last_commit_events;

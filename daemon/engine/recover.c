@@ -286,7 +286,36 @@ int recover_into_index(struct engine *e)
     return code;
 }
 
-/* After a reopen: the journal ends where we knew, or with the batch whose fate was open; anything else is damage. */
+/* A batch that is in the journal after all: its rules hold, and the listener hears of its entries. */
+static int make_known(struct engine *e, const struct batch_view *view)
+{
+    uint32_t offset = view->entries_begin;
+    int code = fold_rules(e);
+    if (code) return code;
+    e->is_tail_unknown = false;
+    for (uint32_t i = 0; i < view->count && !code; i++) {
+        struct entry entry;
+        code = batch_entry(view, offset, &entry, &offset);
+        if (!code) turn_tell_entry(e, &entry);
+    }
+    return code ? engine_say_damaged(e, view->first_sequence, entry_error(code)) : 0;
+}
+
+static int take_attempted(struct engine *e, const struct batch_view *view, const struct entry *last)
+{
+    uint32_t rules_before = e->rules_pending_count;
+    int code = recover_batch(e, view);
+    if (code) {
+        e->rules_pending_count = rules_before;
+        return code;
+    }
+    take_tail(e, view, last);
+    e->is_tail_unknown = true;
+    return 0;
+}
+
+/* After a reopen: the journal ends where we knew, or with the batch whose fate was open; anything else is damage. What
+ * fails on the way is done again by the next. */
 int recover_tail(struct engine *e)
 {
     struct batch_view view;
@@ -295,17 +324,10 @@ int recover_tail(struct engine *e)
     int code = reading_begin(e);
     if (!code) code = read_tail(e, last_sequence, &view, &last);
     if (code) return code;
-    if (last_sequence == e->last_sequence && memcmp(view.digest, e->digest, DIGEST_BYTES) == 0) return 0;
-    if (last_sequence != e->attempted_sequence || memcmp(view.digest, e->attempted_digest, DIGEST_BYTES) != 0)
-        return engine_say_damaged(e, last_sequence, "it is not what was written here");
-    code = recover_batch(e, &view);
-    if (code) return code;
-    take_tail(e, &view, &last);
-    uint32_t offset = view.entries_begin;
-    for (uint32_t i = 0; i < view.count && !code; i++) {
-        struct entry entry;
-        code = batch_entry(&view, offset, &entry, &offset);
-        if (!code) turn_tell_entry(e, &entry);
+    if (last_sequence != e->last_sequence || memcmp(view.digest, e->digest, DIGEST_BYTES) != 0) {
+        if (last_sequence != e->attempted_sequence || memcmp(view.digest, e->attempted_digest, DIGEST_BYTES) != 0)
+            return engine_say_damaged(e, last_sequence, "it is not what was written here");
+        code = take_attempted(e, &view, &last);
     }
-    return code ? engine_say_damaged(e, view.first_sequence, entry_error(code)) : fold_rules(e);
+    return !code && e->is_tail_unknown ? make_known(e, &view) : code;
 }

@@ -607,6 +607,45 @@ static void a_tail_that_is_not_ours_is_not_resumed(void **state)
     (void)state;
 }
 
+static int rules_reads_left; /* until the failing one; negative: none fails */
+static int (*rules_next_for_real)(struct index_reader *r, uint64_t after, uint64_t *ret_sequence);
+
+static int failing_rules_next(struct index_reader *r, uint64_t after, uint64_t *ret_sequence)
+{
+    return rules_reads_left-- == 0 ? INDEX_E_IO : rules_next_for_real(r, after, ret_sequence);
+}
+
+static void rules_that_were_written_all_the_same_hold_although_a_retry_failed(void **state)
+{
+    struct world *w = world_new(false);
+    struct index_ops ops = *w->index->ops;
+    const struct index_ops *whole = w->index->ops;
+    Handoff__V1__RulesChange change = HANDOFF__V1__RULES_CHANGE__INIT;
+    Handoff__V1__PathwayRetired retired = HANDOFF__V1__PATHWAY_RETIRED__INIT;
+    const Handoff__V1__RulesChange *changes[] = {&change};
+    retired.number = 1;
+    change.body_case = HANDOFF__V1__RULES_CHANGE__BODY_PATHWAY_RETIRED;
+    change.pathway_retired = &retired;
+    w->failing.appends_left = 0;
+    w->failing.code = JOURNAL_E_UNKNOWN;
+    w->failing.is_written = true;
+    assert_int_equal(engine_change_rules(w->engine, changes, 1), ENGINE_E_STOPPED);
+    assert_false(engine_rules(w->engine)->pathways[0]->is_retired);
+    uint64_t told = w->entries;
+    rules_next_for_real = ops.rules_next;
+    ops.rules_next = failing_rules_next;
+    w->index->ops = &ops;
+    rules_reads_left = 0;
+    assert_int_equal(engine_retry(w->engine), ENGINE_E_INDEX);
+    assert_true(world_state(w).is_read_only);
+    assert_int_equal(engine_retry(w->engine), 0);
+    assert_true(engine_rules(w->engine)->pathways[0]->is_retired);
+    assert_int_equal(w->entries, told + 2); /* each once: the rules, and the epoch of the retry */
+    w->index->ops = whole;
+    world_free(w);
+    (void)state;
+}
+
 static void rules_that_do_not_load_change_nothing(void **state)
 {
     struct world *w = world_new(false);
@@ -656,6 +695,7 @@ int main(void)
         cmocka_unit_test(a_record_of_a_failed_batch_is_not_visible),
         cmocka_unit_test(a_retry_while_the_disk_is_still_full_stays_read_only),
         cmocka_unit_test(a_tail_that_is_not_ours_is_not_resumed),
+        cmocka_unit_test(rules_that_were_written_all_the_same_hold_although_a_retry_failed),
         cmocka_unit_test(rules_that_do_not_load_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,6 +254,7 @@ static int resume_folder(struct engine *e)
     if (!code) code = read_tail(e, journal_last_sequence(e->options.journal), &view, &last);
     if (code) return code;
     take_tail(e, &view, &last);
+    places_grow(&e->places, (uint64_t)e->totals[TOTAL_PATIENTS]); /* forgets, so before the first row */
     clock_start(e->options.clock, e->last_time_ms);
     clock_resume(e->options.clock, e->last_time_ms);
     code = read_index(e);
@@ -268,7 +269,6 @@ int recover(struct engine *e)
     if (code) return code;
     code = journal_last_sequence(e->options.journal) ? resume_folder(e) : begin_folder(e);
     reading_end(e);
-    places_grow(&e->places, (uint64_t)e->totals[TOTAL_PATIENTS]);
     return code;
 }
 

@@ -428,6 +428,50 @@ static void a_full_table_of_changes_pauses_intake_until_the_index_follows(void *
     (void)state;
 }
 
+static int (*get_for_real)(struct index_reader *r, const struct patient_key *key, struct index_row *ret_row);
+static int gets;
+
+static int counted_get(struct index_reader *r, const struct patient_key *key, struct index_row *ret_row)
+{
+    gets++;
+    return get_for_real(r, key, ret_row);
+}
+
+static void update_all(struct world *w, char turn, int patients)
+{
+    char id[16];
+    engine_turn_begin(w->engine);
+    for (int i = 0; i < patients; i++) {
+        snprintf(id, sizeof id, "%c%d", turn, i);
+        engine_publish(w->engine, world_updated(w, id, id + 1, id), (uint64_t)i, 0);
+    }
+    assert_int_equal(engine_turn_commit(w->engine), 0);
+    for (int i = 0; i < patients; i++) assert_int_equal(w->results[i].code, CODE(ACCEPTED));
+}
+
+static void rows_are_remembered_when_they_are_recovered(void **state)
+{
+    enum { MANY = 1500 }; /* more than there is room for in a new folder */
+    struct world *w = world_prepare(false);
+    w->options.sweep_changes = 1000000;
+    assert_int_equal(world_start(w), 0);
+    world_adopt_rules(w);
+    update_all(w, 'a', MANY);
+    world_crash(w);
+    assert_int_equal(engine_index_flush(w->engine), 0); /* no longer among the changes */
+    struct index_ops counting = *w->index->ops;
+    const struct index_ops *whole = w->index->ops;
+    get_for_real = counting.get;
+    counting.get = counted_get;
+    w->index->ops = &counting;
+    gets = 0;
+    update_all(w, 'b', MANY);
+    assert_in_range(gets, 0, MANY / 5); /* of three that share a line the oldest is forgotten */
+    w->index->ops = whole;
+    world_free(w);
+    (void)state;
+}
+
 /* --- reading ------------------------------------------------------------------------------------------------------------ */
 
 struct walked {
@@ -530,6 +574,7 @@ int main(void)
         cmocka_unit_test(a_crash_between_the_passes_of_a_sweep_loses_no_timer),
         cmocka_unit_test(the_index_follows_the_journal_on_its_own_thread),
         cmocka_unit_test(a_full_table_of_changes_pauses_intake_until_the_index_follows),
+        cmocka_unit_test(rows_are_remembered_when_they_are_recovered),
         cmocka_unit_test(a_subjects_entries_are_walked_backwards_in_pages),
         cmocka_unit_test(the_state_at_a_date_is_that_of_the_last_entry_before),
         cmocka_unit_test(keys_are_text_and_back),

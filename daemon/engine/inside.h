@@ -233,6 +233,8 @@ void turn_tell_entry(struct engine *e, const struct entry *entry);
 /* sweep.c */
 void sweep_poll(struct engine *e);
 void sweep_start_if_worthwhile(struct engine *e);
+/* Somebody waits for the index to know everything up to as_of: the sweep at work has it, or the next one will. */
+void sweep_want(struct engine *e, uint64_t as_of);
 bool sweep_has_room(const struct engine *e);
 void scan_reset(struct engine *e);
 

@@ -487,7 +487,7 @@ void rounds_go_on(struct engine *e)
     if (r->is_running && !r->is_known && !still_stands(e)) r->is_running = false;
     if (!r->is_running) return;
     if (e->indexed_sequence < r->as_of) {
-        e->wants_sweep = true;
+        sweep_want(e, r->as_of);
         return;
     }
     for (int i = 0; i < ROUND_RECORDS_PER_TURN && !r->is_at_end && turn_has_room(e); i++)

@@ -136,11 +136,19 @@ bool engine_can_accept(const struct engine *e)
     return sweep_has_room(e);
 }
 
+void sweep_want(struct engine *e, uint64_t as_of)
+{
+    if (e->is_sweeping && e->sweep_sequence >= as_of)
+        e->is_sweep_awaited = true;
+    else
+        e->wants_sweep = true;
+}
+
 bool engine_index_catch_up(struct engine *e, uint64_t as_of)
 {
     sweep_poll(e);
     if (e->indexed_sequence >= as_of) return true;
-    e->wants_sweep = true;
+    sweep_want(e, as_of);
     sweep_start_if_worthwhile(e);
     return false;
 }
@@ -151,7 +159,7 @@ int engine_index_flush(struct engine *e)
     if (code) return code;
     for (int sweep = 0; sweep < FLUSH_SWEEPS && e->indexed_sequence < e->last_sequence; sweep++) {
         int error = 0;
-        e->wants_sweep = true;
+        sweep_want(e, e->last_sequence);
         sweep_start_if_worthwhile(e);
         indexer_wait(e->indexer);
         enum indexer_state state = indexer_poll(e->indexer, &error);

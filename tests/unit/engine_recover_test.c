@@ -1,5 +1,9 @@
 /* Recovery: what is known after a restart is what was known before, wherever the index stopped. */
+#include "engine/inside.h"
 #include "unit/engine_world.h"
+
+#include <pthread.h>
+#include <time.h>
 
 enum { PEOPLE = 6 };
 
@@ -403,6 +407,46 @@ static void the_index_follows_the_journal_on_its_own_thread(void **state)
     (void)state;
 }
 
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; /* held: no sweep ends */
+
+static int gated_apply(struct index *x, const struct index_change *changes, size_t count, const uint64_t *rules,
+                       size_t rules_count, uint64_t indexed_sequence)
+{
+    pthread_mutex_lock(&gate);
+    pthread_mutex_unlock(&gate);
+    return apply_for_real(x, changes, count, rules, rules_count, indexed_sequence);
+}
+
+static void who_waits_for_a_sweep_that_is_at_work_wants_no_other(void **state)
+{
+    struct world *w = world_prepare(false);
+    struct index_ops gated = *w->index->ops;
+    const struct index_ops *whole = w->index->ops;
+    struct timespec a_while = {0, 200000000}; /* the rest after a sweep is some times as long */
+    apply_for_real = gated.apply;
+    gated.apply = gated_apply;
+    w->index->ops = &gated;
+    w->options.sweep_changes = 1000000;
+    assert_int_equal(world_start(w), 0);
+    world_adopt_rules(w);
+    assert_int_equal(engine_index_flush(w->engine), 0);
+    pthread_mutex_lock(&gate);
+    uint64_t as_of = world_publish(w, world_opened(w, "e1", "p0"))->sequence;
+    for (int i = 0; i < 3; i++) assert_false(engine_index_catch_up(w->engine, as_of));
+    assert_true(w->engine->is_sweeping && w->engine->is_sweep_awaited);
+    world_publish(w, world_opened(w, "e2", "p1"));
+    nanosleep(&a_while, NULL);
+    pthread_mutex_unlock(&gate);
+    indexer_wait(w->engine->indexer);
+    assert_true(engine_index_catch_up(w->engine, as_of));
+    world_publish(w, world_opened(w, "e3", "p2"));
+    assert_false(w->engine->is_sweeping);
+    assert_int_equal(engine_index_flush(w->engine), 0);
+    w->index->ops = whole;
+    world_free(w);
+    (void)state;
+}
+
 static void a_full_table_of_changes_pauses_intake_until_the_index_follows(void **state)
 {
     struct world *w = world_prepare(false);
@@ -573,6 +617,7 @@ int main(void)
         cmocka_unit_test(an_index_that_cannot_be_written_costs_nothing_but_time),
         cmocka_unit_test(a_crash_between_the_passes_of_a_sweep_loses_no_timer),
         cmocka_unit_test(the_index_follows_the_journal_on_its_own_thread),
+        cmocka_unit_test(who_waits_for_a_sweep_that_is_at_work_wants_no_other),
         cmocka_unit_test(a_full_table_of_changes_pauses_intake_until_the_index_follows),
         cmocka_unit_test(rows_are_remembered_when_they_are_recovered),
         cmocka_unit_test(a_subjects_entries_are_walked_backwards_in_pages),

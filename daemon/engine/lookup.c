@@ -15,7 +15,8 @@ int reading_begin(struct engine *e)
     if (!e->journal_reader || !e->index_reader) return ENGINE_E_STOPPED; /* closed, and did not open again */
     int code = e->options.journal->ops->read_begin(e->journal_reader);
     if (code) {
-        engine_say(e, "the journal cannot be read: %s", journal_error(code));
+        if (!e->is_stopped) /* why it stopped tells more */
+            engine_say(e, "the journal cannot be read: %s", journal_error(code));
         return ENGINE_E_DAMAGED;
     }
     code = e->options.index->ops->read_begin(e->index_reader);

@@ -587,6 +587,50 @@ static void a_retry_while_the_disk_is_still_full_stays_read_only(void **state)
     (void)state;
 }
 
+static bool is_poisoned; /* as a journal is whose append failed, until it is opened again */
+static int (*read_begin_for_real)(struct journal_reader *r);
+
+static int poisoning_append(struct journal *j, uint64_t expected, uint64_t first, uint32_t count, struct bytes blob)
+{
+    int code = failing_append(j, expected, first, count, blob);
+    is_poisoned |= code != 0;
+    return code;
+}
+
+static int poisoned_read_begin(struct journal_reader *r)
+{
+    return is_poisoned ? JOURNAL_E_UNKNOWN : read_begin_for_real(r);
+}
+
+static void why_it_stopped_is_said_until_it_was_opened_again(void **state)
+{
+    struct world *w = world_new(false);
+    Handoff__V1__PatientRecord *record;
+    uint64_t sequence;
+    world_publish(w, world_opened(w, "e1", "mary"));
+    assert_int_equal(engine_index_flush(w->engine), 0);
+    read_begin_for_real = w->failing_ops.read_begin;
+    w->failing_ops.read_begin = poisoned_read_begin;
+    w->failing_ops.append = poisoning_append;
+    w->failing.appends_left = 0;
+    w->failing.code = JOURNAL_E_IO;
+    struct bytes next = world_opened(w, "e2", "david");
+    assert_int_equal(world_publish(w, next)->code, CODE(UNAVAILABLE));
+    assert_non_null(strstr(world_state(w).sentence, "could not be written"));
+    engine_turn_begin(w->engine);
+    for (int i = 0; i < 2 * EXPECTED_MAX; i++) engine_expect(w->engine, next);
+    engine_turn_commit(w->engine);
+    assert_non_null(strstr(world_state(w).sentence, "could not be written"));
+    assert_int_equal(world_record(w, "mary", &record, &sequence), ENGINE_E_DAMAGED);
+    engine_oldest_overdue_ms(w->engine);
+    assert_non_null(strstr(world_state(w).sentence, "could not be written"));
+    is_poisoned = false;
+    assert_int_equal(engine_retry(w->engine), 0);
+    assert_string_equal(world_state(w).sentence, "");
+    world_free(w);
+    (void)state;
+}
+
 static void a_tail_that_is_not_ours_is_not_resumed(void **state)
 {
     struct world *w = world_new(false);
@@ -694,6 +738,7 @@ int main(void)
         cmocka_unit_test(a_failed_commit_leaves_no_trace_and_a_retry_works),
         cmocka_unit_test(a_record_of_a_failed_batch_is_not_visible),
         cmocka_unit_test(a_retry_while_the_disk_is_still_full_stays_read_only),
+        cmocka_unit_test(why_it_stopped_is_said_until_it_was_opened_again),
         cmocka_unit_test(a_tail_that_is_not_ours_is_not_resumed),
         cmocka_unit_test(rules_that_were_written_all_the_same_hold_although_a_retry_failed),
         cmocka_unit_test(rules_that_do_not_load_change_nothing),

@@ -4,7 +4,7 @@
  *      idle --begin--> at work --(appended, or not)--> done --take--> idle
  *
  * One batch at a time: the next one rests on its digest. What it is lent by committer_begin nobody else touches until
- * committer_take returns. Decides nothing: what a failure means is the engine's (turn.c). */
+ * committer_take returns. Decides nothing: what a failure means is the engine's (commit.c). */
 #ifndef HANDOFF_ENGINE_COMMITTER_H
 #define HANDOFF_ENGINE_COMMITTER_H
 

@@ -1,5 +1,6 @@
-/* Writes a frozen generation of changes to the index: on a thread of its own, in key order, in short transactions,
- * so that neither the loop nor the index's readers wait for it.
+/* Writes a frozen generation of changes to the index: on a thread of its own, in three passes, each in the order of its
+ * tree (due rows by time, subjects' rows by key), in short transactions, so that neither the loop nor the index's
+ * readers wait for it.
  *
  *      IDLE --begin--> WORKING --(written)--> DONE --poll--> IDLE
  *                         ^  \--(failed)--> FAILED --again--> WORKING

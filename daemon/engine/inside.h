@@ -1,16 +1,22 @@
 /* The engine from inside: the one structure that its files share, and what each of them offers the others.
  *
- *     engine.c    opening, closing, state           turn.c     batch, overlay, results
- *     commit.c    what becomes of a batch
- *     recover.c   from the journal to memory        publish.c  an event's way into the batch
- *     lookup.c    where a record is                 repeat.c   has this event been here before?
- *     sweep.c     generations and the indexer       fire.c     what is due; manual time
- *     read.c      for those who only look           change.c   rules, commands, epochs
- *     merging.c   two patients that become one      retraction.c  what is taken back
- *     versions.c  what open episodes run on         expect.c   what is fetched before its turn
- *     round.c     what concerns many patients        heard.c    sources that somebody waits for
+ *     engine.c    opening, closing, state           turn.c        batch, overlay, results
+ *     commit.c    what becomes of a batch           publish.c     an event's way into the batch
+ *     recover.c   from the journal to memory        repeat.c      has this event been here before?
+ *     lookup.c    where a record is                 fire.c        what is due; manual time
+ *     sweep.c     generations and the indexer       change.c      rules, commands, epochs
+ *     read.c      for those who only look           command.c     what the daemon itself says to a record
+ *     versions.c  what open episodes run on         expect.c      what is fetched before its turn
+ *     round.c     what concerns many patients       heard.c       sources that somebody waits for
  *     deliver.c   what daemon/delivery asks
- *     command.c   what the daemon itself says to a record
+ *
+ * What they stand on does not know that structure, and has headers of its own:
+ *
+ *     committer.c the thread that appends           indexer.c     the thread that writes the index
+ *     changes.c   what the index does not say yet   places.c      rows of the index, remembered
+ *     intake.c    events from a stranger's bytes    subject.c     what an entry is about, as a key
+ *     chain.c     ids of long chains, remembered    question.c    what an entry asked of step
+ *     merging.c   two patients that become one      retraction.c  what is taken back
  */
 #ifndef HANDOFF_ENGINE_INSIDE_H
 #define HANDOFF_ENGINE_INSIDE_H

@@ -101,10 +101,7 @@ static int write_rows(const struct writing *w)
     for (uint32_t from = 0; from < sweep->count && !code; from += INDEXER_CHUNK) {
         uint32_t count = chunk_of(sweep->count - from);
         bool is_last = from + count == sweep->count;
-        for (uint32_t i = 0; i < count; i++) {
-            w->chunk[i] = sweep->rows[w->order[from + i].at];
-            w->chunk[i].unlodge_at_ms = INDEX_DUES_APART;
-        }
+        for (uint32_t i = 0; i < count; i++) w->chunk[i] = sweep->rows[w->order[from + i].at];
         code = w->index->ops->apply(w->index, w->chunk, count, is_last ? sweep->rules : NULL, is_last ? sweep->rules_count : 0,
                                     is_last ? sweep->indexed_sequence : 0);
         if (w->between) w->between(w->context);

@@ -27,11 +27,8 @@ struct index_row {
 struct index_change {
     struct patient_key key;
     struct index_row row;
-    int64_t unlodge_at_ms; /* due row to delete (it was consumed, or replaced); NO_DUE: none; or INDEX_DUES_APART */
+    int64_t unlodge_at_ms; /* due row to take out (it was consumed, or replaced); NO_DUE: none. lodge does, not apply */
 };
-
-/* Its due rows are lodge's: apply leaves them as they are. */
-#define INDEX_DUES_APART INT64_MIN
 
 /* A due row. */
 struct index_due {
@@ -54,9 +51,9 @@ struct index;
 struct index_reader;
 
 struct index_ops {
-    /* Writes one short transaction: the changes, in their order (put row; delete the due row unlodge_at_ms names;
-     * if row.lodged_at_ms is not NO_DUE put its due row; keep the open-work set by row.flags), the sequences of
-     * rules entries, and indexed_sequence (0: leave it as it is, because more of the same sweep is to come).
+    /* Writes one short transaction: the changes, in their order (put row; keep the open-work set by row.flags; due rows
+     * are lodge's), the sequences of rules entries, and indexed_sequence (0: leave it as it is, because more of the same
+     * sweep is to come).
      * One thread applies, and holds no reader between begin and end while it does. */
     int (*apply)(struct index *x, const struct index_change *changes, size_t count, const uint64_t *rules_sequences,
                  size_t rules_count, uint64_t indexed_sequence);

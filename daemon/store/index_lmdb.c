@@ -31,7 +31,7 @@ enum {
     ROW_BYTES = 40
 };
 
-/* What one change may need: a leaf in each of three trees, copied, and what a split adds. */
+/* What one change may need: a leaf in each of two trees, copied, and what splits add. */
 enum { CHANGE_BYTES = 6 * 4096 };
 
 #define FIRST_MAP_BYTES ((uint64_t)1 << 28)
@@ -128,8 +128,8 @@ static MDB_val value_of(const void *data, size_t len)
 
 /* --- writing -------------------------------------------------------------------------------------------- */
 
-/* One transaction's hands. Of each subject the row that is there is looked at first: it tells which rows of the other
- * trees are there, and most changes leave those as they are. */
+/* One transaction's hands. Of each subject the row that is there is looked at first: it tells whether the open-work set
+ * has the subject, and most changes leave that as it is. */
 struct writing {
     MDB_txn *txn;
     const MDB_dbi *databases;
@@ -148,13 +148,13 @@ static int remove_key(const struct writing *w, enum database database, MDB_val k
     return code == MDB_NOTFOUND ? 0 : code;
 }
 
-/* Returns MDB_ codes. *ret_before: what was there; nothing due and no work, if nothing was. */
+/* Returns MDB_ codes. *ret_before: what was there; no work, if nothing was. */
 static int replace_row(const struct writing *w, const struct index_change *change, struct index_row *ret_before)
 {
     uint8_t packed[ROW_BYTES];
     pack_row(&change->row, packed);
     MDB_val key = value_of(change->key.bytes, PATIENT_KEY_BYTES), row = value_of(packed, ROW_BYTES), before;
-    *ret_before = (struct index_row){.due_at_ms = NO_DUE, .lodged_at_ms = NO_DUE};
+    *ret_before = (struct index_row){0};
     int code = mdb_cursor_get(w->subjects, &key, &before, MDB_SET);
     if (code == MDB_NOTFOUND) return mdb_cursor_put(w->subjects, &key, &row, 0);
     if (code) return code;
@@ -178,22 +178,11 @@ static int write_due_row(const struct writing *w, const struct patient_key *key,
     return is_out ? remove_key(w, DB_DUE, row) : put_key(w, DB_DUE, row);
 }
 
-static int write_due(const struct writing *w, const struct index_change *change, const struct index_row *before)
-{
-    int64_t lodged_at_ms = change->row.lodged_at_ms, goes_at_ms = change->unlodge_at_ms;
-    int code = 0;
-    if (goes_at_ms == INDEX_DUES_APART) return 0;
-    if (goes_at_ms != NO_DUE && goes_at_ms != lodged_at_ms) code = write_due_row(w, &change->key, goes_at_ms, true);
-    if (code || lodged_at_ms == NO_DUE || lodged_at_ms == before->lodged_at_ms) return code;
-    return write_due_row(w, &change->key, lodged_at_ms, false);
-}
-
 static int write_subject(const struct writing *w, const struct index_change *change)
 {
     struct index_row before;
     int code = replace_row(w, change, &before);
-    if (!code) code = write_work(w, change, &before);
-    return code ? code : write_due(w, change, &before);
+    return code ? code : write_work(w, change, &before);
 }
 
 static int put_meta(const struct lmdb_index *l, MDB_txn *txn, const char *name, const void *data, size_t len)

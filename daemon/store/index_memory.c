@@ -83,12 +83,6 @@ static void apply_change(struct version *v, const struct index_change *change, b
         map_put(&v->maps[MAP_WORK], &subject, &no_row, is_exhausted);
     else
         map_remove(&v->maps[MAP_WORK], &subject, is_exhausted);
-
-    if (change->unlodge_at_ms == INDEX_DUES_APART) return;
-    struct map_key unlodged = due_key(change->unlodge_at_ms, &change->key);
-    if (change->unlodge_at_ms != NO_DUE) map_remove(&v->maps[MAP_DUE], &unlodged, is_exhausted);
-    struct map_key lodged = due_key(change->row.lodged_at_ms, &change->key);
-    if (change->row.lodged_at_ms != NO_DUE) map_put(&v->maps[MAP_DUE], &lodged, &no_row, is_exhausted);
 }
 
 static void apply_rules(struct version *v, const uint64_t *sequences, size_t count, bool *is_exhausted)

@@ -13,7 +13,8 @@ struct place {
 
 struct chain {
     struct patient_key key;
-    uint64_t newest; /* 0: nobody's */
+    uint64_t newest; /* 0: nothing of it is here */
+    uint64_t walks;  /* so many questions are still answered without it; with no newest either: nobody's */
     uint64_t asked;
     struct place *places;
     uint32_t count, mask;
@@ -43,6 +44,13 @@ void chain_forget(struct chain *c)
     *c = (struct chain){0};
 }
 
+void chain_give_up(struct chain *c)
+{
+    struct chain walked = {.key = c->key, .asked = c->asked, .walks = c->count + UINT64_C(1), .all = c->all};
+    chain_forget(c);
+    *c = walked;
+}
+
 void chains_forget(struct chains *c)
 {
     for (int i = 0; i < CHAINS; i++) chain_forget(&c->all[i]);
@@ -58,9 +66,12 @@ void chains_free(struct chains *c)
 struct chain *chains_find(struct chains *c, const struct patient_key *key)
 {
     for (int i = 0; i < CHAINS; i++) {
-        if (!c->all[i].newest || !key_equals(&c->all[i].key, key)) continue;
-        c->all[i].asked = ++c->asked;
-        return &c->all[i];
+        struct chain *chain = &c->all[i];
+        if ((!chain->newest && !chain->walks) || !key_equals(&chain->key, key)) continue;
+        chain->asked = ++c->asked;
+        if (chain->newest || --chain->walks) return chain;
+        chain_forget(chain);
+        return NULL;
     }
     return NULL;
 }
@@ -103,7 +114,7 @@ static void make_room(struct chain *c, size_t count)
         for (struct chain *other = all->all; other < all->all + CHAINS; other++)
             if (other != c && other->places && (!oldest || other->asked < oldest->asked)) oldest = other;
         if (!oldest) return;
-        chain_forget(oldest);
+        chain_give_up(oldest);
     }
 }
 

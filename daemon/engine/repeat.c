@@ -36,7 +36,20 @@ static bool has_id_of(struct engine *e, const struct entry *entry, const Handoff
 
 enum { CHAIN_LONG = 64 }; /* entries walked; from there on a chain is worth remembering */
 
-/* An event is not accepted more than a day before it occurs: what was written earlier cannot be its first. */
+/* An event is not accepted more than a day before it occurs: what was written earlier cannot be its first. That holds for
+ * what was written by a clock that was right, so not for entries up to the last acceptance of a jump. 0, 1, or an error. */
+static int ends_walk(struct engine *e, const struct entry *entry, const struct repeat_question *q)
+{
+    struct patient_key key;
+    struct found accepted;
+    const struct clock *clock = e->options.clock;
+    if (entry->time_ms >= q->event->occurred_at_ms - MS_PER_DAY || clock->is_adrift) return 0;
+    if (clock->kind != CLOCK_KIND_SYSTEM) return 1; /* it cannot jump */
+    subject_key(e->hash_key, SUBJECT_IS_FOLDER, SUBJECT_CLOCK, &key);
+    int code = lookup_subject(e, &key, &accepted);
+    return code ? code : entry->sequence > accepted.row.sequence;
+}
+
 static int walk_chain(struct engine *e, const struct repeat_question *q, struct entry *ret_first, uint32_t *ret_walked)
 {
     uint64_t sequence = q->newest;
@@ -44,7 +57,8 @@ static int walk_chain(struct engine *e, const struct repeat_question *q, struct 
         struct entry entry;
         int code = lookup_sequence(e, sequence, &entry);
         if (code) return code;
-        if (entry.time_ms < q->event->occurred_at_ms - MS_PER_DAY) return 0;
+        int ends = ends_walk(e, &entry, q);
+        if (ends) return ends < 0 ? ends : 0;
         if (has_id_of(e, &entry, q->event)) {
             *ret_first = entry;
             return 1;
@@ -60,23 +74,27 @@ static bool remember_entry(struct engine *e, struct chain *chain, const struct e
     if (entry->kind != ENTRY_EVENT && entry->kind != ENTRY_COMMAND) return true;
     size_t mark = arena_used(e->arena);
     const Handoff__V1__Event *event = event_of(e, entry);
-    if (!event && entry->kind == ENTRY_COMMAND) return true;
-    bool is_kept = event && chain_add(chain, subject_event_hash(e->hash_key, event->source, event->id), entry->sequence);
+    bool is_kept = event ? chain_add(chain, subject_event_hash(e->hash_key, event->source, event->id), entry->sequence)
+                         : entry->kind == ENTRY_COMMAND;
     arena_rewind(e->arena, mark);
     return is_kept;
 }
 
-/* Adds what the chain has grown by since. When that cannot be, it is walked as before. */
+/* Adds what the chain has grown by since. When that cannot be, the chain is walked as before. */
 static int extend_chain(struct engine *e, struct chain *chain, uint64_t newest)
 {
     uint64_t sequence = newest;
     while (sequence > chain_newest(chain)) {
         struct entry entry;
         int code = lookup_sequence(e, sequence, &entry);
-        bool is_kept = !code && remember_entry(e, chain, &entry);
-        if (!is_kept) chain_forget(chain);
-        if (code) return code;
-        if (!is_kept) return 0;
+        if (code) {
+            chain_forget(chain);
+            return code;
+        }
+        if (!remember_entry(e, chain, &entry)) {
+            chain_give_up(chain);
+            return 0;
+        }
         sequence = entry.prev_sequence;
     }
     chain_reach(chain, newest);
@@ -98,15 +116,11 @@ static int find_in_chain(struct engine *e, const struct repeat_question *q, stru
 {
     uint32_t walked = 0;
     struct chain *chain = chains_find(e->chains, q->key);
-    if (chain) {
-        int code = extend_chain(e, chain, q->newest);
-        if (code) return code;
-        if (chain_newest(chain)) return look_up(e, chain, q, ret_first);
-    }
+    if (chain && chain_newest(chain) && !extend_chain(e, chain, q->newest) && chain_newest(chain))
+        return look_up(e, chain, q, ret_first);
     int found = walk_chain(e, q, ret_first, &walked);
-    if (found < 0 || walked < CHAIN_LONG || chain) return found;
-    int code = extend_chain(e, chains_begin(e->chains, q->key), q->newest);
-    return code ? code : found;
+    if (found >= 0 && walked >= CHAIN_LONG && !chain) extend_chain(e, chains_begin(e->chains, q->key), q->newest);
+    return found; /* whatever became of remembering it */
 }
 
 /* Its own, and those of the patients that became this one. */

@@ -240,6 +240,14 @@ static struct bytes nth(struct world *w, int n)
     return world_updated(w, id, "mary", "Mary");
 }
 
+static struct bytes nth_at(struct world *w, int n, int64_t occurred_at_ms)
+{
+    struct bytes packed = nth(w, n);
+    Handoff__V1__Event *event = handoff__v1__event__unpack(arena_protobuf(w->arena), packed.len, packed.data);
+    event->occurred_at_ms = occurred_at_ms;
+    return world_pack(w, event);
+}
+
 static void a_long_chain_is_walked_once_and_not_for_each_event(void **state)
 {
     struct world *w = world_new(true);
@@ -274,6 +282,84 @@ static void a_hash_that_is_alike_costs_one_look_and_not_the_chain(void **state)
     assert_int_equal(world_publish(w, alike)->code, CODE(ACCEPTED));
     assert_int_equal(finds, 1);
     assert_int_equal(world_publish(w, alike)->code, CODE(DUPLICATE));
+    world_free(w);
+    (void)state;
+}
+
+static uint64_t damaged_until;
+
+static int damaged_find(struct journal_reader *r, uint64_t sequence, uint64_t *ret_first, struct bytes *ret_blob)
+{
+    return sequence <= damaged_until ? JOURNAL_E_CORRUPT : inner_find(r, sequence, ret_first, ret_blob);
+}
+
+static void a_damage_further_back_than_the_first_one_hides_no_repeat(void **state)
+{
+    struct world *w = world_new(true);
+    damaged_until = world_publish(w, nth(w, 0))->sequence;
+    for (int i = 1; i < 3; i++) {
+        assert_int_equal(engine_advance(w->engine, engine_now_ms(w->engine) + INT64_C(3) * 24 * 3600000, NULL), 0);
+        assert_int_equal(world_publish(w, nth(w, i))->code, CODE(ACCEPTED));
+    }
+    inner_find = w->failing_ops.find;
+    w->failing_ops.find = damaged_find;
+    for (int i = 3; i < 200; i++) assert_int_equal(world_publish(w, nth(w, i))->code, CODE(ACCEPTED));
+    for (int i = 2; i < 200; i += 9) assert_int_equal(world_publish(w, nth(w, i))->code, CODE(DUPLICATE));
+    assert_int_equal(world_publish(w, nth(w, 200))->code, CODE(ACCEPTED));
+    world_free(w);
+    (void)state;
+}
+
+static void to_remember_a_chain_of_commands_keeps_nothing_of_the_arena(void **state)
+{
+    struct world *w = world_new(true);
+    struct patient_key key;
+    struct found found;
+    struct entry entry;
+    for (int i = 0; i < 200; i++) assert_int_equal(change_set_clock(w->engine, engine_now_ms(w->engine) + 1000), 0);
+    subject_key(w->engine->hash_key, SUBJECT_IS_FOLDER, SUBJECT_CLOCK, &key);
+    assert_int_equal(lookup_subject(w->engine, &key, &found), 0);
+    size_t used = arena_used(w->engine->arena);
+    assert_int_equal(repeat_seek(w->engine, &key, found.row.sequence, "ward", "none", &entry), 0);
+    assert_int_equal(arena_used(w->engine->arena), used);
+    assert_int_equal(chain_newest(chains_find(w->engine->chains, &key)), found.row.sequence);
+    world_free(w);
+    (void)state;
+}
+
+static int64_t real_now_ms, boot_now_ms;
+
+static int64_t tell_real_ms(void *context)
+{
+    (void)context;
+    return real_now_ms;
+}
+
+static int64_t tell_boot_ms(void *context)
+{
+    (void)context;
+    return boot_now_ms;
+}
+
+/* While adrift an event may have occurred days after journal time, as the senders' clocks have it. */
+static void a_repeat_is_found_though_the_clock_had_jumped_when_it_first_came(void **state)
+{
+    static const struct clock_source source = {.real_ms = tell_real_ms, .boot_ms = tell_boot_ms};
+    struct world *w = world_new(true);
+    struct bytes events[40];
+    real_now_ms = engine_now_ms(w->engine);
+    w->clock.kind = CLOCK_KIND_SYSTEM;
+    w->clock.source = &source;
+    clock_start(&w->clock, 0);
+    real_now_ms += INT64_C(5) * 24 * 3600000;
+    for (int i = 0; i < 40; i++) {
+        events[i] = nth_at(w, i, real_now_ms);
+        assert_int_equal(world_publish(w, events[i])->code, CODE(ACCEPTED));
+    }
+    assert_true(w->clock.is_adrift);
+    assert_int_equal(world_publish(w, events[0])->code, CODE(DUPLICATE));
+    assert_int_equal(engine_accept_clock(w->engine), 0);
+    assert_int_equal(world_publish(w, events[0])->code, CODE(DUPLICATE));
     world_free(w);
     (void)state;
 }
@@ -729,6 +815,9 @@ int main(void)
         cmocka_unit_test(a_long_chain_is_walked_once_and_not_for_each_event),
         cmocka_unit_test(a_hash_that_is_alike_costs_one_look_and_not_the_chain),
         cmocka_unit_test(many_long_chains_are_each_walked_once),
+        cmocka_unit_test(a_damage_further_back_than_the_first_one_hides_no_repeat),
+        cmocka_unit_test(to_remember_a_chain_of_commands_keeps_nothing_of_the_arena),
+        cmocka_unit_test(a_repeat_is_found_though_the_clock_had_jumped_when_it_first_came),
         cmocka_unit_test(a_long_chain_forgets_what_did_not_become_durable),
         cmocka_unit_test(a_batch_that_is_full_is_committed_and_the_turn_goes_on),
         cmocka_unit_test(an_unknown_patients_loop_event_tells_its_source_in_the_same_batch),

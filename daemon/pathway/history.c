@@ -22,6 +22,13 @@ void history_note(struct history *h, struct arena *arena, const struct step_inpu
     h->newest = p;
 }
 
+const Handoff__V1__Event *history_event(const struct history *h, uint64_t sequence)
+{
+    const struct past *p = h->newest;
+    while (p && p->sequence != sequence) p = p->older;
+    return p ? p->event : NULL;
+}
+
 static bool is_opened_by(const Handoff__V1__PatientRecord *r, uint32_t episode, uint64_t sequence)
 {
     for (size_t i = 0; i < r->n_episodes; i++)

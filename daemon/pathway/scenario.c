@@ -182,12 +182,21 @@ bool scenario_make_known(struct scenario *r, const Handoff__V1__Event *event, st
     return true;
 }
 
+static bool has_come(const struct scenario *r, const Handoff__V1__Event *event, uint64_t hash)
+{
+    uint64_t first = 0;
+    for (size_t at = 0; r->record && step_seen(r->record, hash, event->occurred_at_ms, &at, &first) == SEEN_BEFORE;) {
+        const Handoff__V1__Event *other = history_event(&r->history, first);
+        if (!other || strcmp(other->id, event->id) == 0) return true; /* else its hash is alike, no more */
+    }
+    return false;
+}
+
 /* As the daemon does: what was seen before is not taken again. */
 void scenario_receive(struct scenario *r, const Handoff__V1__Event *event)
 {
-    uint64_t hash = hash_text(event->id), first = 0;
-    size_t at = 0;
-    if (r->record && step_seen(r->record, hash, event->occurred_at_ms, &at, &first) == SEEN_BEFORE) return;
+    uint64_t hash = hash_text(event->id);
+    if (has_come(r, event, hash)) return;
     struct step_input input = {.kind = STEP_EVENT, .event = event, .seen_hash = hash};
     if (event->body_case == HANDOFF__V1__EVENT__BODY_EVENT_RETRACTED) {
         input.retracted_hash = hash_text(event->event_retracted->retracted_id);

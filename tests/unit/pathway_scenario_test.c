@@ -96,6 +96,16 @@ static void a_sentence_that_was_not_said_is_shown_beside_what_was(void **state)
     (void)state;
 }
 
+/* A record keeps twenty bits of the hash, and these of the first step's event, p-1, are the same. */
+static void an_event_whose_hash_is_alike_is_no_repeat(void **state)
+{
+    expecting("    event: episode.opened\n    id: other-255731\n    with: {pathway: nowhere, by: coordinator-1}\n", "{says: x}");
+    assert_non_null(strstr(run.tap, "got \"no pathway of that name is loaded"));
+    expecting("    event: episode.opened\n    id: p-1\n    with: {pathway: nowhere, by: coordinator-1}\n", "{says: x}");
+    assert_non_null(strstr(run.tap, "got nothing"));
+    (void)state;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +115,7 @@ int main(void)
         SENTENCE(a_word_where_a_list_belongs_is_refused),
         SENTENCE(names_that_exist_are_looked_up),
         SENTENCE(a_sentence_that_was_not_said_is_shown_beside_what_was),
+        SENTENCE(an_event_whose_hash_is_alike_is_no_repeat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
-/* A publisher for measuring: a DEALER (or a few, where one connection may not have so much waiting), publishes in flight by their tag, each acknowledgement timed and counted. A reply
- * that is not ACCEPTED ends the program with an error and without a figure. */
+/* A publisher for measuring: a DEALER (or a few, where one connection may not have so much waiting), publishes in flight
+ * by their tag, each acknowledgement timed and counted. A reply that is not ACCEPTED ends the program with an error and
+ * without a figure. */
 #ifndef HANDOFF_BENCH_CLIENT_H
 #define HANDOFF_BENCH_CLIENT_H
 
@@ -36,7 +37,7 @@ struct client {
     struct arena *arena;                               /* one reply */
     struct client_publish publishes[CLIENT_IN_FLIGHT]; /* by tag - 1 */
     uint32_t free_tags[CLIENT_IN_FLIGHT], free_count;
-    uint64_t accepted, verdicts[CLIENT_VERDICTS];
+    uint64_t accepted, verdicts[CLIENT_VERDICTS], accepted_ever;
     struct histogram *latencies;
     int64_t heard_ns, stall_ns; /* the last reply; the longest time without one while some were awaited */
 };
@@ -128,6 +129,7 @@ static inline void client_check(struct client *c, const Handoff__V1__Reply *repl
         if (result->code != HANDOFF__V1__CODE__CODE_ACCEPTED) client_refuse(result, NULL);
         if ((unsigned)result->verdict < CLIENT_VERDICTS) c->verdicts[result->verdict]++;
         c->accepted++;
+        c->accepted_ever++;
     }
     client_count(c, publish);
     publish->events = 0; /* a second reply to it is one too many */

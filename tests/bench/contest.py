@@ -1,8 +1,8 @@
 """Servers side by side: each measurement in turns, round after round, with the disk as it is and with slower syncs."""
 import progress
-from drive import Load, Subscribers
+from drive import BUSY_STREAMS, Load, Workers
 from figures import compare, print_table, summary
-from serve import Daemon, Printing, Redis, check_disk
+from serve import Daemon, Printing, Redis, check_disk, gib_of_load
 
 GIB_PER_MILLION = 3.5  # patients: journal and index
 FLOOR_ANEW_S = 20      # the floor writes some 100 MB/s: when it does so for longer, in a new file each time
@@ -18,24 +18,29 @@ class Contest:
 
     def add(self, server, patients, program="load", options=()):
         self.servers[server.name] = server
+        server.start()
         self.loads[server.name] = Load(server, patients, self.options.seed, program, options)
         return self.loads[server.name]
 
     def add_floor(self, patients):
-        server = Printing("floor", self.options.build, self.folder / "floor", "floor").start()
-        self.add(server, patients).ask("assume")
+        self.add(Printing("floor", self.options.build, self.folder / "floor", "floor"), patients).ask("assume")
+
+    def begin_floor_anew(self):
+        self.loads["floor"].ask(f"connect {self.servers['floor'].begin_anew().endpoint}")
+        self.servers["floor"].await_quiet()
 
     def add_tables(self, patients):
         more = ("-r", str(self.options.record_bytes))
-        self.open(Printing("tables", self.options.build, self.folder / "tables", "tables", more).start(), patients)
+        self.open(Printing("tables", self.options.build, self.folder / "tables", "tables", more), patients)
 
     def add_redis(self, patients):
         more = ("-r", str(self.options.record_bytes))
-        self.open(Redis("redis", self.options.build, self.folder / "redis").start(), patients, "redis", more)
+        self.open(Redis("redis", self.options.build, self.folder / "redis"), patients, "redis", more)
 
     def open(self, server, patients, program="load", more=()):
         progress.say(f"{server.name}: opening {patients:,} patients")
         opened = self.add(server, patients, program, more).ask("open")
+        server.await_quiet()
         progress.say(f"{server.name}: {opened['events']:,} events, {opened['events'] / opened['seconds']:,.0f}/s")
 
     def add_daemons(self, patients):
@@ -45,18 +50,19 @@ class Contest:
             server = Daemon(name, self.options.build, self.folder / name, program)
             server.fill(patients, self.options.seed)
             self.daemons.append(server)
-            self.add(server.start(), patients).ask("assume")
+            self.add(server, patients).ask("assume")
 
     def take_turn(self, name, in_flight, seconds, has_subscribers):
         server, load = self.servers[name], self.loads[name]
         if name == "floor" and seconds > FLOOR_ANEW_S:
-            load.ask(f"connect {server.begin_anew().endpoint}")
-        is_served = has_subscribers and isinstance(server, Daemon)
-        subscribers = Subscribers(server) if is_served else None
-        row = load.measure(in_flight, seconds)
-        if subscribers:
-            row["acknowledged"] = subscribers.stop()["acknowledged"]
-        server.await_quiet()
+            self.begin_floor_anew()
+        if not has_subscribers or not isinstance(server, Daemon):
+            return load.measure(in_flight, seconds)
+        workers = Workers(server)
+        workers.ask(f"busy {BUSY_STREAMS}")
+        row = load.measure(in_flight, seconds, workers)
+        workers.ask("stop")
+        workers.stop()
         return row
 
     def turns(self, in_flights, has_subscribers=False, delays=None):
@@ -105,7 +111,9 @@ class Contest:
 
 def hold(options, folder, patients, others, in_flights, has_subscribers=False, skew=0, delays=None):
     """One contest from beginning to end."""
-    check_disk(options.folder, 2 + patients / 1e6 * GIB_PER_MILLION * (1 + len(set(others) - {"floor"})))
+    filled = patients / 1e6 * GIB_PER_MILLION
+    loaded = sum(gib_of_load(in_flight, options.rounds * (options.seconds + min(options.seconds, DELAYED_S))) for in_flight in in_flights)
+    check_disk(options.folder, 2 + (filled + loaded) * (len(options.daemon or [1]) + len(set(others) - {"floor"})))
     folder.mkdir(exist_ok=True)
     contest = Contest(options, folder)
     try:
@@ -120,7 +128,7 @@ def hold(options, folder, patients, others, in_flights, has_subscribers=False, s
     except BaseException:
         contest.kill()
         raise
-    records = contest.daemons[0].scan()["record_bytes"]["p50"]
+    records = contest.daemons[0].scanned["record_bytes"]["p50"]
     return contest.summaries(rows, patients, skew=skew, has_subscribers=has_subscribers, daemon_record_bytes_p50=records)
 
 

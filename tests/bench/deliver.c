@@ -4,8 +4,8 @@
  *                                         are acknowledged and answered so; all workers share its name
  *     idle CONNECTED ALONE                subscriptions that take nothing: some with a worker whose filter matches
  *                                         nothing, some that would take every task, and have no worker
- *     busy STREAM...                      a worker on a new subscription of each; they work until the next line, and
- *                                         say so in the answer to that one (`stop`)
+ *     busy STREAM...                      a worker on a new subscription of each; they work until `stop`. What they
+ *                                         have done is the answer to it, and to `told` before
  *     forget                              deletes all subscriptions of `idle` and `busy`
  *
  * STREAM is task, escalation, status, record or audit; with a + behind it for people (is_addressed). */
@@ -95,11 +95,21 @@ static bool work(struct deliver *d, bool reads_lines)
     return reads_lines && items[count].revents;
 }
 
+static int64_t last_acknowledged_ns(const struct deliver *d)
+{
+    int64_t last_ns = 0;
+    for (uint32_t i = 0; i < d->worker_count; i++)
+        if (d->workers[i].acknowledged_ns > last_ns) last_ns = d->workers[i].acknowledged_ns;
+    return last_ns;
+}
+
 static void print_totals(const struct deliver *d, double seconds)
 {
-    printf("{\"delivered\": %llu, \"acknowledged\": %llu, \"redelivered\": %llu, \"seconds\": %.4f, \"per_s\": %.0f}\n",
+    printf("{\"delivered\": %llu, \"acknowledged\": %llu, \"redelivered\": %llu, \"seconds\": %.4f, \"per_s\": %.0f, "
+           "\"last_ns\": %lld}\n",
            (unsigned long long)TOTAL(d, delivered), (unsigned long long)TOTAL(d, acknowledged),
-           (unsigned long long)TOTAL(d, redelivered), seconds, (double)TOTAL(d, acknowledged) / seconds);
+           (unsigned long long)TOTAL(d, redelivered), seconds, (double)TOTAL(d, acknowledged) / seconds,
+           (long long)last_acknowledged_ns(d));
     fflush(stdout);
 }
 
@@ -156,9 +166,11 @@ static void busy(struct deliver *d, char *streams)
     puts("{}");
     fflush(stdout);
     int64_t began_ns = worker_clock_ns();
-    while (!work(d, true)) continue;
-    if (!fgets(line, sizeof line, stdin)) exit(1);
-    print_totals(d, (double)(worker_clock_ns() - began_ns) / 1e9);
+    do {
+        while (!work(d, true)) continue;
+        if (!fgets(line, sizeof line, stdin)) exit(1);
+        print_totals(d, (double)(worker_clock_ns() - began_ns) / 1e9);
+    } while (strcmp(line, "told\n") == 0);
 }
 
 static void obey(struct deliver *d, char *line)

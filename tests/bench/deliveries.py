@@ -17,32 +17,12 @@ import subprocess
 import sys
 import tempfile
 
-from drive import Load
-from serve import Daemon, Refused, check_disk, smaps
+from drive import Load, Workers
+from serve import Daemon, Refused, check_disk, end_when_told, smaps
 
 DRAINS = [("task", 1), ("task", 4), ("record", 1), ("status", 1)]  # stream, workers
 BUSY = [("task", "escalation"), ("task", "record")]  # beside ten idle ones
 JOURNALED_SHARE = 20  # of stream status so few are drained: each is a disclosure, two entries of its own
-
-
-class Workers:
-    """A program of workers, driven by lines."""
-
-    def __init__(self, build, server):
-        self.process = subprocess.Popen([build / "bench/deliver", "-e", server.endpoint], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-
-    def ask(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise Refused(f"the workers failed at '{line}'")
-        return json.loads(answer)
-
-    def stop(self):
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
 
 
 def fill(load, options):
@@ -63,19 +43,18 @@ def drain(workers, server, stream, count, options):
     return row
 
 
-def ingest(load, build, server, streams, options):
+def ingest(load, server, streams, options):
     """Without subscriptions, then with ten idle and two busy ones."""
     alone = load.measure(options.in_flight, options.seconds)
-    idle, busy = Workers(build, server), Workers(build, server)
+    idle, busy = Workers(server), Workers(server)
     idle.ask("idle 5 5")
     busy.ask("busy " + " ".join(streams))
-    beside = load.measure(options.in_flight, options.seconds)
-    taken = busy.ask("stop")["acknowledged"]
-    for workers in (busy, idle):
-        workers.ask("forget")
-        workers.stop()
+    beside = load.measure(options.in_flight, options.seconds, busy)
+    busy.ask("stop")
+    busy.stop()
+    idle.stop()
     return {"alone_per_s": alone["events_per_s"], "beside_per_s": beside["events_per_s"],
-            "ratio": beside["events_per_s"] / alone["events_per_s"], "deliveries_per_event": taken / beside["events"],
+            "ratio": beside["events_per_s"] / alone["events_per_s"], "deliveries_per_event": beside["acknowledged_in_time"] / beside["events"],
             "alone_cpu_us": alone["server_cpu_us_per_event"], "beside_cpu_us": beside["server_cpu_us_per_event"]}
 
 
@@ -95,7 +74,7 @@ def spread(rows, field):
 
 
 def measure(options, server, load):
-    workers = Workers(options.build, server)
+    workers = Workers(server)
     drains, ingests, paces = {key: [] for key in DRAINS}, {key: [] for key in BUSY}, {"record": [], "task": []}
     for number in range(options.rounds):
         for stream, count in DRAINS:
@@ -103,7 +82,7 @@ def measure(options, server, load):
         for index, stream in enumerate(paces):
             paces[stream].append(pace(options.build, server, stream, 1 + number * len(paces) + index, options))
         for streams in BUSY:
-            ingests[streams].append(ingest(load, options.build, server, streams, options))
+            ingests[streams].append(ingest(load, server, streams, options))
         told = [f"{stream}/{count} {drains[stream, count][-1]['per_s']:.0f}/s" for stream, count in DRAINS]
         told += [f"{'+'.join(streams)} {ingests[streams][-1]['ratio']:.2f}" for streams in BUSY]
         told += [f"{stream} {paces[stream][-1]['p50_ms']:.2f} ms" for stream in paces]
@@ -147,7 +126,8 @@ def print_tables(rows):
 
 
 def bench(options, folder, servers):
-    servers.append(Daemon("daemon", options.build, folder / "daemon").start())
+    servers.append(Daemon("daemon", options.build, folder / "daemon"))
+    servers[0].start()
     load = Load(servers[0], options.patients, options.seed)
     fill(load, options)
     measured = measure(options, servers[0], load)
@@ -177,6 +157,9 @@ def read_options():
 def main():
     options = read_options()
     options.build = options.build.resolve()
+    end_when_told()
+    path = options.build / "bench/deliveries.jsonl"
+    path.unlink(missing_ok=True)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="handoff-bench-", dir=options.folder))
     servers = []
     try:
@@ -190,7 +173,7 @@ def main():
             server.kill()
         shutil.rmtree(folder, ignore_errors=True)
     print_tables(rows)
-    with open(options.build / "bench/deliveries.jsonl", "w", encoding="utf-8") as results:
+    with open(path, "w", encoding="utf-8") as results:
         for row in rows:
             results.write(json.dumps(row) + "\n")
     return 0

@@ -1,19 +1,20 @@
-"""The load generators, driven by lines, and what one measurement says."""
+"""The load generators and the workers, driven by lines, and what one measurement says."""
 import json
 import subprocess
+import time
 
 import progress
-from serve import ROOT, Refused, Syncs
+from serve import ROOT, Daemon, Refused, Syncs
 
 WINDOW_S = 10
+BUSY_STREAMS = "task escalation status"
 
 
-class Load:
-    """build/bench/load on one server; build/bench/redis speaks the same lines."""
+class Program:
+    """Answers lines on standard input with lines of JSON."""
 
-    def __init__(self, server, patients, seed, program="load", options=()):
-        self.server, self.patients = server, patients
-        command = [server.build / "bench" / program, "-e", server.endpoint, "-p", str(patients), "-s", str(seed), *options]
+    def __init__(self, name, command):
+        self.name = name
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
 
     def say(self, line):
@@ -23,12 +24,45 @@ class Load:
     def hear(self, line):
         answer = self.process.stdout.readline()
         if not answer:
-            raise Refused(f"the load on the {self.server.name} failed at '{line}'")
+            raise Refused(f"{self.name} failed at '{line}'")
         return json.loads(answer)
 
-    def ask(self, line, on_window=None):
-        """The last answer; the windows before it are in its list. Refused when an event was parked."""
+    def ask(self, line):
         self.say(line)
+        return self.hear(line)
+
+    def stop(self):
+        self.process.stdin.close()
+        code = self.process.wait(timeout=60)
+        if code:
+            raise Refused(f"{self.name} ended with {code}")
+
+
+class Workers(Program):
+    """On durable subscriptions (build/bench/deliver)."""
+
+    def __init__(self, server):
+        super().__init__(f"the workers on the {server.name}", [server.build / "bench/deliver", "-e", server.endpoint])
+
+    def stop(self):
+        self.ask("forget")
+        super().stop()
+
+
+class Load(Program):
+    """build/bench/load on one server; build/bench/redis speaks the same lines."""
+
+    def __init__(self, server, patients, seed, program="load", options=()):
+        self.server, self.patients = server, patients
+        command = [server.build / "bench" / program, "-e", server.endpoint, "-p", str(patients), "-s", str(seed), *options]
+        super().__init__(f"the load on the {server.name}", command)
+
+    def ask(self, line, on_window=None):
+        self.say(line)
+        return self.answer(line, on_window)
+
+    def answer(self, line, on_window=None):
+        """The last of it; the windows before are in its list. Refused when an event was parked."""
         windows = []
         while (row := self.hear(line)).get("window"):
             windows.append(row)
@@ -41,47 +75,37 @@ class Load:
             raise Refused(f"{row['parked']} events were parked by the {self.server.name}")
         return row
 
-    def timed(self, line, on_window=None):
-        """With what it cost the server."""
+    def timed(self, line, workers=None):
+        """With what it cost the server, and what the server put off is a part of that."""
         server = self.server
-        cpu, syncs = server.cpu_seconds(), server.syncs.read()
-        row = self.ask(line, on_window)
-        after = server.syncs.read()
+        cpu, syncs, writes = server.cpu_seconds(), server.syncs.read(), server.syncs.read("write")
+        row = self.ask(line)
+        ended_ns = time.monotonic_ns()
+        if workers:
+            row["acknowledged_in_time"] = workers.ask("told")["acknowledged"]
+        server.await_quiet()
+        if workers:
+            told = workers.ask("told")
+            row["acknowledged"] = told["acknowledged"]
+            row["seconds_until_taken"] = row["seconds"] + max(0, told["last_ns"] - ended_ns) / 1e9
+        after, writes_after = server.syncs.read(), server.syncs.read("write")
         events = max(row["events"], 1)
         row["server_cpu_us_per_event"] = round((server.cpu_seconds() - cpu) * 1e6 / events, 2)
         row["sync_p50_ms"] = round(Syncs.median_ms(syncs, after), 3)
-        row["syncs_per_event"] = round((after[0] - syncs[0]) / events, 5)
+        row["syncs_per_event"] = round((after[0] - syncs[0] + writes_after[0] - writes[0]) / events, 5)
+        if "acknowledged" in row:
+            row["taken_events_per_s"] = round(row["events"] / row["seconds_until_taken"])
+            row["taken_per_event"] = round(row["acknowledged"] / events, 3)
+            row["taken_in_time"] = round(row["acknowledged_in_time"] / max(row["acknowledged"], 1), 3)
         return row
 
-    def measure(self, in_flight, seconds):
+    def measure(self, in_flight, seconds, workers=None):
         if seconds > 2 * WINDOW_S and self.process.args[0].name == "load":
-            return self.timed(f"sustain {in_flight} {seconds} {WINDOW_S}")
-        return self.timed(f"measure {in_flight} {seconds}")
+            return self.timed(f"sustain {in_flight} {seconds} {WINDOW_S}", workers)
+        return self.timed(f"measure {in_flight} {seconds}", workers)
 
     def stop(self):
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
-
-
-class Subscribers:
-    """Workers on durable subscriptions that acknowledge whatever events cause (build/bench/deliver)."""
-
-    def __init__(self, server, streams="task escalation status"):
-        self.process = subprocess.Popen([server.build / "bench/deliver", "-e", server.endpoint], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-        self.ask(f"busy {streams}")
-
-    def ask(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise Refused(f"the subscribers failed at '{line}'")
-        return json.loads(answer)
-
-    def stop(self):
-        totals = self.ask("stop")
-        self.ask("forget")
-        self.process.stdin.close()
-        self.process.wait(timeout=60)
-        return totals
+        """The daemon's journal must have all that was acknowledged."""
+        if isinstance(self.server, Daemon):
+            self.server.accepted += self.ask("accepted")["accepted"]
+        super().stop()

@@ -13,7 +13,7 @@
  *                              that had to wait for it (no coordinated omission)
  *     histogram FILE           the last measurement's latencies, as HdrHistogram writes percentiles
  *     connect ENDPOINT         goes on with another server
- *     save FILE | restore FILE where the patients are in their lives
+ *     accepted                 how many events were acknowledged since the program began
  *
  * SIGUSR1 ends a measurement at once, for a server that is killed under it; `connect` then goes on with the next one.
  * A reply that is not ACCEPTED ends it with an error and without a figure. */
@@ -146,10 +146,14 @@ static void tell_window(struct window *w, struct client *c)
     w->until_ns = now_ns + (int64_t)(w->length_s * 1e9);
 }
 
-/* What comes after the end counts for nothing, but nobody is told before it is there: the server may be stopped next. */
-static void end_window(struct window *w, struct client *c)
+static double seconds_of(const struct window *w)
 {
-    double seconds = (double)(client_now_ns() - w->began_ns) / 1e9;
+    return (double)(client_now_ns() - w->began_ns) / 1e9;
+}
+
+/* What comes after the end counts for nothing, but nobody is told before it is there: the server may be stopped next. */
+static void end_window(struct window *w, struct client *c, double seconds)
+{
     fold(w, c);
     client_drain(c);
     *c->latencies = *w->latencies; /* `histogram` writes these */
@@ -170,7 +174,7 @@ static void measure(struct load *l, uint32_t wanted, double seconds, double wind
         tell_window(&w, l->client);
     }
     printf("{\"in_flight\": %u, ", wanted);
-    end_window(&w, l->client);
+    end_window(&w, l->client, seconds_of(&w));
 }
 
 /* A socket's file descriptor only says that something has changed: all is read before it is waited for. */
@@ -214,38 +218,13 @@ static void pace(struct load *l, double rate, double seconds, double window_s)
         tell_window(&w, l->client);
         wait_until(l->client, items, due_ns < until_ns ? due_ns : until_ns);
     }
+    double took_s = seconds_of(&w);
+    client_drain(l->client); /* the slowest count, too */
     printf("{\"rate\": %.0f, \"most_in_flight\": %u, ", rate, most);
-    end_window(&w, l->client);
+    end_window(&w, l->client, took_s);
 }
 
-/* --- keeping ---------------------------------------------------------------------------------------------------- */
-struct kept {
-    uint32_t count, first;
-    uint64_t random, told;
-};
-
-static void save(const struct load *l, const char *path)
-{
-    FILE *file = fopen(path, "wb");
-    struct kept kept = {l->life.count, l->life.first, l->life.random, l->life.told};
-    if (!file || fwrite(&kept, sizeof kept, 1, file) != 1 ||
-        fwrite(l->life.patients, sizeof *l->life.patients, kept.count, file) != kept.count || fclose(file) != 0)
-        client_fail("the patients' lives cannot be written");
-}
-
-static void restore(struct load *l, const char *path)
-{
-    FILE *file = fopen(path, "rb");
-    struct kept kept;
-    if (!file || fread(&kept, sizeof kept, 1, file) != 1 || kept.count != l->life.count ||
-        fread(l->life.patients, sizeof *l->life.patients, kept.count, file) != kept.count)
-        client_fail("the patients' lives cannot be read");
-    fclose(file);
-    l->life.first = kept.first;
-    l->life.random = kept.random;
-    l->life.told = kept.told;
-}
-
+/* --- commands --------------------------------------------------------------------------------------------------- */
 static void write_histogram(const struct load *l, const char *path)
 {
     FILE *file = fopen(path, "w");
@@ -254,10 +233,15 @@ static void write_histogram(const struct load *l, const char *path)
     fclose(file);
 }
 
-/* --- commands --------------------------------------------------------------------------------------------------- */
 static void done(void)
 {
     puts("{}");
+    fflush(stdout);
+}
+
+static void tell_accepted(const struct load *l)
+{
+    printf("{\"accepted\": %llu}\n", (unsigned long long)l->client->accepted_ever);
     fflush(stdout);
 }
 
@@ -268,10 +252,6 @@ static bool obey_named(struct load *l, const char *line)
     if (sscanf(line, "%15s %1023s", word, name) != 2) return false;
     if (strcmp(word, "connect") == 0)
         client_connect(l->client, name);
-    else if (strcmp(word, "save") == 0)
-        save(l, name);
-    else if (strcmp(word, "restore") == 0)
-        restore(l, name);
     else if (strcmp(word, "histogram") == 0)
         write_histogram(l, name);
     else if (strcmp(word, "skew") == 0)
@@ -291,7 +271,9 @@ static void obey(struct load *l, const char *line)
     else if (strcmp(line, "assume\n") == 0) {
         assume_all(l);
         done();
-    } else if (sscanf(line, "measure %u %lf", &wanted, &seconds) == 2 && wanted >= 1 && wanted <= CLIENT_IN_FLIGHT)
+    } else if (strcmp(line, "accepted\n") == 0)
+        tell_accepted(l);
+    else if (sscanf(line, "measure %u %lf", &wanted, &seconds) == 2 && wanted >= 1 && wanted <= CLIENT_IN_FLIGHT)
         measure(l, wanted, seconds, 0);
     else if (sscanf(line, "sustain %u %lf %lf", &wanted, &seconds, &window_s) == 3 && wanted >= 1 &&
              wanted <= CLIENT_IN_FLIGHT)

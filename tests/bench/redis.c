@@ -3,11 +3,10 @@
  * then answers; but of one connection it reads 16 KiB a turn. So it is fastest with a few connections that each keep as
  * many events in flight as fit there (-n): fewer connections make more syncs, more connections make more system calls.
  *
- *     open | assume | measure IN_FLIGHT SECONDS | connect PORT       on standard input, as for `load`
+ *     open | skew S | measure IN_FLIGHT SECONDS       on standard input, as for `load`
  *
- * -r BYTES: of the record that the unit stores. -n EVENTS: in flight on one connection. -c 0: nobody reads the outbox.
- * The consumer has a connection of its own in
- * the same thread; it reads and acknowledges by the thousand, and trims what is acknowledged. */
+ * -r BYTES: of the record that the unit stores. -n EVENTS: in flight on one connection. The consumer has a connection of
+ * its own in the same thread; it reads and acknowledges by the thousand, and trims what is acknowledged. */
 #include <assert.h>
 #include <errno.h>
 #include <getopt.h>
@@ -48,7 +47,7 @@ struct load {
     uint64_t sent, answered, acknowledged;
     uint32_t record_bytes;
     char record[RECORD_BYTES_MAX], sha[64];
-    bool has_consumer, is_reading; /* the consumer's XREADGROUP waits for its reply */
+    bool is_reading; /* the consumer's XREADGROUP waits for its reply */
     uint32_t settling;             /* replies to XACK and XDEL that are outstanding */
 };
 
@@ -188,16 +187,17 @@ static void wait_and_take(struct load *l)
         flush(l->connections[i].redis);
         l->polled[i] = (struct pollfd){.fd = l->connections[i].redis->fd, .events = POLLIN};
     }
-    l->polled[count] = (struct pollfd){.fd = l->has_consumer ? l->consumer->fd : -1, .events = POLLIN};
+    l->polled[count] = (struct pollfd){.fd = l->consumer->fd, .events = POLLIN};
     if (poll(l->polled, count + 1, 60000) <= 0) fail("waiting", "no reply came");
     for (uint32_t i = 0; i < count; i++)
         if (l->polled[i].revents) take_replies(l, &l->connections[i]);
     if (l->polled[count].revents) consume(l);
 }
 
+/* All that was sent is answered, and all that it put into the outbox acknowledged. */
 static void drain(struct load *l)
 {
-    while (l->answered < l->sent) wait_and_take(l);
+    while (l->answered < l->sent || l->acknowledged < l->answered) wait_and_take(l);
 }
 
 static redisContext *connect_to(int port)
@@ -264,14 +264,14 @@ static void measure(struct load *l, uint32_t wanted, double seconds)
         wait_and_take(l);
     }
     double took_s = (double)(now_ns() - began_ns) / 1e9;
-    uint64_t accepted = l->answered - before;
-    printf("{\"in_flight\": %u, \"seconds\": %.3f, \"events\": %llu, \"events_per_s\": %.0f, \"acknowledged\": %llu, ",
-           wanted, took_s, (unsigned long long)accepted, (double)accepted / took_s,
-           (unsigned long long)(l->acknowledged - acknowledged));
+    uint64_t accepted = l->answered - before, in_time = l->acknowledged - acknowledged;
+    printf("{\"in_flight\": %u, \"seconds\": %.3f, \"events\": %llu, \"events_per_s\": %.0f, \"acknowledged_in_time\": %llu, ",
+           wanted, took_s, (unsigned long long)accepted, (double)accepted / took_s, (unsigned long long)in_time);
     histogram_print(stdout, l->latencies);
-    puts("}");
-    fflush(stdout);
     drain(l);
+    printf(", \"acknowledged\": %llu, \"seconds_until_taken\": %.3f}\n", (unsigned long long)(l->acknowledged - acknowledged),
+           (double)(now_ns() - began_ns) / 1e9);
+    fflush(stdout);
 }
 
 static void obey(struct load *l, const char *line)
@@ -311,12 +311,11 @@ static void begin_consumer(struct load *l)
 
 int main(int argc, char **argv)
 {
-    static struct load l = {.record_bytes = 490, .has_consumer = true, .per_connection = 16};
-    const char *script = "tests/bench/unit.lua";
+    static struct load l = {.record_bytes = 490, .per_connection = 16};
     uint32_t patients = 100000;
     uint64_t seed = 1;
     char line[128], prefix[24];
-    for (int option; (option = getopt(argc, argv, "e:p:s:r:c:l:n:")) != -1;) {
+    for (int option; (option = getopt(argc, argv, "e:p:s:r:n:")) != -1;) {
         if (option == 'e')
             l.port = atoi(optarg);
         else if (option == 'p')
@@ -325,19 +324,15 @@ int main(int argc, char **argv)
             seed = strtoull(optarg, NULL, 10);
         else if (option == 'r')
             l.record_bytes = (uint32_t)strtoul(optarg, NULL, 10);
-        else if (option == 'c')
-            l.has_consumer = atoi(optarg) != 0;
         else if (option == 'n')
             l.per_connection = (uint32_t)strtoul(optarg, NULL, 10);
-        else if (option == 'l')
-            script = optarg;
         else
             return 2;
     }
     if (!l.port || !l.per_connection || l.per_connection > RING || !patients || l.record_bytes < 8 ||
         l.record_bytes > RECORD_BYTES_MAX || optind != argc) {
-        fputs("usage: redis -e PORT [-p PATIENTS] [-s SEED] [-r RECORD_BYTES] [-n EVENTS] [-c 0] [-l SCRIPT]; commands "
-              "on standard input\n",
+        fputs("usage: redis -e PORT [-p PATIENTS] [-s SEED] [-r RECORD_BYTES] [-n EVENTS]; commands on standard "
+              "input\n",
               stderr);
         return 2;
     }
@@ -347,12 +342,12 @@ int main(int argc, char **argv)
     snprintf(prefix, sizeof prefix, "e%llx-0", (unsigned long long)seed);
     life_begin(&l.life, patients, seed, prefix);
     for (uint32_t i = 0; i < RECORD_BYTES_MAX; i++) l.record[i] = (char)life_random(&l.life);
-    load_script(&l, script);
-    if (l.has_consumer) begin_consumer(&l);
+    load_script(&l, "tests/bench/unit.lua");
+    begin_consumer(&l);
     while (fgets(line, sizeof line, stdin)) obey(&l, line);
     redisFree(l.redis);
     for (uint32_t i = 0; i < CONNECTIONS_MAX && l.connections[i].redis; i++) redisFree(l.connections[i].redis);
-    if (l.consumer) redisFree(l.consumer);
+    redisFree(l.consumer);
     free(l.life.patients);
     free(l.latencies);
     return 0;

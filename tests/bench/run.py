@@ -8,7 +8,6 @@ import argparse
 import os
 import pathlib
 import shutil
-import signal
 import sys
 import tempfile
 
@@ -16,7 +15,7 @@ import contest
 import long
 import progress
 from figures import Results
-from serve import Refused, check_disk
+from serve import Refused, check_disk, end_when_told
 
 PARTS = {
     "quick": contest.quick, "burst": contest.burst, "sizes": contest.sizes, "rivals": contest.rivals,
@@ -55,6 +54,7 @@ def read_options():
     parser.add_argument("--rate", type=float, default=0, help="events a second for open-loop and timers; 0: half of what the daemon can, or 5,000")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", default="/var/tmp", help="where the temporary data goes; not a tmpfs")
+    parser.add_argument("--results", type=pathlib.Path, help="lines of JSON; BUILD/bench/results.jsonl")
     parser.add_argument("--daemon", nargs="+", type=lambda path: pathlib.Path(path).resolve(),
                         help="other programs than BUILD/handoffd: several are compared in one run")
     options = parser.parse_args()
@@ -62,6 +62,7 @@ def read_options():
     if unknown:
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     options.build = options.build.resolve()
+    options.results = options.results or options.build / "bench/results.jsonl"
     return options
 
 
@@ -85,24 +86,20 @@ def measure(options, part, results):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def on_end(number, _frame):
-    sys.exit(128 + number)  # so that servers and folders are cleared away
-
-
 def main():
     options = read_options()
-    signal.signal(signal.SIGTERM, on_end)
+    end_when_told()
     load = os.getloadavg()[0]
     if load > 1:
         progress.warn(f"the machine is busy (load {load:.1f}): the figures are not to be quoted")
-    results = Results(options.build / "bench/results.jsonl")
+    results = Results(options.results)
     results.add("machine", [{"processors": os.cpu_count(), "system": f"{os.uname().release} {os.uname().machine}",
                              "load_before": round(load, 2)}])
     try:
         for part in options.parts:
             measure(options, part, results)
     except Refused as refusal:
-        progress.warn(f"{refusal}; nothing is reported of this part")
+        progress.warn(f"{refusal}; of this nothing is reported")
         return 1
     return 0
 

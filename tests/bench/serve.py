@@ -11,6 +11,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import time
 
 import progress
@@ -18,7 +19,10 @@ import progress
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
 GIB = 1 << 30
-QUIET_S, QUIET_TRIALS = 0.2, 100
+QUIET_S, QUIET_TRIALS = 0.2, 600
+EVENT_BYTES = 1000           # in the journal, with all it carries, after some referrals
+MOST_EVENTS_PER_S = 140000   # of a daemon
+EVENTS_PER_S_IN_FLIGHT = 1000
 
 
 class Refused(Exception):
@@ -31,7 +35,7 @@ class Syncs:
 
     PARTS_BITS = 7
     BUCKETS = 64 << PARTS_BITS
-    KINDS = ("served", "index")
+    KINDS = ("served", "write", "index")
 
     def __init__(self, path):
         self.path = path
@@ -113,6 +117,7 @@ class Server:
             time.sleep(QUIET_S)
             if self.cpu_seconds() - before <= QUIET_S / 20:
                 return
+        raise Refused(f"the {self.name} is still busy {QUIET_S * QUIET_TRIALS:.0f} s after the load has ended")
 
     def cpu_seconds(self):
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
@@ -186,6 +191,8 @@ class Daemon(Server):
         super().__init__(name, build, folder)
         self.program, self.site, self.http = program or build / "handoffd", site, http
         self.data, self.metrics_url, self.mapped = folder / "data", None, []
+        self.filled = self.accepted = 0
+        self.scanned = None
 
     def start(self):
         command = [self.program, "run", "--config", self.site, "--data", self.data, "--pathways", ROOT / "daemon/pathways",
@@ -209,18 +216,31 @@ class Daemon(Server):
         command = [self.build / "bench/fill", "-d", self.data, "-p", str(patients), "-s", str(seed), "-c", self.site, *more]
         filled = progress.run_json(f"{self.name}: filling with {patients:,} patients", command, Refused, tells=False)
         self.mapped = [keep_mapped(self.data / part / "data.mdb") for part in ("journal", "index")]
+        self.filled += filled["events"]
         return filled
 
     def verify(self):
+        """Each entry is decided again to the same bytes, and none is missing that was acknowledged."""
         command = [self.program, "verify", self.data]
         began = time.monotonic()
         code, text = progress.run(f"{self.name}: handoffd verify", command)
         if code != 0:
             raise Refused(f"handoffd verify is not clean:\n{text}")
         progress.say(f"{self.name}: verify is clean ({time.monotonic() - began:.0f} s). {text.strip()}")
+        self.scanned = self.scan()
+        found, wanted = self.scanned["event"]["count"], self.filled + self.accepted
+        if found < wanted:
+            raise Refused(f"{wanted:,} events were acknowledged by the {self.name}, and its journal has {found:,}")
 
     def scan(self, first=1):
         return progress.run_json(f"{self.name}: reading the journal", [self.build / "bench/scan", self.data, str(first)], Refused)
+
+
+# --- signals ----------------------------------------------------------------------------------------------------------
+def end_when_told():
+    """As by an exception: servers and folders are cleared away."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _frame: sys.exit(128 + number))
 
 
 # --- the disk --------------------------------------------------------------------------------------------------------
@@ -231,6 +251,11 @@ def check_disk(folder, needed_gib):
     free = shutil.disk_usage(folder).free / GIB
     if free < needed_gib:
         raise Refused(f"{folder} has {free:.0f} GiB free and this needs {needed_gib:.0f}: give another --folder, or less")
+
+
+def gib_of_load(in_flight, seconds):
+    """What a daemon writes meanwhile, at most."""
+    return min(MOST_EVENTS_PER_S, EVENTS_PER_S_IN_FLIGHT * in_flight) * seconds * EVENT_BYTES / GIB
 
 
 def disk_bytes(path):

@@ -29,6 +29,7 @@ struct worker {
     uint32_t settles[WORKER_SETTLES]; /* acknowledgements that wait for their reply, by tag */
     uint64_t settled_tag, replied_tag;
     uint64_t delivered, acknowledged, redelivered;
+    int64_t acknowledged_ns; /* when the last one was answered */
     void *context;
     void (*on_delivery)(void *context, const Handoff__V1__Delivery *delivery); /* may be NULL */
 };
@@ -132,6 +133,7 @@ static inline void worker_handle(struct worker *w, const Handoff__V1__Reply *rep
     } else if (reply->body_case == HANDOFF__V1__REPLY__BODY_SETTLE) {
         if (reply->settle->n_refused) worker_fail(w->name, reply->settle->refused[0]->sentence);
         w->acknowledged += w->settles[reply->tag % WORKER_SETTLES];
+        w->acknowledged_ns = worker_clock_ns();
         w->replied_tag = reply->tag;
     } else {
         worker_fail(w->name, "a reply to something that was not asked");

@@ -2,9 +2,9 @@
  *
  * BENCH_SYNC names a file that is shared with the runner: it sets the delay there, at any time, and reads the counts.
  * A sync is fdatasync, fsync, msync, or a pwrite to a file opened with O_DSYNC (LMDB writes its meta page so: one of
- * its commits is two syncs). The real one is always done first, and the delay slept after it: no guarantee is touched,
- * and no disk is made faster. Syncs of a folder named `index` are counted apart, because nobody's acknowledgement waits
- * for them; they are delayed like the others. Without BENCH_SYNC it does nothing. */
+ * its commits is two syncs; these writes are counted apart). The real one is always done first, and the delay slept
+ * after it: no guarantee is touched, and no disk is made faster. Syncs of a folder named `index` are counted apart, too,
+ * because nobody's acknowledgement waits for them; they are delayed like the others. Without BENCH_SYNC it does nothing. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,8 +19,8 @@
 
 #include "../histogram.h"
 
-/* sync_file.py in Python reads and writes the same. */
-enum { KIND_SERVED, KIND_INDEX, KIND_COUNT };
+/* Syncs of serve.py reads and writes the same. */
+enum kind { KIND_SERVED, KIND_WRITE, KIND_INDEX, KIND_COUNT };
 struct sync_file {
     _Atomic uint64_t delay_ns;
     struct {
@@ -49,20 +49,21 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static int kind_of(int fd)
+/* Of a file elsewhere than in the index's folder it is the kind that was thought. */
+static enum kind kind_of(int fd, enum kind thought)
 {
     char link[64], path[4096];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t len = fd < 0 ? -1 : readlink(link, path, sizeof path - 1);
-    if (len < 0) return KIND_SERVED;
+    if (len < 0) return thought;
     path[len] = 0;
-    return strstr(path, "/index/") ? KIND_INDEX : KIND_SERVED;
+    return strstr(path, "/index/") ? KIND_INDEX : thought;
 }
 
-static void count(int fd, uint64_t began_ns)
+static void count(int fd, enum kind thought, uint64_t began_ns)
 {
     uint64_t delay_ns = atomic_load_explicit(&shared->delay_ns, memory_order_relaxed);
-    int kind = kind_of(fd);
+    enum kind kind = kind_of(fd, thought);
     if (delay_ns) {
         struct timespec rest = {(time_t)(delay_ns / 1000000000), (long)(delay_ns % 1000000000)};
         while (clock_nanosleep(CLOCK_MONOTONIC, 0, &rest, &rest) == EINTR) continue;
@@ -82,7 +83,7 @@ static void count(int fd, uint64_t began_ns)
 static void counted(int fd, uint64_t began_ns)
 {
     int error = errno;
-    if (shared) count(fd, began_ns);
+    if (shared) count(fd, KIND_SERVED, began_ns);
     errno = error;
 }
 
@@ -115,7 +116,7 @@ ssize_t pwrite(int fd, const void *bytes, size_t count_bytes, off_t offset)
     REAL(pwrite);
     ssize_t written = real(fd, bytes, count_bytes, offset);
     int error = errno;
-    if (shared && (fcntl(fd, F_GETFL) & O_DSYNC)) count(fd, began_ns);
+    if (shared && (fcntl(fd, F_GETFL) & O_DSYNC)) count(fd, KIND_WRITE, began_ns);
     errno = error;
     return written;
 }

@@ -14,7 +14,7 @@ struct place {
 struct chain {
     struct patient_key key;
     uint64_t newest; /* 0: nothing of it is here */
-    uint64_t walks;  /* so many questions are still answered without it; with no newest either: nobody's */
+    uint64_t walks;  /* so many steps are to be walked before it is tried again; with no newest either: nobody's */
     uint64_t asked;
     struct place *places;
     uint32_t count, mask;
@@ -51,6 +51,15 @@ void chain_give_up(struct chain *c)
     *c = walked;
 }
 
+void chain_walked(struct chain *c, uint64_t steps)
+{
+    if (c->newest) return;
+    if (steps < c->walks)
+        c->walks -= steps;
+    else
+        chain_forget(c);
+}
+
 void chains_forget(struct chains *c)
 {
     for (int i = 0; i < CHAINS; i++) chain_forget(&c->all[i]);
@@ -69,9 +78,7 @@ struct chain *chains_find(struct chains *c, const struct patient_key *key)
         struct chain *chain = &c->all[i];
         if ((!chain->newest && !chain->walks) || !key_equals(&chain->key, key)) continue;
         chain->asked = ++c->asked;
-        if (chain->newest || --chain->walks) return chain;
-        chain_forget(chain);
-        return NULL;
+        return chain;
     }
     return NULL;
 }

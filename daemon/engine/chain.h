@@ -2,8 +2,8 @@
  * that is as old as what its record forgot: an import of a directory, a source that repeats a year.
  *
  * What is here is only a way to find an entry; the entry says whether it is the one. A chain that does not fit, or that gave
- * way to one that was asked for later, is walked, and tried again after as many questions as it had events: trying
- * costs a question no more than one step along the chain. */
+ * way to one that was asked for later, is walked, and tried again after as many steps as it had events: trying costs no more
+ * than the walks before did. */
 #ifndef HANDOFF_ENGINE_CHAIN_H
 #define HANDOFF_ENGINE_CHAIN_H
 
@@ -29,6 +29,8 @@ void chain_reach(struct chain *c, uint64_t sequence);
 /* False: no room for it. Then the chain is to be given up. */
 bool chain_add(struct chain *c, uint64_t hash, uint64_t sequence);
 void chain_give_up(struct chain *c);
+/* Of one that nothing is here of. Afterwards it may be nobody's. */
+void chain_walked(struct chain *c, uint64_t steps);
 void chain_forget(struct chain *c);
 /* A sequence with this hash, 0: no more of them. *at is 0 to begin with. */
 uint64_t chain_next(const struct chain *c, uint64_t hash, uint32_t *at);

@@ -119,6 +119,7 @@ static int find_in_chain(struct engine *e, const struct repeat_question *q, stru
     if (chain && chain_newest(chain) && !extend_chain(e, chain, q->newest) && chain_newest(chain))
         return look_up(e, chain, q, ret_first);
     int found = walk_chain(e, q, ret_first, &walked);
+    if (chain) chain_walked(chain, walked);
     if (found >= 0 && walked >= CHAIN_LONG && !chain) extend_chain(e, chains_begin(e->chains, q->key), q->newest);
     return found; /* whatever became of remembering it */
 }

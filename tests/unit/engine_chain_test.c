@@ -87,14 +87,20 @@ static void those_asked_for_longest_ago_give_way_to_one_that_grows(void **state)
 }
 
 /* So that trying costs no more than the walks that it is to save. */
-static void what_was_given_up_is_tried_again_after_as_many_questions_as_it_had_events(void **state)
+static void what_was_given_up_is_tried_again_after_as_many_steps_as_it_had_events(void **state)
 {
     enum { EVENTS = 300 };
     struct chains *all = chains_new();
     chain_give_up(begin(all, 1, EVENTS));
-    for (int i = 0; i < EVENTS; i++) assert_int_equal(chain_newest(find(all, 1)), 0);
+    for (int i = 0; i < EVENTS; i += 100) {
+        assert_int_equal(chain_newest(find(all, 1)), 0);
+        chain_walked(find(all, 1), 100);
+    }
+    chain_walked(find(all, 1), 1);
     assert_null(find(all, 1));
     assert_has(begin(all, 1, EVENTS), EVENTS);
+    assert_int_equal(chain_newest(find(all, 1)), EVENTS);
+    chain_walked(find(all, 1), EVENTS + 1); /* of one that is here it says nothing */
     assert_int_equal(chain_newest(find(all, 1)), EVENTS);
     chains_free(all);
     (void)state;
@@ -105,7 +111,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_chain_has_its_own),
         cmocka_unit_test(a_chain_has_room_for_so_many_and_no_more),
-        cmocka_unit_test(what_was_given_up_is_tried_again_after_as_many_questions_as_it_had_events),
+        cmocka_unit_test(what_was_given_up_is_tried_again_after_as_many_steps_as_it_had_events),
         cmocka_unit_test(those_asked_for_longest_ago_give_way_to_one_that_grows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

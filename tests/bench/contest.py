@@ -103,8 +103,6 @@ class Contest:
             daemon.verify()
 
     def kill(self):
-        for load in self.loads.values():
-            load.process.kill()
         for server in self.servers.values():
             server.kill()
 

@@ -13,9 +13,10 @@ BUSY_STREAMS = "task escalation status"
 class Program:
     """Answers lines on standard input with lines of JSON."""
 
-    def __init__(self, name, command):
+    def __init__(self, name, server, command):
         self.name = name
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        server.clients.append(self.process)
 
     def say(self, line):
         self.process.stdin.write(line + "\n")
@@ -42,7 +43,7 @@ class Workers(Program):
     """On durable subscriptions (build/bench/deliver)."""
 
     def __init__(self, server):
-        super().__init__(f"the workers on the {server.name}", [server.build / "bench/deliver", "-e", server.endpoint])
+        super().__init__(f"the workers on the {server.name}", server, [server.build / "bench/deliver", "-e", server.endpoint])
 
     def stop(self):
         self.ask("forget")
@@ -55,7 +56,7 @@ class Load(Program):
     def __init__(self, server, patients, seed, program="load", options=()):
         self.server, self.patients = server, patients
         command = [server.build / "bench" / program, "-e", server.endpoint, "-p", str(patients), "-s", str(seed), *options]
-        super().__init__(f"the load on the {server.name}", command)
+        super().__init__(f"the load on the {server.name}", server, command)
 
     def ask(self, line, on_window=None):
         self.say(line)
@@ -79,15 +80,15 @@ class Load(Program):
         """With what it cost the server, and what the server put off is a part of that."""
         server = self.server
         cpu, syncs, writes = server.cpu_seconds(), server.syncs.read(), server.syncs.read("write")
+        began_ns = time.monotonic_ns()
         row = self.ask(line)
-        ended_ns = time.monotonic_ns()
         if workers:
             row["acknowledged_in_time"] = workers.ask("told")["acknowledged"]
         server.await_quiet()
         if workers:
             told = workers.ask("told")
             row["acknowledged"] = told["acknowledged"]
-            row["seconds_until_taken"] = row["seconds"] + max(0, told["last_ns"] - ended_ns) / 1e9
+            row["seconds_until_taken"] = max(row["seconds"], (told["last_ns"] - began_ns) / 1e9)
         after, writes_after = server.syncs.read(), server.syncs.read("write")
         events = max(row["events"], 1)
         row["server_cpu_us_per_event"] = round((server.cpu_seconds() - cpu) * 1e6 / events, 2)

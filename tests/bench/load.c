@@ -219,8 +219,9 @@ static void pace(struct load *l, double rate, double seconds, double window_s)
         wait_until(l->client, items, due_ns < until_ns ? due_ns : until_ns);
     }
     double took_s = seconds_of(&w);
+    uint64_t in_time = l->client->accepted;
     client_drain(l->client); /* the slowest count, too */
-    printf("{\"rate\": %.0f, \"most_in_flight\": %u, ", rate, most);
+    printf("{\"rate\": %.0f, \"most_in_flight\": %u, \"in_time\": %llu, ", rate, most, (unsigned long long)in_time);
     end_window(&w, l->client, took_s);
 }
 

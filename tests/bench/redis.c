@@ -197,7 +197,7 @@ static void wait_and_take(struct load *l)
 /* All that was sent is answered, and all that it put into the outbox acknowledged. */
 static void drain(struct load *l)
 {
-    while (l->answered < l->sent || l->acknowledged < l->answered) wait_and_take(l);
+    while (l->answered < l->sent || l->acknowledged < l->answered || l->settling) wait_and_take(l);
 }
 
 static redisContext *connect_to(int port)

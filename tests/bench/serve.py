@@ -103,6 +103,7 @@ class Server:
         folder.mkdir(exist_ok=True)
         self.syncs = Syncs(folder / "syncs")
         self.process, self.endpoint = None, None
+        self.clients = []  # processes that are of no use without it
 
     def environment(self):
         return dict(os.environ, LD_PRELOAD=str(self.build / "bench/sync.so"), BENCH_SYNC=str(self.syncs.path))
@@ -134,6 +135,11 @@ class Server:
             raise Refused(f"the {self.name} ended with {code}")
 
     def kill(self):
+        for client in self.clients:
+            client.kill()
+        self.crash()
+
+    def crash(self):
         if self.process is not None:
             self.process.kill()
             self.process.wait(timeout=60)

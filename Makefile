@@ -236,7 +236,7 @@ install: all $(BUILD)/libhandoff.a
 help:
 	@echo "make            build/handoffd and build/handoff"
 	@echo "make demo       three cases on the real daemon, months in seconds; KEEP=FOLDER keeps their data"
-	@echo "make check      unit, contract and scenario tests: half a minute"
+	@echo "make check      unit, contract and scenario tests: one to two minutes"
 	@echo "make test       all of it, with sanitizers and end to end: minutes"
 	@echo "make mutate-pathways   takes each line out of the pathways: do the scenarios notice?"
 	@echo "make bench      throughput and latency beside the floor and beside Redis: minutes; more in tests/bench/README.md"

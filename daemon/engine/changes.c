@@ -2,6 +2,7 @@
 #include "engine/changes.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 #include "engine/reserve.h"
 
@@ -93,6 +94,22 @@ struct index_change *changes_add(struct changes *c, const struct patient_key *ke
     row->key = *key;
     place(c, c->count++);
     return row;
+}
+
+/* --- order --------------------------------------------------------------------------------------------------- */
+
+static int compare_keys(const void *a, const void *b, void *rows)
+{
+    const struct index_change *all = rows;
+    const struct change_order *x = a, *y = b;
+    if (x->begins != y->begins) return x->begins < y->begins ? -1 : 1;
+    return memcmp(all[x->at].key.bytes, all[y->at].key.bytes, PATIENT_KEY_BYTES);
+}
+
+void changes_order(const struct index_change *rows, uint32_t count, struct change_order *ret_order)
+{
+    for (uint32_t i = 0; i < count; i++) ret_order[i] = (struct change_order){load_be64(rows[i].key.bytes), i};
+    qsort_r(ret_order, count, sizeof *ret_order, compare_keys, (void *)rows);
 }
 
 /* --- due times -------------------------------------------------------------------------------------------- */

@@ -38,6 +38,14 @@ void changes_fetch_row(const struct changes *c, const struct patient_key *key);
 /* The row of a key that changes_find does not find; all but the key is the caller's to fill. */
 struct index_change *changes_add(struct changes *c, const struct patient_key *key);
 
+/* In the order of their keys, which is that of the index's trees: who reads or writes there in this order touches each page
+ * once. Room for `count`; may ask the system for as much again meanwhile. */
+struct change_order {
+    uint64_t begins; /* the key's first eight bytes as a number: nearly always they decide, and the row is not looked at */
+    uint32_t at;     /* in rows */
+};
+void changes_order(const struct index_change *rows, uint32_t count, struct change_order *ret_order);
+
 void changes_push_due(struct changes *c, int64_t at_ms, const struct patient_key *key);
 static inline const struct due *changes_first_due(const struct changes *c)
 {

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+#include "engine/changes.h"
 #include "engine/clock.h"
 
 #define REST_NS_MAX INT64_C(50000000)
@@ -30,11 +31,6 @@ struct indexer {
 
 /* --- writing ------------------------------------------------------------------------------------------------ */
 
-struct ordered {
-    uint64_t begins; /* the key's first eight bytes as a number: nearly always they decide, and the row is not looked at */
-    uint32_t at;     /* in the sweep */
-};
-
 /* A due row is there before a subject's row names it, and until none does: first those that come are put, then the
  * subjects' rows, then those that go are taken out. A crash in between leaves due rows that nobody names, which readers skip;
  * it never leaves a subject without its own. Each pass is in the order of its tree, so that a page is written once for all
@@ -44,18 +40,10 @@ struct writing {
     const struct sweep *sweep;
     void (*between)(void *context);
     void *context;
-    struct ordered *order;     /* of the subjects' rows */
+    struct change_order *order; /* of the subjects' rows */
     struct index_due *dues;    /* of one pass */
     struct index_change *chunk;
 };
-
-static int compare_rows(const void *a, const void *b, void *rows)
-{
-    const struct index_change *all = rows;
-    const struct ordered *x = a, *y = b;
-    if (x->begins != y->begins) return x->begins < y->begins ? -1 : 1;
-    return memcmp(all[x->at].key.bytes, all[y->at].key.bytes, PATIENT_KEY_BYTES);
-}
 
 static int compare_dues(const void *a, const void *b)
 {
@@ -111,9 +99,7 @@ static int write_rows(const struct writing *w)
 
 static int write_passes(const struct writing *w)
 {
-    for (uint32_t i = 0; i < w->sweep->count; i++)
-        w->order[i] = (struct ordered){load_be64(w->sweep->rows[i].key.bytes), i};
-    qsort_r(w->order, w->sweep->count, sizeof *w->order, compare_rows, (void *)w->sweep->rows);
+    changes_order(w->sweep->rows, w->sweep->count, w->order);
     int code = write_dues(w, false);
     if (!code) code = write_rows(w);
     return code ? code : write_dues(w, true);

@@ -180,6 +180,8 @@ void reading_end(struct engine *e);
 int lookup_subject(struct engine *e, const struct patient_key *key, struct found *ret_found);
 /* The same without what is decided and not committed. */
 int lookup_committed(struct engine *e, const struct patient_key *key, struct found *ret_found);
+/* The same without the active changes. */
+int lookup_before_changes(struct engine *e, const struct patient_key *key, struct found *ret_found);
 /* The entry that a row names. */
 int lookup_entry(struct engine *e, const struct index_row *row, struct entry *ret_entry);
 /* A batch, for as long as this snapshot is open. */

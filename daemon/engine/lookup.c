@@ -59,14 +59,18 @@ static const struct found nothing = {.row = {.due_at_ms = NO_DUE, .lodged_at_ms 
 
 int lookup_committed(struct engine *e, const struct patient_key *key, struct found *ret_found)
 {
-    *ret_found = nothing;
     const struct index_change *change = changes_find(e->active, key);
-    if (change) {
-        ret_found->row = change->row;
-        ret_found->unlodge_at_ms = change->unlodge_at_ms;
-        return 0;
-    }
-    change = changes_find(e->frozen, key);
+    if (!change) return lookup_before_changes(e, key, ret_found);
+    *ret_found = nothing;
+    ret_found->row = change->row;
+    ret_found->unlodge_at_ms = change->unlodge_at_ms;
+    return 0;
+}
+
+int lookup_before_changes(struct engine *e, const struct patient_key *key, struct found *ret_found)
+{
+    *ret_found = nothing;
+    const struct index_change *change = changes_find(e->frozen, key);
     if (!change) return lookup_index(e, key, ret_found);
     ret_found->row = change->row;
     ret_found->unlodge_at_ms = change->row.lodged_at_ms;

@@ -138,6 +138,7 @@ static void rest(void *context)
 static void work(struct indexer *x)
 {
     pthread_mutex_unlock(&x->lock);
+    if (x->sweep.places) places_prepare(x->sweep.places, x->sweep.subjects);
     x->woke_ns = clock_machine_ns();
     int code = sweep_write(x->index, &x->sweep, rest, x);
     pthread_mutex_lock(&x->lock);

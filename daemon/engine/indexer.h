@@ -10,6 +10,7 @@
 #define HANDOFF_ENGINE_INDEXER_H
 
 #include "engine/changes.h"
+#include "engine/places.h"
 
 enum { INDEXER_CHUNK = 1000 /* changes in one transaction */ };
 
@@ -19,6 +20,8 @@ struct sweep {
     const uint64_t *rules; /* sequences of rules entries among them */
     uint32_t rules_count;
     uint64_t indexed_sequence; /* when all of it is written */
+    const struct places *places; /* is prepared for so many subjects meanwhile; NULL: nothing is */
+    uint64_t subjects;
 };
 
 /* All of it, on the caller's thread; 0 or INDEX_E_. What was written before a failure may be written again. `between`

@@ -101,10 +101,20 @@ void places_clear(struct places *p)
     memset(p->lines, 0, bytes_of(p->mask));
 }
 
-void places_grow(struct places *p, uint64_t subjects)
+static uint32_t mask_for(const struct places *p, uint64_t subjects)
 {
     uint32_t mask = lines_for(subjects) - 1;
-    if (mask > p->mask_max) mask = p->mask_max;
+    return mask < p->mask_max ? mask : p->mask_max;
+}
+
+void places_prepare(const struct places *p, uint64_t subjects)
+{
+    populate(p->lines, bytes_of(mask_for(p, subjects)));
+}
+
+void places_grow(struct places *p, uint64_t subjects)
+{
+    uint32_t mask = mask_for(p, subjects);
     if (mask <= p->mask) return;
     places_clear(p);
     p->mask = mask;

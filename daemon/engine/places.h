@@ -25,6 +25,8 @@ void places_destroy(struct places *p);
 void places_clear(struct places *p);
 /* Room for so many subjects, if it is allowed; to grow is to forget. */
 void places_grow(struct places *p, uint64_t subjects);
+/* Takes the memory that places_grow will use, so that nobody waits for it later. On any thread. */
+void places_prepare(const struct places *p, uint64_t subjects);
 
 bool places_get(const struct places *p, const struct patient_key *key, struct index_row *ret_row);
 void places_put(struct places *p, const struct patient_key *key, const struct index_row *row);

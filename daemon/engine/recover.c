@@ -168,7 +168,11 @@ int recover_batch(struct engine *e, const struct batch_view *view)
 /* The table is full before the journal's end: what is there goes to the index now. Ends the snapshot. */
 static int write_index(struct engine *e, uint64_t through)
 {
-    struct sweep sweep = {e->active->rows, e->active->count, e->rules_pending, e->rules_pending_count, through};
+    struct sweep sweep = {.rows = e->active->rows,
+                          .count = e->active->count,
+                          .rules = e->rules_pending,
+                          .rules_count = e->rules_pending_count,
+                          .indexed_sequence = through};
     reading_end(e);
     int code = sweep_write(e->options.index, &sweep, NULL, NULL);
     if (code) {
@@ -305,6 +309,7 @@ static int resume_folder(struct engine *e)
     if (code) return code;
     take_tail(e, &view, &last);
     places_grow(&e->places, (uint64_t)e->totals[TOTAL_PATIENTS]); /* forgets, so before the first row */
+    places_prepare(&e->places, (uint64_t)e->totals[TOTAL_PATIENTS]);
     clock_start(e->options.clock, e->last_time_ms);
     clock_resume(e->options.clock, e->last_time_ms);
     code = read_index(e);

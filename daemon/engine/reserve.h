@@ -17,6 +17,13 @@ static inline void *reserve(size_t bytes)
     return at;
 }
 
+/* Takes the memory now, on any thread: who touches it first need not wait for it then, which on a virtual machine that
+ * gets its memory when it is touched is 5 ms a large page. A courtesy. */
+static inline void populate(void *at, size_t bytes)
+{
+    madvise(at, bytes, MADV_POPULATE_WRITE);
+}
+
 static inline void release(void *at, size_t bytes)
 {
     if (at) munmap(at, bytes);

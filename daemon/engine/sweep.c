@@ -100,6 +100,8 @@ static void start(struct engine *e)
                                   .rules = e->rules_pending,
                                   .rules_count = e->rules_sweeping_count,
                                   .indexed_sequence = e->sweep_sequence,
+                                  .places = &e->places,
+                                  .subjects = (uint64_t)e->totals[TOTAL_PATIENTS],
                               });
 }
 

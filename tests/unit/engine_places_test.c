@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <sys/mman.h>
 
 #include "engine/places.h"
 
@@ -125,6 +126,25 @@ static void to_clear_and_to_grow_is_to_forget(void **state)
     places_destroy(&p);
 }
 
+static void to_prepare_takes_the_memory_and_nothing_else(void **state)
+{
+    struct places p;
+    struct patient_key key = key_of(7);
+    struct index_row row = row_of(7, 1), got;
+    static unsigned char pages[2 * SUBJECTS]; /* more than one of 4 KiB for each line of 64 bytes */
+    size_t bytes = SUBJECTS * (size_t)64 / 4096 * 4096;
+    (void)state;
+    assert_int_equal(places_init(&p, SUBJECTS), 0);
+    places_put(&p, &key, &row);
+    places_prepare(&p, SUBJECTS);
+    assert_true(places_get(&p, &key, &got));
+    assert_int_equal(mincore(p.lines, bytes, pages), 0);
+    for (size_t i = 0; i < bytes / 4096; i++) assert_true(pages[i] & 1);
+    places_grow(&p, SUBJECTS);
+    assert_false(places_get(&p, &key, &got));
+    places_destroy(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +152,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_forgotten_and_so_is_what_was_before),
         cmocka_unit_test(of_three_that_share_a_line_the_oldest_goes),
         cmocka_unit_test(to_clear_and_to_grow_is_to_forget),
+        cmocka_unit_test(to_prepare_takes_the_memory_and_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

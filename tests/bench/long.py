@@ -163,10 +163,9 @@ def recovery(options, folder, results):
 
 
 def restarts(server, load, options):
-    rows, most = [], 0
+    rows = []
     for number in range(options.rounds):
-        rows.append(crash_and_restart(server, load, options, number, most))
-        most = rows[-1]["most_seen"]
+        rows.append(crash_and_restart(server, load, options, number))
         progress.say(f"restart {number + 1} of {options.rounds}: serving {rows[-1]['serving_s']:.2f} s, first acknowledgement "
                      f"{rows[-1]['first_ack_s']:.2f} s after exec; {rows[-1]['behind']:,} entries were not in the index")
     return rows
@@ -183,11 +182,12 @@ def behind(server):
     return int(now["handoff_journal_sequence"] - now["handoff_index_sequence"])
 
 
-def crash_and_restart(server, load, options, number, most):
-    """Watches how far behind the index gets, then kills when it is nearly there again."""
+def crash_and_restart(server, load, options, number):
+    """Watches how far behind the index gets, then kills when it is nearly there again. What was once seen in another round
+    may have been the machine's, and not come again; what was most is told."""
     progress.say(f"{server.name}: full load, until the index is furthest behind")
     load.say(f"sustain {options.size_in_flight} {options.seconds * 2 * PATIENCE} {options.seconds * 3 * PATIENCE}")
-    began, now, has_fallen = time.monotonic(), 0, False
+    began, now, most, has_fallen = time.monotonic(), 0, 0, False
     while time.monotonic() < began + options.seconds or not has_fallen or now < NEAR_MOST * most:
         if time.monotonic() > began + PATIENCE * options.seconds:
             raise Refused(f"the index was {most:,} entries behind at most, and then not again: give more --seconds")
